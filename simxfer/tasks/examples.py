@@ -1,0 +1,102 @@
+"""What a task's data are made of: one frozen class an input form, the same for real and artificial data.
+
+`subsets` names parts of a test set that are scored apart as well (`unseen`, `unseen+same-form`); most
+examples have none. `id` is equal across languages where test sets are parallel.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """What all examples have."""
+
+    id: str
+    subsets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassificationExample(Example):
+    """One sentence or a pair of sentences, and a label."""
+
+    text: str
+    text_pair: str | None = None
+    label: str
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The input texts."""
+        return (self.text,) if self.text_pair is None else (self.text, self.text_pair)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaggingExample(Example):
+    """A sentence cut into words, and one tag a word."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The input texts."""
+        return (" ".join(self.words),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanExample(Example):
+    """A question about a context; `answers` holds (character offset in the context, text) of each gold answer."""
+
+    question: str
+    context: str
+    answers: tuple[tuple[int, str], ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The input texts."""
+        return (self.question, self.context)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceExample(Example):
+    """A context, the choices that could follow it, and the index of the right one."""
+
+    context: str
+    choices: tuple[str, ...]
+    label: int
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The input texts."""
+        return (self.context, *self.choices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalExample(Example):
+    """A sentence and its translation into the pivot language."""
+
+    text: str
+    translation: str
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The input text in the language of the example."""
+        return (self.text,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextExample(Example):
+    """Plain text for masked language modelling: one sentence or two."""
+
+    text: str
+    text_pair: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The input texts."""
+        return (self.text,) if self.text_pair is None else (self.text, self.text_pair)
+
+
+AnyExample = (
+    ClassificationExample | TaggingExample | SpanExample | ChoiceExample | RetrievalExample | TextExample
+)
