@@ -1,0 +1,253 @@
+"""Results table -> outcomes: gain, degradation, gap reduction, robust drop, and what is missing.
+
+Every function takes a results table (`simxfer.schema.RESULTS`) and returns a new table, one row an outcome,
+in points. Nothing is averaged here. An outcome whose partner is absent is a row with a missing value and a
+flag.
+"""
+
+import re
+
+import pandas as pd
+
+from simxfer.errors import InputError, unknown
+from simxfer.schema import PIVOT, RESULTS, validate
+from simxfer.tasks import TASKS
+
+NONE = "none"
+CLEAN = "clean"
+PIVOT_TARGETS = {"xcopa": "copa"}
+"""Targets whose pivot test set is a data set of its own."""
+
+NO_BASELINE = "no score without an intermediate to compare with"
+NO_PIVOT = "no pivot score: degradation is not defined"
+NOT_PARALLEL = "test sets are not parallel: degradation mixes languages with data"
+NO_CLEAN = "no clean score to compare with"
+UNEQUAL_TESTS = "clean and perturbed scores rest on different numbers of examples"
+
+
+def is_control(checkpoints: pd.Series) -> pd.Series:
+    """Tell which checkpoints are no-pretraining controls, named `random(<encoder>)`."""
+    return checkpoints.str.startswith("random(").astype(bool)
+
+
+def encoder_of(checkpoints: pd.Series) -> pd.Series:
+    """Return the encoder of each checkpoint: itself, or the one that a no-pretraining control copies."""
+    return checkpoints.str.replace(r"^random\((.*)\)$", r"\1", regex=True)
+
+
+def parts(intermediate: str) -> tuple[str, ...]:
+    """Return the tasks of an intermediate: `a>b@sw` and `a+b` both give (a, b); `none` gives ()."""
+    if intermediate == NONE:
+        return ()
+    return tuple(part.split("@")[0] for part in re.split(r"[>+]", intermediate))
+
+
+def gains(results: pd.DataFrame) -> pd.DataFrame:
+    """Return gain g = y(s) - y(none) of every score with an intermediate.
+
+    Rows are paired where every key column but `intermediate` is equal (DESIGN.md section 3), so gains of one
+    cell share their baseline and are correlated.
+
+    Returns:
+        key columns, score, baseline, gain (points; missing without a baseline), same_data and same_kind
+        (boolean, missing where a task has no record), flags.
+
+    Raises:
+        InputError: the table is not a valid results table.
+    """
+    results = validate(results, RESULTS)
+    key = [name for name in RESULTS.key if name != "intermediate"]
+    baseline = results.loc[results["intermediate"] == NONE, [*key, "value", "flags"]]
+    baseline = baseline.rename(columns={"value": "baseline", "flags": "flags_of_baseline"})
+    scores = results.loc[results["intermediate"] != NONE, [*RESULTS.key, "value", "flags"]]
+    out = scores.merge(baseline, on=key, how="left", validate="many_to_one").rename(
+        columns={"value": "score"}
+    )
+    out["gain"] = out["score"] - out["baseline"]
+    for flag in set(out["flags_of_baseline"].dropna()) - {""}:
+        out = _flag(out, out["flags_of_baseline"] == flag, f"baseline: {flag}")
+    out = _flag(out, out["baseline"].isna(), NO_BASELINE)
+    return _ordered(with_relations(out), ["score", "baseline", "gain", "same_data", "same_kind"])
+
+
+def degradation(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
+    """Return degradation d = y(t, pivot) - y(t, l), XTREME's transfer gap, beside both scores.
+
+    A target without a pivot score gives missing values and a flag; a target whose test sets are not parallel
+    is flagged. XCOPA's pivot score is COPA's.
+
+    Returns:
+        key columns, y_pivot, y_language, degradation (points), parallel (boolean, missing for a task without
+        a record), flags; one row a score outside the pivot.
+
+    Raises:
+        InputError: the table is not valid, or no target has a score in the pivot.
+    """
+    results = validate(results, RESULTS)
+    if not (results["language"] == pivot).any():
+        raise InputError(
+            f"no score in the pivot {pivot!r}, so degradation is not defined. "
+            + unknown("language", pivot, results["language"].unique())
+        )
+    key = [name for name in RESULTS.key if name != "language"]
+    scores = results.loc[results["language"] != pivot, [*RESULTS.key, "value", "flags"]]
+    out = scores.merge(_pivot_scores(results, pivot, key), on=key, how="left", validate="many_to_one")
+    out = out.rename(columns={"value": "y_language"})
+    out["degradation"] = out["y_pivot"] - out["y_language"]
+    out["parallel"] = out["target"].map(_by_task(out["target"], "parallel")).astype("boolean")
+    out = _flag(out, out["y_pivot"].isna(), NO_PIVOT)
+    out = _flag(out, ~out["parallel"].fillna(True), NOT_PARALLEL)
+    return _ordered(out, ["y_pivot", "y_language", "degradation", "parallel"])
+
+
+def gap_reduction(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
+    """Return gap reduction d(none) - d(s) = gain(l) - gain(pivot), beside both gains.
+
+    Returns:
+        key columns, gain_pivot, gain, gap_reduction (points), same_data, same_kind, flags; one row a score
+        with an intermediate outside the pivot.
+
+    Raises:
+        InputError: the table is not valid, or no target has a score in the pivot.
+    """
+    with_gain = gains(results)
+    dropped = degradation(results, pivot)
+    of_none = dropped[dropped["intermediate"] == NONE].drop(columns=["intermediate", "flags", "parallel"])
+    key = [name for name in RESULTS.key if name != "intermediate"]
+    out = dropped[dropped["intermediate"] != NONE].merge(
+        of_none[[*key, "degradation"]].rename(columns={"degradation": "degradation_none"}), on=key, how="left"
+    )
+    out = out.merge(
+        with_gain[[*RESULTS.key, "gain", "same_data", "same_kind"]], on=list(RESULTS.key), how="left"
+    )
+    out["gap_reduction"] = out["degradation_none"] - out["degradation"]
+    out["gain_pivot"] = out["gain"] - out["gap_reduction"]
+    out = _flag(out, out["degradation_none"].isna() & out["degradation"].notna(), NO_BASELINE)
+    return _ordered(out, ["gain_pivot", "gain", "gap_reduction", "same_data", "same_kind"])
+
+
+def robust_drop(results: pd.DataFrame) -> pd.DataFrame:
+    """Return robust drop y(clean) - y(perturbed), beside both scores.
+
+    Rows are paired where every key column but `perturbation` is equal; both scores are means over the same
+    examples, and a pair whose numbers of examples differ is flagged.
+
+    Returns:
+        key columns, y_clean, y_perturbed, robust_drop (points), flags; one row a perturbed score.
+
+    Raises:
+        InputError: the table is not a valid results table.
+    """
+    results = validate(results, RESULTS)
+    key = [name for name in RESULTS.key if name != "perturbation"]
+    kept = [*RESULTS.key, "value", "n_examples", "flags"]
+    clean = results.loc[results["perturbation"] == CLEAN, [*key, "value", "n_examples"]]
+    clean = clean.rename(columns={"value": "y_clean", "n_examples": "n_clean"})
+    out = results.loc[results["perturbation"] != CLEAN, kept].merge(clean, on=key, how="left")
+    out = out.rename(columns={"value": "y_perturbed"})
+    out["robust_drop"] = out["y_clean"] - out["y_perturbed"]
+    out = _flag(out, out["y_clean"].isna(), NO_CLEAN)
+    out = _flag(out, (out["n_examples"] != out["n_clean"]).fillna(False), UNEQUAL_TESTS)
+    return _ordered(out, ["y_clean", "y_perturbed", "robust_drop"])
+
+
+_CELL = ["run", "method", "target", "metric", "split", "perturbation", "selection", "intermediate"]
+
+
+def coverage(results: pd.DataFrame) -> pd.DataFrame:
+    """Return what the table holds and what it lacks, one row an intermediate x target.
+
+    A target's languages are all those that any row of it has; a cell's replicates are its own pairs of
+    checkpoint and seed. An intermediate that occurs anywhere in a run and method but not for a target gives a
+    row with 0 scores. No-pretraining controls stand apart, as `control`.
+
+    Returns:
+        run, method, target, metric, split, perturbation, selection, intermediate, control, n_encoders,
+        n_replicates, n_languages, n_scores, n_expected, missing_languages (absent from every replicate).
+
+    Raises:
+        InputError: the table is not a valid results table.
+    """
+    results = validate(results, RESULTS)
+    results["control"] = is_control(results["checkpoint"])
+    results["replicate"] = results["checkpoint"] + "\x1f" + results["seed"].astype("string")
+    test = [*_CELL[:-1], "control"]
+    rows = []
+    for key, cells in results.groupby(test, sort=False):
+        expected = set(cells["language"])
+        same_method = (results["run"] == key[0]) & (results["method"] == key[1])
+        same_method &= results["control"] == cells["control"].iloc[0]
+        for intermediate in results.loc[same_method, "intermediate"].unique():
+            cell = cells[cells["intermediate"] == intermediate]
+            rows.append((*key, intermediate, *_cell_coverage(cell, expected)))
+    counts = ["n_encoders", "n_replicates", "n_languages", "n_scores", "n_expected", "missing_languages"]
+    out = pd.DataFrame(rows, columns=[*test, "intermediate", *counts])
+    return out[[*_CELL, "control", *counts]]
+
+
+def with_relations(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with same_data and same_kind of its intermediate and target, from the task records.
+
+    A sequence or mixture counts as same_data (same_kind) where any of its tasks does. A pair with a task that
+    has no record is missing, not false.
+    """
+    pairs = table[["intermediate", "target"]].drop_duplicates()
+    for name, relation in (("same_data", _same_data), ("same_kind", _same_kind)):
+        values = [relation(s, t) for s, t in zip(pairs["intermediate"], pairs["target"], strict=True)]
+        pairs[name] = pd.array(values, "boolean")
+    return table.merge(pairs, on=["intermediate", "target"], how="left", validate="many_to_one")
+
+
+def _same_data(intermediate: str, target: str) -> bool | None:
+    if target not in TASKS:
+        return None
+    data = set(TASKS[target].training_data)
+    shared = [bool(data & set(TASKS[s].training_data)) if s in TASKS else None for s in parts(intermediate)]
+    return _any(shared)
+
+
+def _same_kind(intermediate: str, target: str) -> bool | None:
+    if target not in TASKS:
+        return None
+    kind = TASKS[target].kind
+    return _any([TASKS[s].kind == kind if s in TASKS else None for s in parts(intermediate)])
+
+
+def _any(truths: list[bool | None]) -> bool | None:
+    """Return `or` in three-valued logic: an unknown part hides a false one, not a true one."""
+    if True in truths:
+        return True
+    return None if None in truths else False
+
+
+def _pivot_scores(results: pd.DataFrame, pivot: str, key: list[str]) -> pd.DataFrame:
+    """Return y_pivot by key; a target in `PIVOT_TARGETS` without its own takes that of its pivot data set."""
+    scores = results.loc[results["language"] == pivot, [*key, "value"]].rename(columns={"value": "y_pivot"})
+    borrowed = [
+        scores[scores["target"] == source].assign(target=target)
+        for target, source in PIVOT_TARGETS.items()
+        if target not in set(scores["target"])
+    ]
+    return pd.concat([scores, *borrowed])
+
+
+def _by_task(names: pd.Series, field: str) -> dict[str, object]:
+    return {name: getattr(TASKS[name], field) if name in TASKS else pd.NA for name in names.unique()}
+
+
+def _cell_coverage(cell: pd.DataFrame, expected: set[str]) -> tuple[int, int, int, int, int, str]:
+    n_replicates = cell["replicate"].nunique()
+    missing = sorted(expected - set(cell["language"]))
+    n_expected = max(n_replicates, 1) * len(expected)
+    n_languages = len(expected) - len(missing)
+    return cell["checkpoint"].nunique(), n_replicates, n_languages, len(cell), n_expected, " ".join(missing)
+
+
+def _flag(table: pd.DataFrame, where: pd.Series, flag: str) -> pd.DataFrame:
+    """Return the table with `flag` added to the flags of the rows where the mask holds."""
+    flags = table["flags"].where(~where, (table["flags"] + ";" + flag).str.strip(";"))
+    return table.assign(flags=flags)
+
+
+def _ordered(table: pd.DataFrame, values: list[str]) -> pd.DataFrame:
+    return table[[*RESULTS.key, *values, "flags"]].reset_index(drop=True)

@@ -1,0 +1,109 @@
+"""A run directory or a published folder -> one frozen `Run` of tables."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analyses.outcomes import is_control
+from simxfer.errors import InputError
+from simxfer.schema import EXAMPLES, LANGUAGES, PIVOT, RESULTS, SAMPLES, SUBWORDS, Table, validate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What the analyses know of a run: its tables, checked against their schemas; absent ones are empty."""
+
+    name: str
+    directory: Path
+    results: pd.DataFrame
+    examples: pd.DataFrame
+    languages: pd.DataFrame
+    samples: pd.DataFrame
+    subwords: pd.DataFrame
+    covariates: pd.DataFrame
+    """One row a language, with `language` and numeric columns; empty for a run of the training core."""
+    grid: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    receipts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def pivot(self) -> str:
+        """The language that targets are trained in."""
+        return str(self.grid.get("pivot", PIVOT))
+
+    @property
+    def encoders(self) -> list[str]:
+        """The pretrained checkpoints, controls not counted."""
+        checkpoints = self.results["checkpoint"]
+        return sorted(checkpoints[~is_control(checkpoints)].unique())
+
+    def distances(self) -> pd.DataFrame:
+        """Return the true distances of artificial languages to the pivot: index language, columns components.
+
+        Empty where the run has none.
+        """
+        table = self.languages[self.languages["kind"] == "distance"]
+        return table.pivot(index="language", columns="feature", values="value")
+
+    def representations(self, checkpoint: str) -> tuple[np.ndarray, pd.DataFrame] | None:
+        """Return mean-pooled hidden states (rows, dimensions) and the table of their labels, if there."""
+        stem = self.directory / "representations" / checkpoint.replace("/", "__")
+        arrays, rows = stem.with_name(stem.name + ".npz"), stem.with_name(stem.name + ".parquet")
+        if not arrays.exists() or not rows.exists():
+            return None
+        with np.load(arrays, allow_pickle=False) as file:
+            return file["embeddings"], pd.read_parquet(rows)
+
+
+def load_run(path: str | Path) -> Run:
+    """Load a run directory (`results.parquet`, ...) or a published folder (`results.csv`, `covariates.csv`).
+
+    Raises:
+        InputError: the folder or its results table does not exist, or a table breaks its schema.
+    """
+    directory = Path(path)
+    if not directory.is_dir():
+        raise InputError(
+            f"{directory} is not a folder; expected a run directory or a folder with results.csv"
+        )
+    results = _read(directory / "results", RESULTS)
+    if results.empty:
+        raise InputError(
+            f"{directory} holds no scores; expected results.parquet or results.csv. Train the grid first, or "
+            "import a table with `simxfer results import`"
+        )
+    covariates = directory / "covariates.csv"
+    return Run(
+        name=directory.resolve().name,
+        directory=directory,
+        results=results,
+        examples=_read(directory / "examples", EXAMPLES),
+        languages=_read(directory / "languages", LANGUAGES),
+        samples=_read(directory / "samples" / "samples", SAMPLES),
+        subwords=_read(directory / "samples" / "subwords", SUBWORDS),
+        # `nan` is how pandas would read the language code of Min Nan; only empty cells are missing.
+        covariates=pd.read_csv(covariates, keep_default_na=False, na_values=[""])
+        if covariates.exists()
+        else pd.DataFrame({"language": []}),
+        grid=_json(directory / "grid.json"),
+        environment=_json(directory / "environment.json"),
+        receipts=_json(directory / "receipts.json"),
+    )
+
+
+def _read(stem: Path, table: Table) -> pd.DataFrame:
+    """Return the table from `stem`.parquet or `stem`.csv, checked; an empty one where neither exists."""
+    parquet, csv = stem.with_name(stem.name + ".parquet"), stem.with_name(stem.name + ".csv")
+    if parquet.exists():
+        return validate(pd.read_parquet(parquet), table, str(parquet))
+    if csv.exists():
+        return validate(pd.read_csv(csv, keep_default_na=False, na_values=[""]), table, str(csv))
+    return pd.DataFrame(columns=table.column_names)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
