@@ -1,0 +1,62 @@
+"""Statistical procedures: one file a procedure, one visible registry.
+
+Every procedure validates its input, computes the observed statistic, its null or sampling distribution, and
+returns an `Inference`. Names are imported when first used, so that `import analyses.inference` is fast.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from simxfer.errors import unknown
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """One procedure: where it lives, whether its error rates allow it as a main analysis, its use."""
+
+    path: str
+    """module:function."""
+    recommended: bool
+    use: str
+
+
+_HERE = "analyses.inference"
+
+PROCEDURES: dict[str, Procedure] = {
+    "pair_regression": Procedure(
+        f"{_HERE}.pairs:pair_regression", True, "an outcome on a similarity that varies by pair of tasks"
+    ),
+    "permute_tasks": Procedure(
+        f"{_HERE}.task_permutation:permute_tasks",
+        True,
+        "association of two tables of task pairs, whole tasks moved",
+    ),
+    "permute_labels": Procedure(
+        f"{_HERE}.label_permutation:permute_labels", True, "correlation over languages without kinship"
+    ),
+    "mantel": Procedure(f"{_HERE}.distance_matrices:mantel", False, "correlation of two distance matrices"),
+}
+
+_HELPERS: dict[str, str] = {
+    "Inference": f"{_HERE}.result:Inference",
+    "pair_table": f"{_HERE}.pairs:pair_table",
+    "Truth": f"{_HERE}.simulate:Truth",
+    "simulate_grid": f"{_HERE}.simulate:simulate_grid",
+    "simulate_results": f"{_HERE}.simulate:simulate_results",
+}
+
+__all__ = ["PROCEDURES", "Procedure", *PROCEDURES, *_HELPERS]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a procedure or helper when it is first asked for (PEP 562)."""
+    path = PROCEDURES[name].path if name in PROCEDURES else _HELPERS.get(name)
+    if path is None:
+        raise AttributeError(unknown("name in analyses.inference", name, [*PROCEDURES, *_HELPERS]))
+    module, attribute = path.split(":")
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

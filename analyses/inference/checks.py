@@ -1,0 +1,70 @@
+"""What every procedure asks of its input before it computes anything."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from simxfer.errors import InputError, unknown
+
+
+def require_columns(data: pd.DataFrame, names: Iterable[str]) -> None:
+    """Raise InputError, with the nearest known name, for the first column that the table lacks."""
+    for name in names:
+        if name not in data.columns:
+            raise InputError(unknown("column", name, data.columns))
+
+
+def numbers(data: pd.DataFrame, name: str) -> np.ndarray:
+    """Return a column as float64 (missing = NaN).
+
+    Raises:
+        InputError: the column is not numeric or holds infinite values.
+    """
+    require_columns(data, [name])
+    try:
+        values = data[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise InputError(f"column {name!r}: got {data[name].dtype}, expected numbers; convert it") from None
+    if np.isinf(values).any():
+        raise InputError(
+            f"column {name!r} holds {int(np.isinf(values).sum())} infinite values; expected finite numbers: "
+            "find out where they come from (a division by zero, a logit of 0 or 100), then drop those rows"
+        )
+    return values
+
+
+def complete_rows(
+    data: pd.DataFrame, numeric: Sequence[str], labels: Sequence[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows without a missing value in these columns, and a note if rows were dropped.
+
+    Numeric columns come back as float64; the index is 0, 1, ...
+
+    Raises:
+        InputError: a column is unknown, not numeric or infinite, or no complete row is left.
+    """
+    require_columns(data, [*numeric, *labels])
+    frame = data.assign(**{name: numbers(data, name) for name in numeric})
+    keep = frame[[*numeric, *labels]].notna().all(axis=1)
+    if not keep.any():
+        raise InputError(f"no row is complete in the columns {[*numeric, *labels]}; nothing to compute")
+    dropped = int((~keep).sum())
+    notes = [f"{dropped} of {len(frame)} rows dropped: a value is missing"] if dropped else []
+    return frame[keep].reset_index(drop=True), notes
+
+
+def require_varying(values: np.ndarray, name: str) -> None:
+    """Raise InputError if a regressor has no spread beyond rounding."""
+    if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
+        raise InputError(
+            f"{name!r} is constant ({float(values.flat[0]):.6g}): it cannot explain anything; expected a "
+            "column "
+            "that differs between rows"
+        )
+
+
+def require_levels(count: int, least: int, name: str, why: str) -> None:
+    """Raise InputError if a grouping has fewer levels than the procedure can carry."""
+    if count < least:
+        raise InputError(f"{name!r} has {count} levels, expected at least {least}: {why}")

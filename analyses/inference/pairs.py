@@ -1,0 +1,203 @@
+"""Regression of an outcome on a similarity that is constant within (source, target), at the level of pairs.
+
+Rows are averaged to pair means. The similarity is split into the means of its tasks and the part left by a
+two-way fit (the centred part); the centred slope is the headline, because task means stand on a handful of
+tasks and are confounded with everything else that tells the tasks apart. Model of the pair means:
+
+    outcome ~ 1 + centred + source mean + target mean
+              + (1 | s) + (0 + centred | s) + (1 | t) + (0 + centred | t) + residual
+
+by REML, t with min(S, T) - 1 degrees of freedom for the centred slope. Slopes that vary by task are what
+makes simpler models reject a true null too often (Barr, Levy, Scheepers and Tily 2013, J. Mem. Lang. 68).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analyses.inference.checks import complete_rows, require_columns, require_levels, require_varying
+from analyses.inference.mixed_fit import MixedFit, Term, fit_mixed
+from analyses.inference.result import Inference
+from analyses.inference.two_way import Cells, cells, pair_means
+from simxfer.errors import InputError
+
+FEWEST_TASKS = 3
+SMALL_GRID = 6
+SAME_DATA = "same_data"
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """Pair means with the split similarity.
+
+    frame: one row a pair: source, target, outcome, similarity, centred, source_mean, target_mean, n_rows.
+    """
+
+    frame: pd.DataFrame
+    cells: Cells
+    notes: tuple[str, ...]
+
+
+def pair_table(
+    data: pd.DataFrame,
+    outcome: str = "gain",
+    similarity: str = "similarity",
+    source: str = "intermediate",
+    target: str = "target",
+    language: str = "language",
+    kind: tuple[str, str] | None = None,
+) -> PairTable:
+    """Return the pair means behind `pair_regression` (its arguments), for tables and figures.
+
+    Raises:
+        InputError: unknown columns, infinite values, fewer than 3 sources or targets, a constant similarity,
+            or one that is constant once task means (and blocks of kinds) are removed.
+    """
+    keep = list(kind or ())
+    frame, notes = complete_rows(data, [outcome, similarity], [source, target, *keep])
+    varies = frame.groupby([source, target])[similarity].agg(np.ptp).max() > 1e-9
+    if varies:
+        notes.append(f"{similarity!r} varies within pairs; only its pair means are used")
+    pairs, more = pair_means(frame, [outcome, similarity], keep, source, target, language)
+    for name in (source, target):
+        require_levels(pairs[name].nunique(), FEWEST_TASKS, name, "a slope over tasks needs several of them")
+    require_varying(pairs[similarity].to_numpy(), similarity)
+    grid = cells(pairs, source, target, kind)
+    centred = grid.residuals(pairs[similarity].to_numpy())
+    require_varying(np.append(centred, 0.0) / np.ptp(pairs[similarity].to_numpy()), f"centred {similarity}")
+    of_source, of_target = grid.task_effects(pairs[similarity].to_numpy())
+    pairs = pairs.assign(centred=centred, source_mean=of_source, target_mean=of_target)
+    return PairTable(pairs, grid, tuple(notes + more))
+
+
+def pair_regression(
+    data: pd.DataFrame,
+    outcome: str = "gain",
+    similarity: str = "similarity",
+    source: str = "intermediate",
+    target: str = "target",
+    language: str = "language",
+    *,
+    kind: tuple[str, str] | None = None,
+    level: float = 0.95,
+) -> Inference:
+    """Test whether an outcome rises with a similarity of its pair of tasks, beyond what the tasks do.
+
+    Args:
+        data: one row a score; seeds, languages and checkpoints are averaged. A boolean column `same_data`
+            takes its rows out of the main estimate, which is then shown with and without them.
+        outcome: the column explained, in its own unit (points).
+        similarity: the regressor, constant within (source, target).
+        kind: names of the columns with the task kind of the source and of the target; the analysis is then
+            within blocks of kinds.
+        level: confidence level of the intervals.
+
+    Returns:
+        Rows `similarity (centred)` (the headline, outcome units per unit of similarity), `similarity
+        (centred), same_data included`, and, without `kind`, `similarity (source mean)` and `similarity
+        (target mean)`.
+
+    Raises:
+        InputError: as `pair_table`.
+    """
+    arguments = (outcome, similarity, source, target, language, kind)
+    apart = SAME_DATA in data.columns and bool(_same_data(data).any())
+    pairs = pair_table(data[~_same_data(data)] if apart else data, *arguments)
+    fit = fit_pairs(pairs, outcome)
+    rows = _rows(pairs, fit, similarity, level)
+    notes = list(pairs.notes) + _notes(pairs, fit)
+    if apart:
+        everything = pair_table(data, *arguments)
+        included = _rows(everything, fit_pairs(everything, outcome), similarity, level)[0]
+        rows.insert(1, {**included, "term": f"{included['term']}, same_data included"})
+        notes.append(
+            f"{len(everything.frame) - len(pairs.frame)} same_data pairs left out of the main estimate"
+        )
+    S, T = pairs.cells.shape
+    return Inference(
+        procedure="pair_regression",
+        null="the mean slope of the outcome on the centred similarity is zero; slopes may differ by task",
+        table=pd.DataFrame(rows),
+        counts={source: S, target: T, "pairs": len(pairs.frame), "rows": int(pairs.frame["n_rows"].sum())},
+        level=level,
+        notes=tuple(notes),
+        references=(
+            "Barr et al. 2013, J. Mem. Lang. 68: 255-278",
+            "Bates et al. 2015, J. Stat. Softw. 67(1)",
+        ),
+    )
+
+
+def fit_pairs(pairs: PairTable, outcome: str) -> MixedFit:
+    """Fit the model of the module's docstring to pair means; coefficient 1 is the centred slope."""
+    X, terms = pair_design(pairs)
+    return fit_mixed(X, pairs.frame[outcome].to_numpy(), terms)
+
+
+def pair_design(pairs: PairTable) -> tuple[np.ndarray, tuple[Term, ...]]:
+    """Return the fixed effects (intercept, centred slope, then task means or blocks) and the random terms."""
+    frame, grid = pairs.frame, pairs.cells
+    one, centred = np.ones((len(frame), 1)), frame[["centred"]].to_numpy()
+    blocks = np.eye(grid.block.max() + 1)[grid.block][:, 1:]
+    means = [frame[[name]].to_numpy() for name in ("source_mean", "target_mean")]
+    nuisance = [blocks] if blocks.shape[1] else [m for m in means if np.ptp(m) > 1e-9 * np.abs(centred).max()]
+    terms = tuple(
+        Term(name, (column,), codes, design, levels)
+        for name, codes, levels in (("s", grid.source, grid.sources), ("t", grid.target, grid.targets))
+        for column, design in (("1", one), ("centred", centred))
+    )
+    return np.hstack([one, centred, *nuisance]), terms
+
+
+def _rows(pairs: PairTable, fit: MixedFit, similarity: str, level: float) -> list[dict[str, object]]:
+    """Return one row a slope: the centred one, then the task means the model carries."""
+    S, T = pairs.cells.shape
+    dfs = {"centred": min(S, T) - 1}
+    if pairs.cells.block.max() == 0:
+        spread = {"source mean": ("source_mean", S - 2), "target mean": ("target_mean", T - 2)}
+        scale = np.abs(pairs.frame["centred"]).max()
+        dfs |= {name: df for name, (c, df) in spread.items() if np.ptp(pairs.frame[c]) > 1e-9 * scale}
+    return [
+        slope_row(f"{similarity} ({name})", fit.coefficients[i], np.sqrt(fit.covariance[i, i]), df, level)
+        for i, (name, df) in enumerate(dfs.items(), start=1)
+    ]
+
+
+def slope_row(term: str, estimate: float, se: float, df: float, level: float) -> dict[str, object]:
+    """Return estimate, interval and two-sided p of a coefficient with a t reference distribution."""
+    half = stats.t.ppf(0.5 + level / 2, df) * se
+    p = 2 * stats.t.sf(abs(estimate) / se, df)
+    return {
+        "term": term,
+        "estimate": float(estimate),
+        "low": float(estimate - half),
+        "high": float(estimate + half),
+        "p": float(p),
+        "se": float(se),
+        "df": float(df),
+        "statistic": float(estimate / se),
+    }
+
+
+def _same_data(data: pd.DataFrame) -> pd.Series:
+    require_columns(data, [SAME_DATA])
+    if data[SAME_DATA].isna().any() or not data[SAME_DATA].isin([True, False]).all():
+        raise InputError(f"column {SAME_DATA!r} must be true or false in every row")
+    return data[SAME_DATA].astype(bool)
+
+
+def _notes(pairs: PairTable, fit: MixedFit) -> list[str]:
+    """Return what the reader must know of this grid and this fit."""
+    (S, T), n = pairs.cells.shape, len(pairs.frame)
+    notes = []
+    if min(S, T) < SMALL_GRID:
+        notes.append(f"small grid: the slope is judged by t with {min(S, T) - 1} degrees of freedom")
+    if n < S * T:
+        notes.append(f"{S * T - n} of {S * T} pairs are missing; the split is by two-way least squares")
+    if fit.singular:
+        notes.append("boundary fit: a variance between tasks was estimated as zero")
+    if not fit.converged:
+        notes.append("the fit did not converge: do not rely on it")
+    return notes

@@ -1,0 +1,250 @@
+"""Permutation of whole tasks: a test of a similarity matrix under dependence within rows and columns.
+
+Scores of one source, or of one target, are dependent; exchangeable are the tasks. Both tables are cleared of
+source, target (and block) effects, the sources and the targets of one of them are permuted independently, and
+the statistic is the partial correlation (monotone in t, hence pivotal):
+
+    r = <a, b> / sqrt((|a|^2 - |Q'a|^2) |b|^2),   Q an orthonormal basis of the cleared covariates.
+
+Freedman-Lane permutes a = the residual of the outcome against b = the residual of the similarity; double
+semi-partialling permutes a = the residual of the similarity against b = that of the outcome (Dekker,
+Krackhardt and Snijders 2007, Psychometrika 72: 563-581). p = (1 + #{|r*| >= |r|}) / (1 + permutations) for
+random permutations (Phipson and Smyth 2010), #/total where all are enumerated.
+
+With empty cells their residual is 0, norms run over the overlap, and r is multiplied by the square root of
+its size, so that a permutation with less overlap is not more extreme by that.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations as orders
+from itertools import product
+from math import factorial, prod
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analyses.inference.checks import complete_rows, require_levels, require_varying
+from analyses.inference.permutation import BATCH_NUMBERS, permutation_p
+from analyses.inference.result import Inference
+from analyses.inference.two_way import Cells, cells, pair_means, task_kinds
+from simxfer.errors import InputError
+
+Scheme = Literal["freedman-lane", "double-semi-partialling"]
+Groups = tuple[list[np.ndarray], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class TaskTables:
+    """Residual tables of one grid, cells of missing pairs 0.
+
+    outcome: (S, T). regressors: (M, S, T). covariates: (S * T, k) orthonormal basis. present: (S, T), 0 or 1.
+    slopes: (M,) partial slopes. groups: indices of the exchangeable sources and of the exchangeable targets.
+    """
+
+    outcome: np.ndarray
+    regressors: np.ndarray
+    covariates: np.ndarray
+    present: np.ndarray
+    slopes: np.ndarray
+    groups: Groups
+
+
+def permute_tasks(
+    data: pd.DataFrame,
+    outcome: str = "gain",
+    similarity: str = "similarity",
+    source: str = "intermediate",
+    target: str = "target",
+    language: str = "language",
+    *,
+    rng: np.random.Generator,
+    covariates: Sequence[str] = (),
+    kind: tuple[str, str] | None = None,
+    scheme: Scheme = "freedman-lane",
+    permutations: int = 9999,
+) -> Inference:
+    """Test the association of outcome and similarity over pairs by permuting whole tasks.
+
+    Args:
+        data: one row a score; averaged to pair means as in `pair_regression`.
+        covariates: columns that vary by pair, partialled out.
+        kind: columns with the kinds of source and target: tasks move within their kind only.
+        permutations: random permutations; all are enumerated where there are no more than that.
+
+    Returns:
+        One row: the partial slope, the correlation r, p; a permutation test gives no interval.
+
+    Raises:
+        InputError: unknown columns, infinite values, fewer than 3 sources or targets, a constant regressor,
+            no task that could move.
+    """
+    tables, grid, notes = task_tables(data, outcome, [similarity], source, target, language, covariates, kind)
+    null, observed, exact = task_null(tables, rng, scheme, permutations)
+    p = permutation_p(null[:, 0], observed[0], exact)
+    row = {"term": similarity, "estimate": tables.slopes[0], "low": np.nan, "high": np.nan, "p": p}
+    S, T = grid.shape
+    scale = np.sqrt(tables.present.sum())
+    return Inference(
+        procedure=f"permute_tasks ({scheme})",
+        null="no association: source and target labels are exchangeable" + (" within kinds" if kind else ""),
+        table=pd.DataFrame([{**row, "statistic": observed[0] / scale}]),
+        counts={source: S, target: T, "pairs": int(tables.present.sum()), "permutations": len(null)},
+        distribution=null[:, 0] / scale,
+        notes=(*notes, "exact: all permutations enumerated") if exact else notes,
+        references=("Dekker, Krackhardt and Snijders 2007", "Phipson and Smyth 2010"),
+    )
+
+
+def task_tables(
+    data: pd.DataFrame,
+    outcome: str,
+    similarities: Sequence[str],
+    source: str,
+    target: str,
+    language: str,
+    covariates: Sequence[str] = (),
+    kind: tuple[str, str] | None = None,
+) -> tuple[TaskTables, Cells, tuple[str, ...]]:
+    """Average to pair means and clear outcome, similarities and covariates of task (and block) effects.
+
+    Raises:
+        InputError: as `permute_tasks`.
+    """
+    keep = list(kind or ())
+    columns = [outcome, *similarities, *covariates]
+    frame, notes = complete_rows(data, columns, [source, target, *keep])
+    pairs, more = pair_means(frame, columns, keep, source, target, language)
+    for name in (source, target):
+        require_levels(pairs[name].nunique(), 3, name, "permutations of two tasks say nothing")
+    for name in [*similarities, *covariates]:
+        require_varying(pairs[name].to_numpy(), name)
+    grid = cells(pairs, source, target, kind)
+    of_source, of_target = kind or (None, None)
+    groups = (_groups(pairs, source, of_source), _groups(pairs, target, of_target))
+    if _orders(groups) == 1:
+        raise InputError("no task can move: every kind has one source and one target; permute without `kind`")
+    tables = _residual_tables(grid, pairs[columns].to_numpy(), list(similarities), groups)
+    return tables, grid, tuple(notes + more)
+
+
+def _residual_tables(
+    grid: Cells,
+    values: np.ndarray,
+    similarities: list[str],
+    groups: Groups,
+) -> TaskTables:
+    rest = grid.residuals(values)
+    M = len(similarities)
+    # Whitened by SVD: covariates that are collinear, or only task means, leave no column.
+    u, size, _ = np.linalg.svd(rest[:, 1 + M :], full_matrices=False)
+    basis = u[:, size > 1e-9 * np.linalg.norm(values[:, 1 + M :])]
+    rest = rest[:, : 1 + M] - basis @ (basis.T @ rest[:, : 1 + M])
+    for name, column, raw in zip(similarities, rest.T[1:], values.T[1:], strict=False):
+        require_varying(np.append(column / np.ptp(raw), 0.0), f"{name} beyond task means and covariates")
+    tables = np.stack([grid.fill(column) for column in rest.T])
+    filled = [grid.fill(column).ravel() for column in basis.T]
+    return TaskTables(
+        outcome=tables[0],
+        regressors=tables[1:],
+        covariates=np.stack(filled, axis=1) if filled else np.zeros((tables[0].size, 0)),
+        present=grid.fill(np.ones(len(rest))),
+        slopes=(rest[:, 1:].T @ rest[:, 0]) / (rest[:, 1:] ** 2).sum(axis=0),
+        groups=groups,
+    )
+
+
+def task_null(
+    tables: TaskTables, rng: np.random.Generator, scheme: Scheme = "freedman-lane", permutations: int = 9999
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return the null statistics (B, M), the observed ones (M,), and whether they enumerate all orders.
+
+    All M regressors see the same permutations. Statistics are r times the square root of the overlap.
+
+    Raises:
+        InputError: unknown scheme; double semi-partialling of several regressors at once.
+    """
+    if scheme not in ("freedman-lane", "double-semi-partialling"):
+        raise InputError(f"unknown scheme {scheme!r}; expected 'freedman-lane' or 'double-semi-partialling'")
+    moved, fixed = tables.outcome, tables.regressors
+    if scheme == "double-semi-partialling":
+        if len(fixed) != 1:
+            raise InputError(
+                "double semi-partialling permutes one regressor; use 'freedman-lane' for several"
+            )
+        moved, fixed = fixed[0], moved[None]
+    S, T = moved.shape
+    exact = _orders(tables.groups) <= permutations + 1
+    batches = _all_orders(tables.groups) if exact else _random_orders(tables.groups, rng, permutations, S * T)
+    null = [_statistics(moved, fixed, tables, rows, columns) for rows, columns in batches]
+    observed = _statistics(moved, fixed, tables, np.arange(S)[None], np.arange(T)[None])[0]
+    return np.concatenate(null), observed, exact
+
+
+def _statistics(
+    moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Return the statistics (B, M) for B orders of rows (B, S) and of columns (B, T)."""
+    T = moved.shape[1]
+    flat = (rows[:, :, None] * T + columns[:, None, :]).reshape(len(rows), -1)
+    a = moved.ravel()[flat]
+    b = fixed.reshape(len(fixed), -1)
+    cross = a @ np.hstack([b.T, tables.covariates])
+    explained = (cross[:, len(b) :] ** 2).sum(axis=1)
+    present = tables.present.ravel()
+    if present.all():
+        norms = ((moved**2).sum() - explained)[:, None] * (b**2).sum(axis=1)
+        return cross[:, : len(b)] * np.sqrt(present.size) / np.sqrt(norms)
+    both = present[flat]
+    a_norm = (a * a) @ present - explained
+    overlap, b_norm = both @ present, both @ (b**2).T
+    return cross[:, : len(b)] * np.sqrt(overlap)[:, None] / np.sqrt(a_norm[:, None] * b_norm)
+
+
+def _groups(pairs: pd.DataFrame, task: str, kind: str | None) -> list[np.ndarray]:
+    """Return the indices of the tasks that may change places, in the order of their sorted names."""
+    if kind is None:
+        return [np.arange(pairs[task].nunique())]
+    kinds = task_kinds(pairs, task, kind).to_numpy()
+    return [np.flatnonzero(kinds == k) for k in pd.unique(kinds)]
+
+
+def _orders(groups: Groups) -> int:
+    """Return the number of orders of rows and columns."""
+    return prod(factorial(len(group)) for side in groups for group in side)
+
+
+def _all_orders(groups: Groups) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield every order of rows with every order of columns."""
+    sides = []
+    for side in groups:
+        size = sum(len(group) for group in side)
+        found = []
+        for choice in product(*(orders(group) for group in side)):
+            order = np.empty(size, dtype=np.intp)
+            for group, moved in zip(side, choice, strict=True):
+                order[group] = moved
+            found.append(order)
+        sides.append(np.array(found))
+    rows, columns = sides
+    for order in rows:
+        yield np.broadcast_to(order, (len(columns), len(order))), columns
+
+
+def _random_orders(
+    groups: Groups, rng: np.random.Generator, count: int, cells: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield batches of random orders of rows and of columns."""
+    batch = max(1, BATCH_NUMBERS // cells)
+    for start in range(0, count, batch):
+        size = min(batch, count - start)
+        yield _shuffled(groups[0], rng, size), _shuffled(groups[1], rng, size)
+
+
+def _shuffled(groups: list[np.ndarray], rng: np.random.Generator, count: int) -> np.ndarray:
+    """Return `count` orders, shuffled within each group."""
+    out = np.empty((count, sum(len(group) for group in groups)), dtype=np.intp)
+    for group in groups:
+        out[:, group] = rng.permuted(np.broadcast_to(group, (count, len(group))), axis=1)
+    return out

@@ -1,0 +1,135 @@
+"""Two-way tables of tasks: pair means, and the split of a regressor into task means and what is left.
+
+With all cells present the left part is x_st - x_s. - x_.t + x_.. ; with missing cells, or blocks of task
+kinds, it is the residual of the least-squares fit of source, target and block effects.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from simxfer.errors import InputError
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The observed cells of a sources x targets table.
+
+    source, target: (n,) codes. block: (n,) code of the cell's block of task kinds, all 0 without blocks.
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+    block: np.ndarray
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of sources and targets."""
+        return len(self.sources), len(self.targets)
+
+    def design(self) -> np.ndarray:
+        """Return the dummies of source, target and block, n x (S + T + blocks); not of full rank."""
+        parts = (self.source, self.target, self.block)
+        return np.hstack([np.eye(codes.max() + 1)[codes] for codes in parts])
+
+    def residuals(self, values: np.ndarray) -> np.ndarray:
+        """Return values, (n,) or (n, k), cleared of source, target and block effects."""
+        design = self.design()
+        return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+
+    def task_effects(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the centred source and target effects of the additive fit, each (n,): the task means."""
+        S = self.shape[0]
+        design = self.design()[:, : sum(self.shape)]
+        effects = np.linalg.lstsq(design, values, rcond=None)[0]
+        of_source, of_target = effects[:S][self.source], effects[S:][self.target]
+        return of_source - of_source.mean(), of_target - of_target.mean()
+
+    def fill(self, values: np.ndarray, empty: float = 0.0) -> np.ndarray:
+        """Return values (n,) as a sources x targets table."""
+        table = np.full(self.shape, empty)
+        table[self.source, self.target] = values
+        return table
+
+
+def cells(pairs: pd.DataFrame, source: str, target: str, kind: tuple[str, str] | None = None) -> Cells:
+    """Return the cells of a table with one row a pair; `kind` names the columns with the kinds of both tasks.
+
+    Raises:
+        InputError: a task has two kinds.
+    """
+    codes, labels = zip(*(pd.factorize(pairs[c], sort=True) for c in (source, target)), strict=True)
+    block: np.ndarray = np.zeros(len(pairs), dtype=int)
+    if kind is not None:
+        for task, column in zip((source, target), kind, strict=True):
+            task_kinds(pairs, task, column)
+        block = pairs.groupby(list(kind), sort=True).ngroup().to_numpy()
+    sources, targets = (tuple(str(label) for label in found) for found in labels)
+    return Cells(codes[0], codes[1], block, sources, targets)
+
+
+def task_kinds(pairs: pd.DataFrame, task: str, column: str) -> pd.Series:
+    """Return the kind of each task, sorted by task; raise InputError if a task has two."""
+    kinds = pairs.groupby(task, sort=True)[column]
+    if (kinds.nunique() > 1).any():
+        twice = kinds.nunique().idxmax()
+        raise InputError(f"{task} {twice!r} has several values in {column!r}; expected one kind a task")
+    return kinds.first()
+
+
+def pair_means(
+    data: pd.DataFrame, values: Sequence[str], keep: Sequence[str], source: str, target: str, language: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Average seeds and checkpoints within (source, target, language), then languages within the pair.
+
+    Each target is averaged over the languages that all its sources have, so that no pair mean stands on other
+    languages than its neighbours. `keep` are columns constant within a pair. A table without the language
+    column is averaged within the pair directly.
+
+    Returns:
+        One row a pair with the columns source, target, keep, values, n_rows; and notes on what was left out.
+
+    Raises:
+        InputError: the sources of a target have no language in common.
+    """
+    pair = [source, target]
+    notes: list[str] = []
+    counts = data.groupby(pair, sort=True).size()
+    if language in data.columns:
+        data, notes = _common_languages(data, source, target, language)
+        within = data.groupby([*pair, language], sort=True)
+        data = within.agg({**dict.fromkeys(values, "mean"), **dict.fromkeys(keep, "first")}).reset_index()
+    means = data.groupby(pair, sort=True).agg(
+        {**dict.fromkeys(values, "mean"), **dict.fromkeys(keep, "first")}
+    )
+    if counts.nunique() > 1:
+        notes.append(f"pair means rest on {counts.min()} to {counts.max()} rows each and count alike")
+    return means.assign(n_rows=counts).reset_index(), notes
+
+
+def _common_languages(
+    data: pd.DataFrame, source: str, target: str, language: str
+) -> tuple[pd.DataFrame, list[str]]:
+    present = data.drop_duplicates([source, target, language]).groupby([target, language]).size()
+    sources = data.groupby(target)[source].nunique()
+    common = present.index[
+        present.to_numpy() == sources.reindex(present.index.get_level_values(0)).to_numpy()
+    ]
+    lost = set(sources.index) - set(common.get_level_values(0))
+    if lost:
+        raise InputError(
+            f"the sources of target {sorted(lost)[0]!r} have no language in common; run the missing cells or "
+            "drop "
+            "the sources with few languages"
+        )
+    keep = pd.MultiIndex.from_frame(data[[target, language]]).isin(common)
+    if keep.all():
+        return data, []
+    left_out = len(present) - len(common)
+    return data[keep], [
+        f"{left_out} of {len(present)} (target, language) combinations left out: not every source has them"
+    ]

@@ -1,0 +1,136 @@
+"""permute_tasks: slow and fast versions, exact enumeration, invariances, type I error."""
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analyses.inference import Truth, permute_tasks, simulate_grid
+from analyses.inference.task_permutation import task_null, task_tables
+from simxfer.errors import InputError
+
+ONE = {"languages": 1, "seeds": 1}
+COLUMNS = ("intermediate", "target", "language")
+
+
+def grid(seed: int = 0, **truth) -> pd.DataFrame:
+    return simulate_grid(np.random.default_rng(seed), Truth(**(ONE | truth)))
+
+
+def slow_partial_t(y: np.ndarray, x: np.ndarray, z: np.ndarray) -> float:
+    """t of x in the regression of y on x, z and the dummies of rows and columns, by plain least squares."""
+    S, T = y.shape
+    rows, columns = (i.ravel() for i in np.indices((S, T)))
+    design = np.column_stack([x.ravel(), z.ravel(), np.eye(S)[rows], np.eye(T)[columns][:, 1:]])
+    beta, rss, *_ = np.linalg.lstsq(design, y.ravel(), rcond=None)
+    df = S * T - design.shape[1]
+    cov = np.linalg.inv(design.T @ design) * rss[0] / df
+    return beta[0] / np.sqrt(cov[0, 0])
+
+
+@pytest.mark.parametrize("scheme", ["freedman-lane", "double-semi-partialling"])
+def test_equals_plain_least_squares_over_all_permutations(scheme):
+    """The kernel's r, turned into t, equals the t of a full regression for each of 3! x 4! permutations."""
+    rng = np.random.default_rng(4)
+    data = grid(4, sources=3, targets=4, slope=0.5)
+    data["z"] = rng.normal(size=len(data)) + data["similarity"]
+    tables, grid_cells, _ = task_tables(data, "gain", ["similarity"], *COLUMNS, covariates=["z"])
+    null, _, exact = task_null(tables, rng, scheme, permutations=143)
+    y, x, z = (grid_cells.fill(data[c].to_numpy()) for c in ("gain", "similarity", "z"))
+    rows_of, columns_of = (index.ravel() for index in np.indices((3, 4)))
+    full = np.column_stack([z.ravel(), np.eye(3)[rows_of], np.eye(4)[columns_of]])
+    project = full @ np.linalg.pinv(full)
+    clear = lambda m: m - (project @ m.ravel()).reshape(m.shape)  # noqa: E731
+    slow = []
+    for rows in permutations(range(3)):
+        for columns in permutations(range(4)):
+            moved = (clear(y) if scheme == "freedman-lane" else clear(x))[np.ix_(rows, columns)]
+            pair = (y - clear(y) + moved, x) if scheme == "freedman-lane" else (y, moved)
+            slow.append(slow_partial_t(*pair, z))
+    r = null[:, 0] / np.sqrt(12)
+    df = 12 - 3 - 4 + 1 - 2
+    assert exact
+    np.testing.assert_allclose(r * np.sqrt(df / (1 - r**2)), slow, rtol=1e-6, atol=1e-8)
+
+
+def test_exact_p_counts_ties_of_symmetric_tables():
+    """A 3 x 3 table that equals its similarity: r = 1 for the identity and for no other order here."""
+    x = np.array([[5.0, 1.0, 0.0], [0.0, 7.0, 2.0], [1.0, 3.0, 4.0]])
+    data = pd.DataFrame(
+        [
+            {"intermediate": f"s{i}", "target": f"t{j}", "similarity": x[i, j], "gain": 2 * x[i, j] + i - j}
+            for i in range(3)
+            for j in range(3)
+        ]
+    )
+    result = permute_tasks(data, rng=np.random.default_rng(0))
+    assert result.counts["permutations"] == 36
+    assert result.p == pytest.approx(1 / 36)
+    assert result.estimate == pytest.approx(2.0)
+
+
+def test_random_p_has_the_plus_one_and_comes_near_the_exact_one():
+    data = grid(11, sources=5, targets=5, slope=0.8)
+    exact = permute_tasks(data, rng=np.random.default_rng(0), permutations=14400)
+    drawn = permute_tasks(data, rng=np.random.default_rng(0), permutations=3999)
+    assert "exact" in exact.summary()
+    assert drawn.p == pytest.approx(exact.p, abs=4 * np.sqrt(exact.p / 4000) + 1 / 4000)
+    assert drawn.p * 4000 == pytest.approx(round(drawn.p * 4000))
+    strong = permute_tasks(grid(1, slope=50.0), rng=np.random.default_rng(0), permutations=99)
+    assert strong.p == pytest.approx(1 / 100)
+
+
+def test_same_seed_same_numbers_and_task_effects_do_not_matter():
+    data = grid(8)
+    shifted = data.assign(gain=data["gain"] + 9.0 * data["target"].str[1:].astype(int))
+    p = [permute_tasks(d, rng=np.random.default_rng(3), permutations=999).p for d in (data, data, shifted)]
+    assert p[0] == p[1] == p[2]
+
+
+def test_within_kinds_only_kin_change_places():
+    data = grid(2, sources=4, targets=6, kinds=2)
+    result = permute_tasks(data, rng=np.random.default_rng(0), kind=("intermediate_kind", "target_kind"))
+    assert result.counts["permutations"] == 2 * 2 * 6 * 6
+
+
+def test_missing_cells_leave_p_close_to_the_complete_one():
+    data = grid(6, slope=0.4)
+    whole = permute_tasks(data, rng=np.random.default_rng(0))
+    gap = permute_tasks(data.drop(index=[0]), rng=np.random.default_rng(0))
+    assert gap.counts["pairs"] == 80
+    assert gap.p == pytest.approx(whole.p, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (lambda d: d[d["target"] < "t2"], {}, "'target' has 2 levels"),
+        (lambda d: d.assign(similarity=3.0), {}, "is constant"),
+        (lambda d: d.assign(z=2 * d["similarity"]), {"covariates": ["z"]}, "beyond task means"),
+        (lambda d: d, {"scheme": "raw"}, "unknown scheme"),
+        (lambda d: d.assign(a=d["intermediate"], b=d["target"]), {"kind": ("a", "b")}, "no task can move"),
+        (lambda d: d.assign(a=d["target"], b=d["target"]), {"kind": ("a", "b")}, "several values"),
+    ],
+)
+def test_refusals(change, arguments, message):
+    with pytest.raises(InputError, match=message):
+        permute_tasks(change(grid()), rng=np.random.default_rng(0), **arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "truth",
+    [{}, {"missing": 0.2}, {"kinds": 3, "block": 2.0}, {"sources": 5, "targets": 6}],
+    ids=["strong null", "missing cells", "blocks", "small"],
+)
+def test_type_one_error_without_association(truth):
+    """2,000 grids without any association (not: varying slopes, where it is known to fail) at nominal .05."""
+    rng = np.random.default_rng(21)
+    kind = ("intermediate_kind", "target_kind") if "kinds" in truth else None
+    p = [
+        permute_tasks(simulate_grid(rng, Truth(**(ONE | truth))), rng=rng, permutations=199, kind=kind).p
+        for _ in range(2000)
+    ]
+    print(f"permute_tasks, {truth}: type I {np.mean(np.array(p) <= 0.05):.3f}")
+    assert np.mean(np.array(p) <= 0.05) <= 0.065
