@@ -132,7 +132,7 @@ def _with_bounds(x: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def _nearest(distances: np.ndarray) -> float:
-    """Mean over rows of the least distance: 0 settles it, otherwise an unknown one leaves it unknown (NaN)."""
+    """Mean over rows of the least distance: 0 settles it, else an unknown one leaves it unknown (NaN)."""
     return float(np.where((distances == 0).any(axis=1), 0.0, distances.min(axis=1)).mean())
 
 
