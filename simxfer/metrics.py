@@ -61,7 +61,9 @@ def accuracy(gold: Sequence, predicted: Sequence) -> Scored:
 
 def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scored:
     """Share of words whose tag is right, over all words of the test set; counts are (right, wrong, wrong)."""
-    right = np.array([sum(g == p for g, p in zip(gs, ps, strict=True)) for gs, ps in zip(gold, predicted, strict=True)])
+    right = np.array(
+        [sum(g == p for g, p in zip(gs, ps, strict=True)) for gs, ps in zip(gold, predicted, strict=True)]
+    )
     total = np.array([len(gs) for gs in gold])
     wrong = total - right
     value = 100.0 * float(right.sum()) / max(1, int(total.sum()))
@@ -109,9 +111,7 @@ def exact_match(gold: Sequence[Sequence[str]], predicted: Sequence[str]) -> Scor
 
 def squad_f1(gold: Sequence[Sequence[str]], predicted: Sequence[str]) -> Scored:
     """Mean F1 of the words of prediction and gold answer (the best one) after SQuAD's normalisation."""
-    return _from_examples(
-        [max(_word_f1(g, p) for g in gs) for gs, p in zip(gold, predicted, strict=True)]
-    )
+    return _from_examples([max(_word_f1(g, p) for g in gs) for gs, p in zip(gold, predicted, strict=True)])
 
 
 def normalise(text: str) -> str:
@@ -137,8 +137,12 @@ METRICS: dict[str, Metric] = {
         Metric("chunk_f1", chunk_f1, "F1 of typed chunks", _CONLL),
         Metric("exact_match", exact_match, "answers that equal a gold answer", _SQUAD),
         Metric("squad_f1", squad_f1, "mean F1 of answer words", _SQUAD),
-        Metric("retrieval_accuracy", accuracy, "sentences whose nearest neighbour is their translation",
-               "Artetxe and Schwenk 2019; Tatoeba in Hu et al. 2020"),
+        Metric(
+            "retrieval_accuracy",
+            accuracy,
+            "sentences whose nearest neighbour is their translation",
+            "Artetxe and Schwenk 2019; Tatoeba in Hu et al. 2020",
+        ),
         Metric("f1", chunk_f1, "F1 as printed by a published source", "the source named in the row"),
     )
 }

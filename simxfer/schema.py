@@ -67,9 +67,7 @@ _RESULT_COLUMNS = _columns(
     ("stage", "string", "id of the stage whose checkpoint was scored", True),
 )
 _RESULT_KEY = tuple(
-    column.name
-    for column in _RESULT_COLUMNS
-    if column.name not in ("value", "n_examples", "flags", "stage")
+    column.name for column in _RESULT_COLUMNS if column.name not in ("value", "n_examples", "flags", "stage")
 )
 
 RESULTS = Table("results", _RESULT_COLUMNS, _RESULT_KEY)
@@ -108,7 +106,11 @@ LANGUAGES = Table(
     "languages",
     _columns(
         ("language", "string", "BCP-47 code"),
-        ("kind", "string", "syntactic, phonological, inventory, genetic, geographic, script, lexical, distance"),
+        (
+            "kind",
+            "string",
+            "syntactic, phonological, inventory, genetic, geographic, script, lexical, distance",
+        ),
         ("feature", "string", "URIEL's name of the feature where it has one"),
         ("value", "float", "value of the feature; a missing value is an absent row"),
     ),
@@ -197,6 +199,7 @@ def _typed(frame: pd.DataFrame, column: Column, faults: list[str]) -> pd.Series:
         values = pd.Series([pd.NA] * len(frame), dtype="object")
     else:
         values = frame[column.name].reset_index(drop=True)
+    out: pd.Series
     if column.dtype == "string":
         out = values.astype("string")
         # `none` is the name of an intermediate, and an empty optional text is a text.

@@ -1,0 +1,146 @@
+"""The command line: parse, call one importable function, print.
+
+Exit codes: 0 done, 1 failed, 2 bad input, 75 interrupted (the same command goes on where it stopped).
+"""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simxfer.errors import InputError, StageFailed
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 75
+
+app = typer.Typer(
+    help="When does an intermediate task help zero-shot cross-lingual transfer? Train the grid, measure "
+    "similarity, report the answer.\n\nStart with `simxfer plan data/grids/default.yaml`, then `simxfer train` "
+    "it, then `simxfer report runs/default`. All of it runs offline on the embedded world.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+results_app = typer.Typer(help="Export or import a results table.", no_args_is_help=True)
+app.add_typer(results_app, name="results")
+
+GridFile = Annotated[Path, typer.Argument(help="Grid file (YAML), such as data/grids/default.yaml.")]
+RunDir = Annotated[Path, typer.Argument(help="Run directory, such as runs/default.")]
+
+
+@app.command()
+def plan(grid: GridFile, stages: Annotated[bool, typer.Option(help="List every stage.")] = False) -> None:
+    """Show what a grid would train: stages, what they share, cells, cost. Trains and downloads nothing."""
+    from simxfer.config import load_grid
+    from simxfer.plan import make_plan
+    from simxfer.show import plan_text
+
+    print(plan_text(load_grid(grid), make_plan(load_grid(grid)), stages))
+
+
+@app.command()
+def train(
+    grid: GridFile,
+    out: Annotated[Path, typer.Option(help="Folder of the runs; the grid's name is added.")] = Path("runs"),
+    workers: Annotated[
+        int, typer.Option(help="Worker processes; 0 is one a GPU, or one a CPU core.", min=0)
+    ] = 0,
+) -> None:
+    """Train and evaluate a grid, or go on with it. Safe to kill at any moment; safe to run twice at once."""
+    from simxfer.run import train_grid
+    from simxfer.show import progress_bar
+
+    with progress_bar() as report:
+        run = train_grid(grid, out, workers, report)
+    print(f"results: {run.results}\nreport:  simxfer report {run.root}")
+
+
+@app.command()
+def status(run: RunDir) -> None:
+    """Show how far a run is and what failed."""
+    from simxfer.run import run_status
+    from simxfer.show import status_text
+
+    print(status_text(*run_status(run)))
+
+
+@app.command()
+def report(
+    run: Annotated[
+        Path, typer.Argument(help="Run directory, or a folder with results.csv such as data/published.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default RUN/report.")] = None,
+) -> None:
+    """Write the report: report.html (one file, opens anywhere), tables, figures, answers.json."""
+    from analyses import write_report
+
+    print(f"report: {write_report(run, out)}")
+
+
+@app.command()
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="A task to explain; all are listed without.")] = None,
+) -> None:
+    """List the tasks, or explain one."""
+    from simxfer.show import task_list, task_text
+    from simxfer.tasks import get_task
+
+    print(task_text(get_task(name)) if name else task_list())
+
+
+@app.command()
+def doctor() -> None:
+    """Check the installation: versions, shipped encoders and their checksums, devices, data files."""
+    from simxfer.doctor import examine
+
+    text, healthy = examine()
+    print(text)
+    if not healthy:
+        raise typer.Exit(FAILED)
+
+
+@results_app.command("export")
+def results_export(
+    run: RunDir, out: Annotated[Path, typer.Argument(help="File to write; ends in .csv or .parquet.")]
+) -> None:
+    """Write a run's results table to a file."""
+    from simxfer.results import export_results
+
+    print(f"{len(export_results(run, out))} rows: {out}")
+
+
+@results_app.command("import")
+def results_import(
+    table: Annotated[Path, typer.Argument(help="Results table, CSV or Parquet; see simxfer/schema.py.")],
+    run: Annotated[Path, typer.Argument(help="Run directory to make.")],
+) -> None:
+    """Check somebody's results table and make a run directory of it, ready for `simxfer report`."""
+    from simxfer.results import import_results
+
+    print(f"{len(import_results(table, run))} rows: {run}")
+
+
+def main() -> None:
+    """Run the command line and exit; a user's mistake never shows a traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = app(standalone_mode=False)
+    except typer.Exit as error:
+        code = error.exit_code
+    except InputError as error:
+        code = _say(str(error), BAD_INPUT)
+    except StageFailed as error:
+        code = _say(str(error), FAILED)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _say("interrupted; run the same command again to go on", INTERRUPTED)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        code = _say(error.format_message(), BAD_INPUT)  # typer's usage errors
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"simxfer: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,262 @@
+"""What a grid file may say. All faults of a file are reported together, each with its line and the remedy."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from simxfer.encoders import resolve_encoder
+from simxfer.errors import InputError, nearest, unknown
+from simxfer.methods import METHODS
+from simxfer.recipes import Hyperparameters, get_recipe
+from simxfer.schema import is_language
+from simxfer.tasks import TASKS, get_task
+from simxfer.tasks.intermediate import NONE, canonical, tasks_of
+
+Location = tuple[str | int, ...]
+
+
+class Strict(BaseModel):
+    """A part of a grid file: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Retrieval(Strict):
+    """How sentences are embedded and compared in retrieval without training; logged with every score."""
+
+    layer: int = -1
+    """Hidden layer to read: 0 is the embedding layer, -1 the last one."""
+    pooling: Literal["mean", "first"] = "mean"
+    """Mean over the tokens (special ones left out), or the first token."""
+    centre: bool = True
+    """Whether the mean of each language is subtracted."""
+
+
+class Override(Strict):
+    """Hyperparameters of one task that differ from the recipe."""
+
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    steps: Annotated[int, Field(ge=0)] | None = None
+    epochs: Annotated[float, Field(ge=0)] | None = None
+    train_examples: Annotated[int, Field(ge=1)] | None = None
+    warmup_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    max_grad_norm: Annotated[float, Field(gt=0)] | None = None
+    max_length: Annotated[int, Field(ge=8)] | None = None
+    stride: Annotated[int, Field(ge=0)] | None = None
+    micro_batch_size: Annotated[int, Field(ge=0)] | None = None
+
+
+class Grid(Strict):
+    """A grid of transfer experiments: every combination of what the lists name is a cell."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Name of the run directory."""
+    description: str = ""
+    """What the grid is for, in a sentence."""
+    encoders: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Pretrained encoders: `world/w0-s0` (shipped), a local folder, or a hub id `org/name@revision`."""
+    intermediates: Annotated[tuple[str, ...], Field(min_length=1)]
+    """`none`, a task, a sequence `a>b`, a mixture `a+b`, with languages `a@sw,ur` if not the pivot."""
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Target tasks; each is trained in the pivot and tested in every language."""
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    """Fine-tuning seeds."""
+    languages: Literal["all"] | tuple[str, ...] = "all"
+    """Test languages; `all` means every language of each target."""
+    methods: tuple[str, ...] = ("full",)
+    """Training methods with their parameters."""
+    recipe: str = "world"
+    """Named hyperparameters."""
+    overrides: dict[str, Override] = {}
+    """Hyperparameters by task that differ from the recipe; `*` stands for every task."""
+    selection: Literal["last"] = "last"
+    """Which checkpoint of a stage is used."""
+    head: Literal["new", "reuse"] = "new"
+    """Whether a phase starts with a new head or with the one its parent has for the same task."""
+    numerics: Literal["fp32", "bf16"] = "fp32"
+    """bf16 means autocast with fp32 master weights."""
+    mixture_temperature: Annotated[float, Field(ge=1)] = 1.0
+    """Tasks of a mixture are drawn with probability proportional to size^(1/T); 1 is proportional."""
+    no_pretraining_control: bool = False
+    """Whether every target is also trained from random weights, with intermediate `none`."""
+    test_examples: Annotated[int, Field(ge=1)] | None = None
+    """At most so many test examples a language; None means all."""
+    retrieval: Retrieval = Retrieval()
+    """Protocol of retrieval without training."""
+    world: Annotated[int, Field(ge=0)] = 0
+    """The world that a foreign encoder is trained on; shipped encoders know their own."""
+    keep_checkpoints: Literal["all", "intermediates"] = "all"
+    """Whether checkpoints of target stages stay on disk after they were evaluated."""
+
+    @field_validator("encoders", "intermediates", "targets", "seeds", "languages", "methods")
+    @classmethod
+    def _no_twins(cls, values: Any) -> Any:
+        if isinstance(values, str):
+            return values
+        twins = sorted({str(v) for v in values if list(values).count(v) > 1})
+        if twins:
+            raise ValueError(f"{', '.join(twins)} given twice; name each once")
+        return values
+
+    @field_validator("intermediates")
+    @classmethod
+    def _known_intermediates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(canonical(value) for value in values)
+        if len(set(names)) < len(names):
+            raise ValueError("two intermediates are the same once blanks and order in mixtures are set aside")
+        for name in names:
+            for task in tasks_of(name):
+                if "intermediate" not in TASKS[task].roles:
+                    raise ValueError(
+                        f"task {task!r} cannot be an intermediate: it has no training data for it"
+                    )
+        return names
+
+    @field_validator("targets")
+    @classmethod
+    def _known_targets(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for name in values:
+            if "target" not in get_task(name).roles:
+                known = [task.name for task in TASKS.values() if "target" in task.roles]
+                raise ValueError(f"task {name!r} is an intermediate only; targets: {', '.join(known)}")
+        return values
+
+    @field_validator("languages")
+    @classmethod
+    def _real_languages(cls, values: Any) -> Any:
+        known = {code for task in TASKS.values() for code in task.languages}
+        for code in () if values == "all" else values:
+            if not is_language(code) or code not in known:
+                raise ValueError(unknown("language", code, known))
+        return values
+
+    @field_validator("methods")
+    @classmethod
+    def _known_methods(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for name in values:
+            if name not in METHODS:
+                raise ValueError(unknown("method", name, METHODS))
+        return values
+
+    @field_validator("recipe")
+    @classmethod
+    def _known_recipe(cls, value: str) -> str:
+        return get_recipe(value).name
+
+    @field_validator("overrides")
+    @classmethod
+    def _known_overrides(cls, values: dict[str, Override]) -> dict[str, Override]:
+        for name in values:
+            if name != "*":
+                get_task(name)
+        return values
+
+    @field_validator("encoders")
+    @classmethod
+    def _known_encoders(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for name in values:
+            resolve_encoder(name)
+        return values
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Grid":
+        if self.no_pretraining_control and NONE not in self.intermediates:
+            raise ValueError(
+                "no_pretraining_control is compared with intermediate 'none'; add it to intermediates"
+            )
+        if self.languages != "all":
+            for target in self.targets:
+                if not set(self.languages) & set(TASKS[target].languages):
+                    raise ValueError(
+                        f"target {target!r} has no test data in any of the languages {list(self.languages)}; "
+                        f"it has {list(TASKS[target].languages)}"
+                    )
+        return self
+
+    def hyperparameters(self, task: str) -> Hyperparameters:
+        """Return the hyperparameters of a task: the recipe's, changed by `*`, changed by the task's own row."""
+        values = get_recipe(self.recipe).hyperparameters(task)
+        for key in ("*", task):
+            if key in self.overrides:
+                values = values.override(self.overrides[key].model_dump(exclude_none=True))
+        return values
+
+    def test_languages(self, target: str) -> tuple[str, ...]:
+        """Return the languages a target is tested in, in the order of its record."""
+        known = TASKS[target].languages
+        return known if self.languages == "all" else tuple(code for code in known if code in self.languages)
+
+
+def load_grid(path: Path) -> Grid:
+    """Read and check a grid file.
+
+    Raises:
+        InputError: the file is missing, is no YAML, or says something that a grid cannot say; the message
+            lists every fault with its line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        known = sorted(p.stem for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        raise InputError(f"no grid file {path}.{nearest(path.stem, known)}") from None
+    except (UnicodeDecodeError, IsADirectoryError) as error:
+        raise InputError(f"{path} is not a text file in UTF-8: {error}") from None
+    return parse_grid(text, str(path))
+
+
+def parse_grid(text: str, where: str = "grid") -> Grid:
+    """Check the text of a grid file; see `load_grid`."""
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{where} is not valid YAML: {error}") from None
+    if not isinstance(root, yaml.MappingNode):
+        raise InputError(f"{where}: expected keys and values such as 'name: my-grid', got something else")
+    lines: dict[Location, int] = {}
+    faults = _positions(root, (), lines)
+    try:
+        grid = Grid.model_validate(yaml.safe_load(text))
+    except ValidationError as error:
+        faults += [_fault(dict(item), lines) for item in error.errors()]
+    if faults:
+        listed = "\n".join(f"  line {line}: {what}" for line, what in sorted(faults))
+        raise InputError(f"{where} has {len(faults)} fault{'s' * (len(faults) > 1)}:\n{listed}")
+    return grid
+
+
+def _positions(node: yaml.Node, at: Location, lines: dict[Location, int]) -> list[tuple[int, str]]:
+    """Note the line of every value; return the keys that are given twice."""
+    lines[at] = node.start_mark.line + 1
+    faults = []
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                faults.append((key.start_mark.line + 1, f"key {key.value!r} given twice; keep one"))
+            seen.add(key.value)
+            faults += _positions(value, (*at, key.value), lines)
+            lines[(*at, key.value)] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for i, item in enumerate(node.value):
+            faults += _positions(item, (*at, i), lines)
+    return faults
+
+
+def _fault(error: dict[str, Any], lines: dict[Location, int]) -> tuple[int, str]:
+    """Turn one of pydantic's errors into (line, message with the remedy)."""
+    at = error["loc"]
+    while at not in lines:
+        at = at[:-1]
+    name = ".".join(str(part) for part in error["loc"]) or "grid"
+    if error["type"] == "extra_forbidden":
+        owner = Override if len(error["loc"]) > 2 else Retrieval if error["loc"][0] == "retrieval" else Grid
+        return lines[at], unknown("key", str(error["loc"][-1]), owner.model_fields)
+    if error["type"] == "missing":
+        return lines[at], f"key {name!r} is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    got = "" if error["type"] == "value_error" else f" (got {error['input']!r})"
+    return lines[at], f"{name}: {message}{got}"

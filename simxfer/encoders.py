@@ -1,0 +1,112 @@
+"""Which pretrained encoder a name means, found without torch.
+
+`world/w0-s0` ships with the project; a folder holds the files of a Hugging Face checkpoint (config.json,
+model.safetensors, a tokenizer); anything else is a hub id, `org/name` or `org/name@revision`.
+`random(NAME)` is the architecture and tokenizer of NAME with random weights: the no-pretraining control.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from simxfer.errors import InputError, unknown
+from simxfer.resources import data_path
+from simxfer.store.atomic import sha256
+
+_HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+(@[\w.-]+)?$")
+_RANDOM = re.compile(r"^random\((.+)\)$")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A pretrained encoder before it is loaded."""
+
+    name: str
+    """As in the grid file; the `checkpoint` column of the results."""
+    model: str
+    """Architecture and size; the `model` column."""
+    location: str
+    """Folder, or hub id."""
+    revision: str = ""
+    """Revision on the hub; empty for a folder."""
+    random: bool = False
+    """Whether the weights are random."""
+    world: int | None = None
+    """The artificial world it was pretrained on, if any."""
+    layers: int = 0
+    """Number of layers, 0 where the config is not at hand."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its files are at hand."""
+        return Path(self.location).is_dir()
+
+    def fingerprint(self) -> str:
+        """Return what identifies its weights and tokenizer: a hash of the files, or the hub revision."""
+        if not self.is_local:
+            return f"hub:{self.location}@{self.revision or 'main'}"
+        files = sorted(p for p in Path(self.location).iterdir() if p.name in _HASHED)
+        parts = [(p.name, _sha256(str(p), p.stat().st_mtime_ns)) for p in files]
+        if self.random:
+            parts = [part for part in parts if part[0] != "model.safetensors"]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+_HASHED = ("config.json", "model.safetensors", "tokenizer.json", "sentencepiece.bpe.model", "vocab.txt")
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: str, _modified: int) -> str:
+    return sha256(Path(path))
+
+
+def shipped_encoders() -> list[str]:
+    """Return the names of the encoders that ship with the project."""
+    return sorted(f"world/{p.parent.name}" for p in data_path("encoders").glob("*/config.json"))
+
+
+def resolve_encoder(name: str) -> Encoder:
+    """Find an encoder by name.
+
+    Raises:
+        InputError: no shipped encoder, folder or hub id can be meant, or a folder lacks a file.
+    """
+    if control := _RANDOM.match(name):
+        base = resolve_encoder(control[1])
+        return Encoder(name, base.model, base.location, base.revision, True, base.world, base.layers)
+    if name.startswith("world/"):
+        folder = data_path("encoders", name.removeprefix("world/"))
+        if not (folder / "config.json").is_file():
+            raise InputError(unknown("encoder", name, shipped_encoders()))
+        card = json.loads((folder / "card.json").read_text())
+        return Encoder(name, card["model"], str(folder), world=card["world"], layers=_layers(folder))
+    if Path(name).is_dir():
+        return _local(name)
+    if _HUB_ID.match(name) and not name.startswith((".", "/")):
+        location, _, revision = name.partition("@")
+        return Encoder(name, location, location, revision)
+    raise InputError(
+        f"encoder {name!r} is no folder, no hub id such as FacebookAI/xlm-roberta-large, and "
+        + unknown("shipped encoder", name, shipped_encoders())
+    )
+
+
+def _local(name: str) -> Encoder:
+    folder = Path(name)
+    missing = [f for f in ("config.json", "model.safetensors") if not (folder / f).is_file()]
+    if missing:
+        raise InputError(f"encoder folder {name} lacks {', '.join(missing)}; save it with save_pretrained()")
+    if not any((folder / f).is_file() for f in ("tokenizer.json", "sentencepiece.bpe.model", "vocab.txt")):
+        raise InputError(
+            f"encoder folder {name} lacks a tokenizer (tokenizer.json or sentencepiece.bpe.model)"
+        )
+    config = json.loads((folder / "config.json").read_text())
+    model = f"{config.get('model_type', 'encoder')}-{config.get('hidden_size', 0)}x{_layers(folder)}"
+    return Encoder(name, model, str(folder), layers=_layers(folder))
+
+
+def _layers(folder: Path) -> int:
+    return int(json.loads((folder / "config.json").read_text()).get("num_hidden_layers", 0))

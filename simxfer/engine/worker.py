@@ -1,0 +1,74 @@
+"""One worker: takes the most urgent stage that is free, until nothing is left that it could do."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import torch
+
+from simxfer.config import load_grid
+from simxfer.errors import StageFailed
+from simxfer.plan import Plan, Stage, make_plan
+from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, is_trained
+from simxfer.store.claims import claim
+from simxfer.store.layout import RunDirectory
+
+POLL_SECONDS = 0.1
+INTERRUPTED = 75
+
+
+def work(root: str, device: str, threads: int, parent: int) -> None:
+    """Work on the run in `root` until all its stages are complete or blocked by a failed one.
+
+    Args:
+        root: the run directory; its grid file says what to do.
+        device: `cpu`, `cuda:0`, ...
+        threads: CPU threads of this worker.
+        parent: process that started it; the worker ends when that one is gone.
+    """
+    _end_with(parent)
+    torch.set_num_threads(threads)
+    run = RunDirectory(Path(root))
+    grid = load_grid(run.grid_file)
+    plan = make_plan(grid)
+    runner = StageRunner(run, plan, torch.device(device), grid.keep_checkpoints)
+    order = sorted(plan.stages.values(), key=lambda stage: -plan.urgency[stage.id])
+    while todo := [stage for stage in order if not is_complete(run, plan, stage)]:
+        open_stages = [stage for stage in todo if not _blocked(run, plan, stage)]
+        if not open_stages:
+            return
+        if not any(_try(runner, stage) for stage in open_stages):
+            time.sleep(POLL_SECONDS)
+        order = todo
+
+
+def _try(runner: StageRunner, stage: Stage) -> bool:
+    """Work on a stage if its parent is trained and nobody else does; tell whether anything was done."""
+    run, plan = runner.run, runner.plan
+    if stage.parent is not None and not is_trained(run, plan.stages[stage.parent]):
+        return False
+    with claim(run.stage(stage.id).lock) as mine:
+        if not mine or is_complete(run, plan, stage):
+            return False
+        try:
+            runner.work(stage)
+        except (StageFailed, DamagedCheckpoint):
+            return True  # the stage's folder says why; its children are blocked, or it is trained anew
+    return True
+
+
+def _blocked(run: RunDirectory, plan: Plan, stage: Stage) -> bool:
+    """Tell whether the stage or one of its ancestors failed for good."""
+    return any(run.stage(ancestor.id).failed.exists() for ancestor in plan.path(stage.id))
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone: a killed run leaves no worker behind."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,354 @@
+"""Examples -> token arrays, one function a kind; ragged, cached on disk.
+
+A *row* is one sequence of subwords. A *unit* is what a training batch counts: one row, or for multiple choice
+the rows of all choices of an example. No word of a tagging sentence is lost: long sentences are cut into
+windows. Long contexts of span QA are cut into overlapping windows. Pairs that are too long are truncated, and
+counted.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from simxfer.errors import InputError
+from simxfer.plan import content_id
+from simxfer.sources import DataRequest, read_examples, revision
+from simxfer.store.atomic import write_file, write_table
+from simxfer.tasks import get_task
+from simxfer.tasks.examples import (
+    AnyExample,
+    ChoiceExample,
+    ClassificationExample,
+    RetrievalExample,
+    SpanExample,
+    TaggingExample,
+    TextExample,
+)
+from simxfer.tasks.record import Task
+
+FEATURES_VERSION = 1
+"""Bumped by hand whenever the arrays change."""
+
+IGNORED = -100
+"""Label of a position that no loss looks at."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Tokenised examples, as flat arrays.
+
+    Attributes:
+        ids: (tokens,) int32, the rows behind one another.
+        starts: (rows + 1,) int64, where each row starts in `ids`.
+        unit_starts: (units + 1,) int64, where each unit starts among the rows.
+        example: (rows,) int64, index of the example that the row belongs to.
+        labels: (units,) class or choice; (tokens,) tag or `IGNORED`; (rows, 2) first and last token of the
+            answer within the row, (0, 0) if it is not in this window; empty for retrieval and MLM; int64.
+        spans: (tokens, 2) int32. Tagging: (index of the word that starts here, or -1; 0). Span QA: first and
+            last + 1 character of the token in the context, (-1, -1) outside of it. Empty otherwise.
+        counts: (3,) int64: truncated rows, unknown subwords, subwords without special ones.
+    """
+
+    ids: np.ndarray
+    starts: np.ndarray
+    unit_starts: np.ndarray
+    example: np.ndarray
+    labels: np.ndarray
+    spans: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.starts) - 1
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return len(self.unit_starts) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(rows,) number of subwords of each row."""
+        return np.diff(self.starts)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The features of a split, and what is needed to score predictions of it.
+
+    `gold` has one row an example: id, subsets (joined by blanks), gold (JSON), context (span QA only).
+    """
+
+    features: Features
+    gold: pd.DataFrame
+
+
+def load_dataset(
+    request: DataRequest, tokenizer: Any, fingerprint: str, max_length: int, stride: int, cache: Path
+) -> Dataset:
+    """Return the tokenised split, from the cache if it is there.
+
+    Args:
+        request: which examples.
+        tokenizer: a fast Hugging Face tokenizer.
+        fingerprint: what identifies the tokenizer.
+        max_length: longest row in subwords, special tokens included.
+        stride: overlap of span-QA windows in subwords.
+        cache: folder of the cache.
+    """
+    key = {
+        "request": str(request),
+        "revision": revision(request.task, request.world, request.draw),
+        "tokenizer": fingerprint,
+        "lengths": [max_length, stride],
+        "version": FEATURES_VERSION,
+    }
+    path = cache / f"{request.task}-{request.split}-{request.language}-{content_id(key)}.safetensors"
+    if not path.exists():
+        _write(
+            path, make_dataset(read_examples(request), get_task(request.task), tokenizer, max_length, stride)
+        )
+    return _read(path)
+
+
+def join_features(parts: Sequence[Features]) -> Features:
+    """Put the features of several languages behind one another."""
+    if len(parts) == 1:
+        return parts[0]
+    rows = np.cumsum([0, *(p.n_rows for p in parts)])
+    tokens = np.cumsum([0, *(len(p.ids) for p in parts)])
+    examples = np.cumsum([0, *(int(p.example.max()) + 1 for p in parts)])
+    return Features(
+        ids=np.concatenate([p.ids for p in parts]),
+        starts=np.concatenate([[0], *(p.starts[1:] + t for p, t in zip(parts, tokens, strict=False))]),
+        unit_starts=np.concatenate(
+            [[0], *(p.unit_starts[1:] + r for p, r in zip(parts, rows, strict=False))]
+        ),
+        example=np.concatenate([p.example + e for p, e in zip(parts, examples, strict=False)]),
+        labels=np.concatenate([p.labels for p in parts]),
+        spans=np.concatenate([p.spans for p in parts]),
+        counts=np.sum([p.counts for p in parts], axis=0),
+    )
+
+
+def make_dataset(
+    examples: Sequence[AnyExample], task: Task, tokenizer: Any, max_length: int, stride: int
+) -> Dataset:
+    """Tokenise examples of one task.
+
+    Raises:
+        InputError: a label is not in the task's label space, or ids occur twice.
+    """
+    gold = pd.DataFrame([_gold(example) for example in examples], dtype="string")
+    twice = gold["id"][gold["id"].duplicated()]
+    if len(twice):
+        raise InputError(f"{task.name}: example id {twice.iloc[0]!r} occurs twice; ids must be unique")
+    return Dataset(_FEATURES[task.kind](examples, task, tokenizer, max_length, stride), gold)
+
+
+def _write(path: Path, dataset: Dataset) -> None:
+    write_table(path.with_suffix(".parquet"), dataset.gold)
+    arrays = {f.name: np.ascontiguousarray(getattr(dataset.features, f.name)) for f in fields(Features)}
+    write_file(path, lambda temporary: save_file(arrays, temporary))
+
+
+def _read(path: Path) -> Dataset:
+    with safe_open(path, framework="numpy") as stream:
+        features = Features(**{f.name: stream.get_tensor(f.name) for f in fields(Features)})
+    return Dataset(features, pd.read_parquet(path.with_suffix(".parquet")))
+
+
+def _gold(example: AnyExample) -> dict[str, str]:
+    gold: Any = None
+    context = ""
+    if isinstance(example, ClassificationExample | ChoiceExample):
+        gold = example.label
+    elif isinstance(example, TaggingExample):
+        gold = example.tags
+    elif isinstance(example, SpanExample):
+        gold, context = [text for _, text in example.answers], example.context
+    elif isinstance(example, RetrievalExample):
+        gold = example.id
+    return {
+        "id": example.id,
+        "subsets": " ".join(example.subsets),
+        "gold": json.dumps(gold, ensure_ascii=False),
+        "context": context,
+    }
+
+
+def _build(
+    encodings: Sequence,
+    units: Sequence[int] | np.ndarray,
+    example: Sequence[int] | np.ndarray,
+    truncated: int,
+    **arrays,
+) -> Features:
+    """Put encodings behind one another; `units` holds the number of rows of each unit."""
+    ids = [np.asarray(e.ids, dtype=np.int32) for e in encodings]
+    unknown = sum(e.tokens.count("<unk>") + e.tokens.count("[UNK]") for e in encodings)
+    plain = sum(len(e.ids) - sum(e.special_tokens_mask) for e in encodings)
+    empty = np.zeros((0, 2), dtype=np.int32)
+    return Features(
+        ids=np.concatenate(ids),
+        starts=np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64),
+        unit_starts=np.concatenate([[0], np.cumsum(units)]).astype(np.int64),
+        example=np.asarray(example, dtype=np.int64),
+        labels=np.asarray(arrays.get("labels", []), dtype=np.int64),
+        spans=np.asarray(arrays.get("spans", empty), dtype=np.int32).reshape(-1, 2),
+        counts=np.array([truncated, unknown, plain], dtype=np.int64),
+    )
+
+
+def _pairs(tokenizer: Any, texts: list[str], pairs: list[str] | None, max_length: int) -> tuple[list, int]:
+    """Tokenise sentences or pairs, truncating the longer one; return the encodings and how many were cut."""
+    encoded = tokenizer(texts, pairs, truncation=True, max_length=max_length).encodings
+    return encoded, sum(bool(e.overflowing) for e in encoded)
+
+
+def _label_index(label: str, task: Task, example_id: str) -> int:
+    if label not in task.labels:
+        raise InputError(
+            f"{task.name}: label {label!r} of example {example_id!r} is not in the label space {list(task.labels)}"
+        )
+    return task.labels.index(label)
+
+
+def _classification(
+    examples: Sequence[ClassificationExample], task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    texts = [e.text for e in examples]
+    paired = [e.text_pair or "" for e in examples] if any(e.text_pair is not None for e in examples) else None
+    encodings, cut = _pairs(tokenizer, texts, paired, max_length)
+    labels = [_label_index(e.label, task, e.id) for e in examples]
+    return _build(encodings, [1] * len(examples), range(len(examples)), cut, labels=labels)
+
+
+def _choice(
+    examples: Sequence[ChoiceExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    texts = [e.context for e in examples for _ in e.choices]
+    choices = [choice for e in examples for choice in e.choices]
+    encodings, cut = _pairs(tokenizer, texts, choices, max_length)
+    sizes = [len(e.choices) for e in examples]
+    index = np.repeat(np.arange(len(examples)), sizes)
+    return _build(encodings, sizes, index, cut, labels=[e.label for e in examples])
+
+
+def _retrieval(
+    examples: Sequence[RetrievalExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    texts = [text for e in examples for text in (e.text, e.translation)]
+    encodings, cut = _pairs(tokenizer, texts, None, max_length)
+    return _build(encodings, [2] * len(examples), np.repeat(np.arange(len(examples)), 2), cut)
+
+
+def text_features(texts: list[str], tokenizer: Any, max_length: int) -> Features:
+    """Tokenise plain texts, one row a text, without labels."""
+    encodings, cut = _pairs(tokenizer, texts, None, max_length)
+    return _build(encodings, [1] * len(texts), range(len(texts)), cut)
+
+
+def _mlm(
+    examples: Sequence[TextExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    single = [i for i, e in enumerate(examples) if e.text_pair is None]
+    double = [i for i, e in enumerate(examples) if e.text_pair is not None]
+    one, cut_one = _pairs(tokenizer, [examples[i].text for i in single], None, max_length)
+    pairs = [examples[i].text_pair or "" for i in double]
+    two, cut_two = _pairs(tokenizer, [examples[i].text for i in double], pairs, max_length)
+    by_example = dict(zip([*single, *double], [*one, *two], strict=True))
+    encodings = [by_example[i] for i in range(len(examples))]
+    return _build(encodings, [1] * len(examples), range(len(examples)), cut_one + cut_two)
+
+
+def _tagging(
+    examples: Sequence[TaggingExample], task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    """The first subword of a word carries its tag; a sentence that is too long becomes several windows."""
+    index, first_words, windows = [], [], []
+    whole = tokenizer([list(e.words) for e in examples], is_split_into_words=True, add_special_tokens=False)
+    for i, (example, encoding) in enumerate(zip(examples, whole.encodings, strict=True)):
+        pieces = np.bincount([w for w in encoding.word_ids if w is not None], minlength=len(example.words))
+        for first, last in _windows(pieces, max_length - tokenizer.num_special_tokens_to_add()):
+            index.append(i)
+            first_words.append(first)
+            windows.append(list(example.words[first:last]))
+    encodings = tokenizer(windows, is_split_into_words=True, truncation=True, max_length=max_length).encodings
+    labels, spans = [], []
+    for i, first, encoding in zip(index, first_words, encodings, strict=True):
+        tags = [_label_index(tag, task, examples[i].id) for tag in examples[i].tags]
+        before = None
+        for word in encoding.word_ids:
+            starts = word is not None and word != before
+            labels.append(tags[first + word] if starts else IGNORED)
+            spans.append((first + word if starts else -1, 0))
+            before = word
+    return _build(encodings, [1] * len(windows), index, 0, labels=labels, spans=spans)
+
+
+def _windows(pieces: np.ndarray, room: int) -> list[tuple[int, int]]:
+    """Cut words with so many subwords into runs that fit; a word longer than the room is alone and truncated."""
+    runs, first, filled = [], 0, 0
+    for i, n in enumerate(pieces):
+        if filled and filled + n > room:
+            runs.append((first, i))
+            first, filled = i, 0
+        filled += n
+    return [*runs, (first, len(pieces))]
+
+
+def _span(
+    examples: Sequence[SpanExample], _task: Task, tokenizer: Any, max_length: int, stride: int
+) -> Features:
+    encoded = tokenizer(
+        [e.question for e in examples],
+        [e.context for e in examples],
+        truncation="only_second",
+        max_length=max_length,
+        stride=stride,
+        return_overflowing_tokens=True,
+    )
+    index = encoded["overflow_to_sample_mapping"]
+    labels, spans = [], []
+    for i, encoding in zip(index, encoded.encodings, strict=True):
+        context = [s == 1 for s in encoding.sequence_ids]
+        places = [o if inside else (-1, -1) for o, inside in zip(encoding.offsets, context, strict=True)]
+        labels.append(_answer_tokens(examples[i], places))
+        spans += places
+    return _build(encoded.encodings, [1] * len(index), index, 0, labels=labels, spans=spans)
+
+
+def _answer_tokens(example: SpanExample, places: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Return the first and last token of the first gold answer, or (0, 0) if it is not whole in the window."""
+    if not example.answers:
+        return 0, 0
+    start, text = example.answers[0]
+    if example.context[start : start + len(text)] != text:
+        found = example.context[start : start + len(text)]
+        raise InputError(
+            f"answer of {example.id!r} does not stand at its offset: got {found!r} at {start}, expected {text!r}"
+        )
+    end = start + len(text)
+    inside = [k for k, (a, b) in enumerate(places) if b > start and 0 <= a < end and b > a]
+    if not inside or places[inside[0]][0] > start or places[inside[-1]][1] < end:
+        return 0, 0
+    return inside[0], inside[-1]
+
+
+_FEATURES: dict[str, Callable[..., Features]] = {
+    "classification": _classification,
+    "multiple_choice": _choice,
+    "retrieval": _retrieval,
+    "mlm": _mlm,
+    "tagging": _tagging,
+    "span": _span,
+}

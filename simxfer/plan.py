@@ -1,0 +1,273 @@
+"""From a grid to what has to be done: stages trained once and shared, cells that read their scores.
+
+Pure: no torch, no data. A stage's id hashes what decides its result, so that equal stages are trained once and
+a finished one is recognised after any interruption.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+from simxfer.config import Grid
+from simxfer.encoders import Encoder, resolve_encoder
+from simxfer.sources import revision
+from simxfer.tasks import TASKS
+from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
+
+CODE_VERSION = 1
+"""Bumped by hand whenever a change of the code changes what training or evaluation computes."""
+
+TARGET = "target"
+PRETRAINED = "pretrained"
+
+
+def content_id(value: dict) -> str:
+    """Return the id of a JSON-able value: 16 hexadecimal digits of its BLAKE2b hash."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One training run from a parent checkpoint; the root of every path is the pretrained encoder itself."""
+
+    encoder: str
+    """Name of the pretrained encoder at the root."""
+    fingerprint: str
+    """What identifies its weights and tokenizer."""
+    parent: str | None = None
+    """Id of the stage it starts from."""
+    phase: str = PRETRAINED
+    """pretrained, intermediate-1, intermediate-2, ..., or target: a name in the random streams."""
+    data: tuple[TaskData, ...] = ()
+    """Training tasks; several are a mixture."""
+    revisions: tuple[str, ...] = ()
+    """Data revision of each training task."""
+    hyperparameters: tuple[dict, ...] = ()
+    """Hyperparameters of each training task."""
+    method: str = "full"
+    numerics: str = "fp32"
+    seed: int | None = None
+    head: str = "new"
+    mixture_temperature: float = 1.0
+    world: int = 0
+    """World that artificial data come from."""
+    code: int = CODE_VERSION
+
+    @cached_property
+    def id(self) -> str:
+        """What decides the stage's result, hashed; the encoder counts by its fingerprint, not by its name."""
+        spec = asdict(self)
+        del spec["encoder"]
+        return content_id(spec)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the training tasks."""
+        return tuple(data.task for data in self.data)
+
+    @property
+    def title(self) -> str:
+        """A short name for people."""
+        what = "+".join(str(data) for data in self.data) or PRETRAINED
+        return f"{self.encoder} {self.phase} {what}" + (f" seed {self.seed}" if self.seed is not None else "")
+
+    @property
+    def cost(self) -> int:
+        """Rough cost: training sequences (steps times batch; an epoch counts as 1,000 steps)."""
+        return sum(int((h["steps"] or 1000 * h["epochs"]) * h["batch_size"]) for h in self.hyperparameters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One target, scored in some languages by one stage's checkpoint, under one protocol."""
+
+    target: str
+    languages: tuple[str, ...]
+    revision: str
+    draw: int
+    world: int
+    perturbation: str = "clean"
+    limit: int | None = None
+    max_length: int = 64
+    stride: int = 16
+    protocol: dict = field(default_factory=dict)
+    code: int = CODE_VERSION
+
+    @cached_property
+    def id(self) -> str:
+        """Name of the evaluation's files."""
+        return f"{self.target}-{content_id(asdict(self))}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One path of stages ending in a target: the key columns of its rows, and where the scores stand."""
+
+    model: str
+    checkpoint: str
+    method: str
+    intermediate: str
+    target: str
+    seed: int
+    selection: str
+    stage: str
+    evaluation: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Stages in an order in which parents come first, the evaluations of each, and the cells."""
+
+    stages: dict[str, Stage]
+    evaluations: dict[str, dict[str, Evaluation]]
+    cells: tuple[Cell, ...]
+
+    def children(self, stage_id: str) -> list[Stage]:
+        """Return the stages that start from a stage."""
+        return [stage for stage in self.stages.values() if stage.parent == stage_id]
+
+    @cached_property
+    def urgency(self) -> dict[str, int]:
+        """The cost of the longest path below each stage: what is started first, so that nobody waits last."""
+        below: dict[str, int] = {}
+        for stage_id in reversed(self.stages):
+            children = [below[child.id] for child in self.children(stage_id)]
+            below[stage_id] = self.stages[stage_id].cost + max(children, default=0)
+        return below
+
+    @property
+    def unshared_stages(self) -> int:
+        """The number of training runs if every cell trained its whole path itself."""
+        return sum(len(self.path(cell.stage)) - 1 for cell in self.cells)
+
+    def path(self, stage_id: str) -> list[Stage]:
+        """Return the stages from the pretrained encoder to this one."""
+        path: list[Stage] = []
+        at: str | None = stage_id
+        while at is not None:
+            path.insert(0, self.stages[at])
+            at = self.stages[at].parent
+        return path
+
+    def as_dict(self) -> dict:
+        """Return the plan as JSON-able values, for the run directory and for people."""
+        return {
+            "stages": [{"id": s.id, "title": s.title, **asdict(s)} for s in self.stages.values()],
+            "evaluations": {
+                stage: [{"id": e.id, **asdict(e)} for e in found.values()]
+                for stage, found in self.evaluations.items()
+            },
+            "cells": [asdict(cell) for cell in self.cells],
+        }
+
+
+class _Planner:
+    """Collects stages, evaluations and cells; equal ones fall together by their ids."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.stages: dict[str, Stage] = {}
+        self.evaluations: dict[str, dict[str, Evaluation]] = {}
+        self.cells: list[Cell] = []
+
+    def add(self, stage: Stage) -> Stage:
+        return self.stages.setdefault(stage.id, stage)
+
+    def root(self, encoder: Encoder, fingerprint: str, seed: int) -> Stage:
+        return self.add(
+            Stage(
+                encoder=encoder.name,
+                fingerprint=("random:" if encoder.random else "") + fingerprint,
+                seed=seed if encoder.random else None,
+                world=self.world(encoder),
+            )
+        )
+
+    def world(self, encoder: Encoder) -> int:
+        return self.grid.world if encoder.world is None else encoder.world
+
+    def train(self, parent: Stage, data: tuple[TaskData, ...], phase: str, method: str, seed: int) -> Stage:
+        grid = self.grid
+        return self.add(
+            Stage(
+                encoder=parent.encoder,
+                fingerprint=parent.fingerprint,
+                parent=parent.id,
+                phase=phase,
+                data=data,
+                revisions=tuple(revision(item.task, parent.world, seed) for item in data),
+                hyperparameters=tuple(grid.hyperparameters(item.task).as_dict() for item in data),
+                method=method,
+                numerics=grid.numerics,
+                seed=seed,
+                head=grid.head,
+                mixture_temperature=grid.mixture_temperature,
+                world=parent.world,
+            )
+        )
+
+    def cell(
+        self, encoder: Encoder, stage: Stage, intermediate: str, target: str, method: str, seed: int
+    ) -> None:
+        grid, values = self.grid, self.grid.hyperparameters(target)
+        task = TASKS[target]
+        if task.training_data:
+            stage = self.train(stage, (TaskData(target),), TARGET, method, seed)
+        # Test data without a training set are the same for every seed, so that `none` is scored once.
+        draw = seed if task.training_data else 0
+        evaluation = Evaluation(
+            target=target,
+            languages=grid.test_languages(target),
+            revision=revision(target, stage.world, draw),
+            draw=draw,
+            world=stage.world,
+            limit=grid.test_examples,
+            max_length=values.max_length,
+            stride=values.stride,
+            protocol=grid.retrieval.model_dump() if task.kind == "retrieval" else {},
+        )
+        self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
+        self.cells.append(
+            Cell(
+                model=encoder.model,
+                checkpoint=encoder.name,
+                method=method,
+                intermediate=intermediate,
+                target=target,
+                seed=seed,
+                selection=grid.selection,
+                stage=stage.id,
+                evaluation=evaluation.id,
+            )
+        )
+
+
+def make_plan(grid: Grid) -> Plan:
+    """Expand a grid into its plan.
+
+    Raises:
+        InputError: an encoder cannot be found.
+    """
+    planner = _Planner(grid)
+    for name in grid.encoders:
+        runs = [(resolve_encoder(name), grid.intermediates)]
+        if grid.no_pretraining_control:
+            runs.append((resolve_encoder(f"random({name})"), (NONE,)))
+        for encoder, intermediates in runs:
+            _plan_encoder(planner, encoder, intermediates)
+    return Plan(planner.stages, planner.evaluations, tuple(planner.cells))
+
+
+def _plan_encoder(planner: _Planner, encoder: Encoder, intermediates: tuple[str, ...]) -> None:
+    grid = planner.grid
+    fingerprint = encoder.fingerprint()
+    for method in grid.methods:
+        for intermediate in intermediates:
+            for seed in grid.seeds:
+                stage = planner.root(encoder, fingerprint, seed)
+                for i, data in enumerate(parse_intermediate(intermediate), start=1):
+                    stage = planner.train(stage, data, f"intermediate-{i}", method, seed)
+                for target in grid.targets:
+                    planner.cell(encoder, stage, intermediate, target, method, seed)

@@ -1,0 +1,95 @@
+"""Named recipes: the hyperparameters of every task, in one place.
+
+A grid names a recipe and may override single values by task. Learning rates are peaks; the schedule is linear
+warm-up, then linear decay to zero.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+
+from simxfer.errors import InputError, unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """How one task is trained."""
+
+    learning_rate: float
+    """Peak of the schedule."""
+    batch_size: int
+    """Examples a step (the effective batch)."""
+    batch_tokens: int = 0
+    """Padded subwords a step, in batches of like length (pretraining); 0 means `batch_size` counts."""
+    steps: int
+    """Optimizer steps; 0 when `epochs` counts instead."""
+    epochs: float = 0.0
+    """Passes over the training data; 0 when `steps` counts instead."""
+    train_examples: int | None = None
+    """Number of training examples to use; None means all that the task has."""
+    warmup_share: float = 0.1
+    """Share of the steps over which the learning rate rises."""
+    weight_decay: float = 0.01
+    """AdamW's decay of matrices; biases, norms and heads are not decayed."""
+    max_grad_norm: float = 1.0
+    """Global norm to which gradients are clipped."""
+    max_length: int = 64
+    """Longest input in subwords, special tokens included; longer ones are cut into windows or truncated."""
+    stride: int = 16
+    """Overlap of windows of long span-QA contexts, in subwords."""
+    micro_batch_size: int = 0
+    """Examples in memory at once; 0 means the whole batch. It never changes the effective batch."""
+
+    def override(self, values: dict) -> "Hyperparameters":
+        """Return a copy with some values changed."""
+        return replace(self, **values)
+
+    def as_dict(self) -> dict:
+        """Return the values as a dict, for hashing and receipts."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A default and the rows that differ from it, by task."""
+
+    name: str
+    source: str
+    default: Hyperparameters
+    tasks: dict[str, dict] = field(default_factory=dict)
+
+    def hyperparameters(self, task: str) -> Hyperparameters:
+        """Return the hyperparameters of a task."""
+        return self.default.override(self.tasks.get(task, {}))
+
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="world",
+            source="tuned on the pivot of the embedded world; see docs/world.md",
+            default=Hyperparameters(learning_rate=1e-3, batch_size=16, steps=400),
+            tasks={
+                "w-nli": {"steps": 800},
+                "w-qa": {"steps": 1000},
+                "w-roles": {"steps": 300},
+                "w-cloze": {"steps": 600},
+                "w-xnli": {"steps": 200},
+                "w-xqa": {"steps": 300},
+                "w-pos": {"steps": 80},
+                "w-ner": {"steps": 80},
+                "w-xcloze": {"steps": 200},
+                "w-is-a": {"steps": 100},
+                "w-is-b": {"steps": 100},
+                "w-share-a": {"steps": 300, "learning_rate": 5e-4},
+                "w-share-b": {"steps": 300, "learning_rate": 5e-4},
+            },
+        ),
+    )
+}
+
+
+def get_recipe(name: str) -> Recipe:
+    """Return a recipe, or raise an InputError that suggests the nearest name."""
+    if name not in RECIPES:
+        raise InputError(unknown("recipe", name, RECIPES))
+    return RECIPES[name]

@@ -1,0 +1,118 @@
+"""The results table: gathered from a run's stages, read, checked, exported, imported."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from simxfer.errors import InputError
+from simxfer.plan import Plan
+from simxfer.schema import EXAMPLES, RESULTS, Table, validate
+from simxfer.store.atomic import write_file, write_table
+from simxfer.store.layout import RunDirectory
+
+
+def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
+    """Write results.parquet and examples.parquet from the scores that are there; return the results.
+
+    A cell whose scores are missing is an absent row. Rows stand in the order of their keys, so that equal
+    scores give equal bytes.
+    """
+    rows, examples, seen = [], [], set()
+    for cell in plan.cells:
+        folder = run.stage(cell.stage)
+        if not folder.scores(cell.evaluation).exists():
+            continue
+        keys: dict[str, Any] = {
+            "run": run.root.name,
+            "model": cell.model,
+            "checkpoint": cell.checkpoint,
+            "method": cell.method,
+            "intermediate": cell.intermediate,
+            "target": cell.target,
+            "perturbation": plan.evaluations[cell.stage][cell.evaluation].perturbation,
+            "selection": cell.selection,
+            "seed": cell.seed,
+            "stage": cell.stage,
+        }
+        rows.append(pd.read_parquet(folder.scores(cell.evaluation)).assign(**keys))
+        if (cell.stage, cell.evaluation) not in seen:
+            seen.add((cell.stage, cell.evaluation))
+            names = {k: keys[k] for k in ("stage", "target", "perturbation")}
+            examples.append(pd.read_parquet(folder.examples(cell.evaluation)).assign(**names))
+    if not rows:
+        raise InputError(f"{run.root} holds no score yet; run `simxfer train` first")
+    write_table(run.examples, _ordered(pd.concat(examples, ignore_index=True), EXAMPLES))
+    results = _ordered(pd.concat(rows, ignore_index=True), RESULTS)
+    write_table(run.results, results)
+    return results
+
+
+def _ordered(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    frame = validate(frame, table)
+    return frame.sort_values(list(table.key), kind="stable", ignore_index=True)
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Read and check a results table, Parquet or CSV.
+
+    Raises:
+        InputError: the file is missing, cut off, of another type, or not a valid results table.
+    """
+    if path.is_dir():
+        found = [path / name for name in ("results.parquet", "results.csv") if (path / name).exists()]
+        if not found:
+            raise InputError(f"{path} holds no results.parquet and no results.csv; run `simxfer train` first")
+        path = found[0]
+    if not path.exists():
+        raise InputError(f"no results table {path}")
+    try:
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(path)
+        elif path.suffix == ".csv":
+            frame = pd.read_csv(
+                path,
+                dtype={"flags": "string", "language": "string"},
+                keep_default_na=False,
+                na_values={"value": [""], "n_examples": [""], "seed": [""]},
+            )
+        else:
+            raise InputError(f"{path}: expected a .parquet or .csv file")
+    except (
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+        pa.ArrowInvalid,
+        OSError,
+        UnicodeDecodeError,
+    ) as error:
+        raise InputError(
+            f"{path} cannot be read, it is cut off or damaged ({error}); export or train it again"
+        ) from error
+    return validate(frame, RESULTS, str(path))
+
+
+def export_results(run: Path, out: Path) -> pd.DataFrame:
+    """Write a run's results table as CSV or Parquet, by the ending of `out`."""
+    results = read_results(run)
+    if out.suffix == ".csv":
+        write_file(out, lambda temporary: results.to_csv(temporary, index=False))
+    elif out.suffix == ".parquet":
+        write_table(out, results)
+    else:
+        raise InputError(f"{out}: expected a name that ends in .csv or .parquet")
+    return results
+
+
+def import_results(source: Path, run: Path) -> pd.DataFrame:
+    """Check somebody's results table and make a run directory of it.
+
+    Raises:
+        InputError: the table is not valid, or the directory holds results already.
+    """
+    results = read_results(source)
+    target = RunDirectory(run)
+    if target.results.exists():
+        raise InputError(f"{target.results} exists; nothing was changed. Choose another directory")
+    write_table(target.results, results)
+    return results

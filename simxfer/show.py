@@ -1,0 +1,144 @@
+"""Plans, statuses, tasks and progress as text for people."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from simxfer.config import Grid
+from simxfer.plan import PRETRAINED, TARGET, Plan
+from simxfer.progress import Status
+from simxfer.tasks import TASKS
+from simxfer.tasks.record import Task
+
+LINE_SECONDS = 15.0
+"""How often progress prints a line where there is no terminal."""
+
+
+def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
+    """Return a plan in a few lines, or with every stage."""
+    by_phase: dict[str, int] = {}
+    for stage in plan.stages.values():
+        by_phase[stage.phase] = by_phase.get(stage.phase, 0) + 1
+    trained = [stage for stage in plan.stages.values() if stage.phase != PRETRAINED]
+    steps = sum(int(h["steps"]) for stage in trained for h in stage.hyperparameters)
+    scored = sum(len(e.languages) for found in plan.evaluations.values() for e in found.values())
+    lines = [
+        f"{grid.name}: {grid.description}".rstrip(": "),
+        f"  cells        {len(plan.cells)}: {len(grid.encoders)} encoders x {len(grid.intermediates)} intermediates x "
+        f"{len(grid.targets)} targets x {len(grid.seeds)} seeds x {len(grid.methods)} methods"
+        + (", and the no-pretraining control" if grid.no_pretraining_control else ""),
+        f"  to train     {len(trained)} stages (unshared: {plan.unshared_stages}): "
+        + ", ".join(f"{n} {phase}" for phase, n in by_phase.items() if phase != PRETRAINED),
+        f"  steps        {steps:,}, {sum(stage.cost for stage in trained):,} training sequences",
+        f"  to score     {scored:,} pairs of target and language",
+        f"  checkpoints  {_checkpoints(grid, plan)} stay on disk",
+    ]
+    if stages:
+        lines += [
+            f"  {stage.id}  {'  ' * (len(plan.path(stage.id)) - 1)}{stage.title}"
+            for stage in plan.stages.values()
+        ]
+    return "\n".join(lines)
+
+
+def _checkpoints(grid: Grid, plan: Plan) -> int:
+    kept = [s for s in plan.stages.values() if s.phase not in (PRETRAINED, TARGET)]
+    return (
+        len(kept)
+        if grid.keep_checkpoints == "intermediates"
+        else sum(s.phase != PRETRAINED for s in plan.stages.values())
+    )
+
+
+def status_text(grid: Grid, plan: Plan, found: Status) -> str:
+    """Return how far a run is."""
+    lines = [
+        f"{grid.name}: {'complete' if found.complete else 'not complete'}",
+        f"  stages trained   {found.trained} of {found.stages}",
+        f"  targets scored   {found.evaluated} of {found.evaluations}",
+    ]
+    return "\n".join([*lines, *(f"  failed           {text}" for text in found.failed)])
+
+
+def task_list() -> str:
+    """Return one line a task."""
+    wide = max(len(name) for name in TASKS)
+    return "\n".join(
+        f"{task.name:{wide}}  {task.kind:15}  {'/'.join(task.roles):19}  {task.description}"
+        for task in TASKS.values()
+    )
+
+
+def task_text(task: Task) -> str:
+    """Return everything the record of a task says."""
+    shown = {
+        "name": task.name,
+        "kind": task.kind,
+        "description": task.description,
+        "plays": ", ".join(task.roles),
+        "scores": ", ".join(task.metrics),
+        "labels": ", ".join(task.labels),
+        "trains on": ", ".join(task.training_data),
+        "training languages": ", ".join(task.train_languages),
+        "test languages": ", ".join(task.languages),
+        "test sets": "translations of each other" if task.parallel else "not parallel",
+        "scored apart": ", ".join(task.subsets),
+        "sizes": ", ".join(f"{split} {n:,}" for split, n in task.sizes),
+        "source": task.source,
+        "licence": task.licence,
+        "citation": task.citation,
+    }
+    return "\n".join(f"{name:19} {value}" for name, value in shown.items() if value)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[float, float], None]]:
+    """Yield a function of (done, total) that shows a bar with ETA, or lines where there is no terminal."""
+    if not sys.stderr.isatty():
+        yield _line_reporter()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("training", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _line_reporter() -> Callable[[float, float], None]:
+    started = time.monotonic()
+    state = {"printed": 0.0, "first": -1.0}
+
+    def report(done: float, total: float) -> None:
+        now = time.monotonic()
+        if state["first"] < 0:
+            state["first"] = done
+        if now - state["printed"] < LINE_SECONDS and done < total:
+            return
+        state["printed"] = now
+        gained = done - state["first"]
+        left = (total - done) * (now - started) / gained if gained else float("nan")
+        said = f", about {left / 60:.1f} minutes left" if left == left and done < total else ""
+        print(
+            f"{100 * done / total:3.0f} % after {(now - started) / 60:.1f} minutes{said}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    return report

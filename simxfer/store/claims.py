@@ -1,0 +1,19 @@
+"""Who works on what: a lock that the kernel drops when its process dies, however it dies."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Try to take the lock file `path`; yield whether it is ours, and give it back at the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

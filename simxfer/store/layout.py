@@ -1,0 +1,133 @@
+"""The names of everything in a run directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """`runs/NAME/`: every path that is read or written below it has its name here."""
+
+    root: Path
+
+    @property
+    def grid_file(self) -> Path:
+        """The grid file as given."""
+        return self.root / "grid.yaml"
+
+    @property
+    def grid_json(self) -> Path:
+        """The resolved grid: defaults filled in, encoders with their fingerprints."""
+        return self.root / "grid.json"
+
+    @property
+    def plan(self) -> Path:
+        """The resolved plan."""
+        return self.root / "plan.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, threads, commit."""
+        return self.root / "environment.json"
+
+    @property
+    def receipts(self) -> Path:
+        """The protocol of every target: tokenizer, layer, pooling, metric, lengths, data revision."""
+        return self.root / "receipts.json"
+
+    @property
+    def languages(self) -> Path:
+        """The typological record of every language."""
+        return self.root / "languages.parquet"
+
+    @property
+    def results(self) -> Path:
+        """The results table."""
+        return self.root / "results.parquet"
+
+    @property
+    def examples(self) -> Path:
+        """The scores of single examples."""
+        return self.root / "examples.parquet"
+
+    @property
+    def samples(self) -> Path:
+        """Texts by task and language, for the semantic measures."""
+        return self.root / "samples" / "samples.parquet"
+
+    @property
+    def subwords(self) -> Path:
+        """Subword counts by checkpoint, task and language."""
+        return self.root / "samples" / "subwords.parquet"
+
+    @property
+    def features(self) -> Path:
+        """The cache of tokenised data."""
+        return self.root / "features"
+
+    def representations(self, checkpoint: str) -> Path:
+        """Embeddings of the sample texts by a pretrained encoder (`.npz`; the rows are in `.parquet`)."""
+        return self.root / "representations" / (checkpoint.replace("/", "__") + ".npz")
+
+    def stage(self, stage_id: str) -> "StageDirectory":
+        """The folder of a stage."""
+        return StageDirectory(self.root / "stages" / stage_id)
+
+
+@dataclass(frozen=True)
+class StageDirectory:
+    """`stages/ID/`: checkpoint, log, scores and predictions of one training run."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works on the stage."""
+        return self.root / ".lock"
+
+    @property
+    def spec(self) -> Path:
+        """What decides the stage's result."""
+        return self.root / "stage.json"
+
+    @property
+    def encoder(self) -> Path:
+        """The weights of the encoder."""
+        return self.root / "encoder.safetensors"
+
+    @property
+    def heads(self) -> Path:
+        """The weights of the heads, named by their tasks."""
+        return self.root / "heads.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """Weights and optimizer in the middle of a long stage."""
+        return self.root / "state.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """One JSON line every few steps."""
+        return self.root / "log.jsonl"
+
+    @property
+    def failed(self) -> Path:
+        """Why the stage stopped for good."""
+        return self.root / "failed.json"
+
+    @property
+    def done(self) -> Path:
+        """The done-marker, written last."""
+        return self.root / "done.json"
+
+    def scores(self, evaluation_id: str) -> Path:
+        """Scores of one evaluation; its presence says that the evaluation is done."""
+        return self.root / "scores" / f"{evaluation_id}.parquet"
+
+    def examples(self, evaluation_id: str) -> Path:
+        """Scores of its single examples."""
+        return self.root / "scores" / f"{evaluation_id}.examples.parquet"
+
+    def predictions(self, evaluation_id: str) -> Path:
+        """Its predictions, one row an example."""
+        return self.root / "scores" / f"{evaluation_id}.predictions.parquet"

@@ -1,0 +1,227 @@
+"""The one training loop.
+
+Everything random is named by (seed, task, phase, purpose, step): the task of a step, its units, dropout and
+masking. So a stage that is taken up again at step k does what it would have done.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from simxfer.batching import BatchOrder, LengthOrder, collate
+from simxfer.errors import StageFailed
+from simxfer.features import Features
+from simxfer.losses import loss_count, mask_tokens
+from simxfer.methods import METHODS
+from simxfer.model import TransferModel
+from simxfer.recipes import Hyperparameters
+from simxfer.store.atomic import write_file
+from simxfer.streams import stream, stream_seed
+from simxfer.tasks.record import Task
+
+MLM_SHARE = 0.25
+"""Share of subwords that masked language modelling masks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingTask:
+    """One task of a stage with its data and hyperparameters."""
+
+    task: Task
+    features: Features
+    values: Hyperparameters
+
+    @property
+    def steps(self) -> int:
+        """Number of steps, from `steps` or from `epochs`."""
+        if self.values.steps:
+            return self.values.steps
+        per_epoch = self.features.n_units // min(self.values.batch_size, self.features.n_units)
+        return math.ceil(self.values.epochs * per_epoch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What else decides how a stage is trained."""
+
+    seed: int
+    phase: str
+    method: str = "full"
+    numerics: str = "fp32"
+    mixture_temperature: float = 1.0
+    pad: int = 1
+    mask: int = 4
+    log_every: int = 25
+    save_every_seconds: float = 600.0
+
+
+def fit(
+    model: TransferModel,
+    tasks: list[TrainingTask],
+    settings: Settings,
+    log: Callable[[Mapping[str, Any]], None] = lambda row: None,
+    state: Path | None = None,
+) -> int:
+    """Train the model in place; a mixture takes as many steps as its tasks together.
+
+    Args:
+        model: encoder with a head for every task.
+        tasks: one task, or several for a mixture; the lowest peak learning rate of them is used.
+        settings: seed, phase, method, numerics.
+        log: called with step, steps, task, loss (mean since the last call), learning_rate, gradient_norm.
+        state: where weights and optimizer of a long stage are saved every `save_every_seconds`, and taken up.
+
+    Returns:
+        The number of steps.
+
+    Raises:
+        StageFailed: the loss is no finite number.
+    """
+    device = next(model.parameters()).device
+    method = load_method(settings.method)
+    values = min((t.values for t in tasks), key=lambda v: v.learning_rate)
+    optimizer = torch.optim.AdamW(
+        method.parameter_groups(model, values), lr=0.0, betas=(0.9, 0.98), eps=1e-6, fused=True
+    )
+    order = {t.task.name: _order(t, settings) for t in tasks}
+    by_name = {t.task.name: t for t in tasks}
+    turns = _turns(tasks, settings)
+    first = _resume(state, model, optimizer)
+    saved, loss_total, loss_steps = time.monotonic(), 0.0, 0
+    model.train()
+    for step in range(first, len(turns)):
+        name, number = turns[step]
+        training = by_name[name]
+        rate = values.learning_rate * schedule(step, len(turns), values.warmup_share)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(stream_seed(settings.seed, name, settings.phase, "dropout", step))
+        units = order[name].units(number)
+        loss = _step(model, method, training, units, settings, device, step)
+        if not math.isfinite(loss):
+            raise StageFailed(
+                f"the loss is {loss} at step {step + 1} of {len(turns)} ({name}); lower the learning rate"
+            )
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), values.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        loss_total, loss_steps = loss_total + loss, loss_steps + 1
+        if (step + 1) % settings.log_every == 0 or step + 1 == len(turns):
+            log(
+                {
+                    "step": step + 1,
+                    "steps": len(turns),
+                    "task": name,
+                    "loss": loss_total / loss_steps,
+                    "learning_rate": rate,
+                    "gradient_norm": float(norm),
+                }
+            )
+            loss_total, loss_steps = 0.0, 0
+        if state is not None and time.monotonic() - saved > settings.save_every_seconds:
+            _save(state, model, optimizer, step + 1)
+            saved = time.monotonic()
+    model.eval()
+    return len(turns)
+
+
+def schedule(step: int, steps: int, warmup_share: float) -> float:
+    """Return the share of the peak learning rate at a step: linear up, then linear down, never zero inside."""
+    at, warmup = step + 1, warmup_share * (steps + 1)
+    return at / warmup if at < warmup else (steps + 1 - at) / max(steps + 1 - warmup, 1e-9)
+
+
+@lru_cache
+def load_method(name: str) -> Any:
+    """Return the training method of a name in `METHODS`."""
+    module, attribute = METHODS[name].split(":")
+    return getattr(import_module(module), attribute)()
+
+
+def _step(
+    model: TransferModel,
+    method: Any,
+    training: TrainingTask,
+    units: np.ndarray,
+    settings: Settings,
+    device: torch.device,
+    step: int,
+) -> float:
+    """Add the gradients of one batch, in micro-batches that sum to it; return its mean loss."""
+    size = training.values.micro_batch_size or len(units)
+    parts = [
+        collate(training.features, units[i : i + size], settings.pad, device)
+        for i in range(0, len(units), size)
+    ]
+    if training.task.kind == "mlm":
+        names = (settings.seed, training.task.name, settings.phase, "masking", step)
+        generator = torch.Generator().manual_seed(stream_seed(*names))
+        vocabulary = model.config.vocab_size
+        parts = [mask_tokens(part, MLM_SHARE, settings.mask, vocabulary, generator) for part in parts]
+    count = sum(loss_count(training.task, part) for part in parts)
+    total = 0.0
+    for part in parts:
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.numerics == "bf16"):
+            loss = method.loss(model, training.task, part) / count
+        loss.backward()
+        total += float(loss.detach())
+    return total
+
+
+def _order(training: TrainingTask, settings: Settings) -> BatchOrder | LengthOrder:
+    names = (settings.seed, training.task.name, settings.phase)
+    if training.values.batch_tokens:
+        return LengthOrder(training.features.lengths, training.values.batch_tokens, names)
+    return BatchOrder(training.features.n_units, training.values.batch_size, names)
+
+
+def _turns(tasks: list[TrainingTask], settings: Settings) -> list[tuple[str, int]]:
+    """Return (task, number of the task's batch) of every step; a mixture draws by size^(1/temperature)."""
+    steps = sum(t.steps for t in tasks)
+    names = [t.task.name for t in tasks]
+    weights = np.array([t.features.n_units for t in tasks], dtype=float) ** (1 / settings.mixture_temperature)
+    rng = stream(settings.seed, "+".join(names), settings.phase, "mixture")
+    drawn = (
+        rng.choice(len(tasks), size=steps, p=weights / weights.sum())
+        if len(tasks) > 1
+        else np.zeros(steps, int)
+    )
+    counts = dict.fromkeys(names, 0)
+    turns = []
+    for k in drawn:
+        turns.append((names[k], counts[names[k]]))
+        counts[names[k]] += 1
+    return turns
+
+
+def _save(path: Path, model: TransferModel, optimizer: torch.optim.Optimizer, step: int) -> None:
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for i, entry in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{name}": value for name, value in entry.items()}
+    tensors["step"] = torch.tensor(step)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    write_file(path, lambda temporary: save_file(tensors, temporary))
+
+
+def _resume(path: Path | None, model: TransferModel, optimizer: torch.optim.Optimizer) -> int:
+    """Take up weights and optimizer of an interrupted stage; return the step to go on with."""
+    if path is None or not path.exists():
+        return 0
+    tensors = load_file(path)
+    model.load_state_dict({n.removeprefix("model."): v for n, v in tensors.items() if n.startswith("model.")})
+    entries: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            entries.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
+    return int(tensors["step"])
