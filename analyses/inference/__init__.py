@@ -35,11 +35,18 @@ PROCEDURES: dict[str, Procedure] = {
     "permute_labels": Procedure(
         f"{_HERE}.label_permutation:permute_labels", True, "correlation over languages without kinship"
     ),
+    "pgls": Procedure(f"{_HERE}.phylogenetic:pgls", True, "a regression over languages that are kin"),
+    "morans_i": Procedure(f"{_HERE}.autocorrelation:morans_i", True, "do kin resemble each other in a value"),
+    "crossed_bootstrap": Procedure(
+        f"{_HERE}.pigeonhole:crossed_bootstrap", True, "interval of a statistic over crossed factors"
+    ),
     "mantel": Procedure(f"{_HERE}.distance_matrices:mantel", False, "correlation of two distance matrices"),
 }
 
 _HELPERS: dict[str, str] = {
     "Inference": f"{_HERE}.result:Inference",
+    "genealogical_covariance": f"{_HERE}.genealogy:genealogical_covariance",
+    "without_relatives": f"{_HERE}.genealogy:without_relatives",
     "pair_table": f"{_HERE}.pairs:pair_table",
     "Truth": f"{_HERE}.simulate:Truth",
     "simulate_grid": f"{_HERE}.simulate:simulate_grid",

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analyses.inference.checks import complete_rows, require_columns, require_levels, require_varying
+from analyses.inference.coefficients import coefficient_row
 from analyses.inference.mixed_fit import MixedFit, Term, fit_mixed
 from analyses.inference.result import Inference
 from analyses.inference.two_way import Cells, cells, pair_means
@@ -160,25 +160,11 @@ def _rows(pairs: PairTable, fit: MixedFit, similarity: str, level: float) -> lis
         scale = np.abs(pairs.frame["centred"]).max()
         dfs |= {name: df for name, (c, df) in spread.items() if np.ptp(pairs.frame[c]) > 1e-9 * scale}
     return [
-        slope_row(f"{similarity} ({name})", fit.coefficients[i], np.sqrt(fit.covariance[i, i]), df, level)
+        coefficient_row(
+            f"{similarity} ({name})", fit.coefficients[i], np.sqrt(fit.covariance[i, i]), df, level
+        )
         for i, (name, df) in enumerate(dfs.items(), start=1)
     ]
-
-
-def slope_row(term: str, estimate: float, se: float, df: float, level: float) -> dict[str, object]:
-    """Return estimate, interval and two-sided p of a coefficient with a t reference distribution."""
-    half = stats.t.ppf(0.5 + level / 2, df) * se
-    p = 2 * stats.t.sf(abs(estimate) / se, df)
-    return {
-        "term": term,
-        "estimate": float(estimate),
-        "low": float(estimate - half),
-        "high": float(estimate + half),
-        "p": float(p),
-        "se": float(se),
-        "df": float(df),
-        "statistic": float(estimate / se),
-    }
 
 
 def _same_data(data: pd.DataFrame) -> pd.Series:

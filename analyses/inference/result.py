@@ -57,9 +57,10 @@ class Inference:
         """Return the result in a few lines of text."""
         counts = ", ".join(f"{n} {name}" for name, n in self.counts.items())
         lines = [f"{self.procedure} ({counts}); null: {self.null}"]
-        for row in self.table.itertuples():
-            p = "" if np.isnan(row.p) else f", p = {row.p:.3g}"
-            lines.append(f"  {row.term}: {row.estimate:.3g} [{row.low:.3g}, {row.high:.3g}]{p}")
+        for row in self.table.to_dict("records"):
+            interval = "" if np.isnan(row["low"]) else f" [{row['low']:.3g}, {row['high']:.3g}]"
+            p = "" if np.isnan(row["p"]) else f", p = {row['p']:.3g}"
+            lines.append(f"  {row['term']}: {row['estimate']:.3g}{interval}{p}")
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
     def plot(self):

@@ -38,7 +38,7 @@ def test_four_languages_by_hand():
     ("method", "scipy_test"), [("pearson", stats.pearsonr), ("spearman", stats.spearmanr)]
 )
 def test_exact_equals_scipy_permutation_test(method, scipy_test):
-    data = table(1, 7)
+    data = table(1, 6)
     reference = stats.permutation_test(
         (data["value"],), lambda y: scipy_test(y, data["distance"]).statistic, permutation_type="pairings",
         n_resamples=np.inf, vectorized=False,
@@ -61,10 +61,10 @@ def test_rows_of_one_language_are_averaged():
 def test_random_labels_hold_their_level():
     rng = np.random.default_rng(5)
     p = []
-    for seed in range(400):
+    for seed in range(200):
         p.append(permute_labels(table(seed, 10), rng=rng, permutations=99).p)
-    # Binomial(400, .05): mean 20, SD 4.4.
-    assert 7 <= (np.array(p) <= 0.05).sum() <= 34
+    # Binomial(200, .05): mean 10, SD 3.1.
+    assert 1 <= (np.array(p) <= 0.05).sum() <= 21
 
 
 def test_mantel_equals_enumeration_by_loops():
