@@ -5,15 +5,15 @@ in points. Nothing is averaged here. An outcome whose partner is absent is a row
 flag.
 """
 
-import re
+from collections.abc import Callable
 
 import pandas as pd
 
 from simxfer.errors import InputError, unknown
 from simxfer.schema import PIVOT, RESULTS, validate
 from simxfer.tasks import TASKS
+from simxfer.tasks.intermediate import NONE, shares_data, shares_kind
 
-NONE = "none"
 CLEAN = "clean"
 PIVOT_TARGETS = {"xcopa": "copa"}
 """Targets whose pivot test set is a data set of its own."""
@@ -33,13 +33,6 @@ def is_control(checkpoints: pd.Series) -> pd.Series:
 def encoder_of(checkpoints: pd.Series) -> pd.Series:
     """Return the encoder of each checkpoint: itself, or the one that a no-pretraining control copies."""
     return checkpoints.str.replace(r"^random\((.*)\)$", r"\1", regex=True)
-
-
-def parts(intermediate: str) -> tuple[str, ...]:
-    """Return the tasks of an intermediate: `a>b@sw` and `a+b` both give (a, b); `none` gives ()."""
-    if intermediate == NONE:
-        return ()
-    return tuple(part.split("@")[0] for part in re.split(r"[>+]", intermediate))
 
 
 def gains(results: pd.DataFrame) -> pd.DataFrame:
@@ -188,36 +181,21 @@ def coverage(results: pd.DataFrame) -> pd.DataFrame:
 def with_relations(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with same_data and same_kind of its intermediate and target, from the task records.
 
-    A sequence or mixture counts as same_data (same_kind) where any of its tasks does. A pair with a task that
-    has no record is missing, not false.
+    A pair with a task that has no record is missing, not false.
     """
     pairs = table[["intermediate", "target"]].drop_duplicates()
-    for name, relation in (("same_data", _same_data), ("same_kind", _same_kind)):
-        values = [relation(s, t) for s, t in zip(pairs["intermediate"], pairs["target"], strict=True)]
+    for name, holds in (("same_data", shares_data), ("same_kind", shares_kind)):
+        values = [_relation(holds, s, t) for s, t in zip(pairs["intermediate"], pairs["target"], strict=True)]
         pairs[name] = pd.array(values, "boolean")
     return table.merge(pairs, on=["intermediate", "target"], how="left", validate="many_to_one")
 
 
-def _same_data(intermediate: str, target: str) -> bool | None:
-    if target not in TASKS:
+def _relation(holds: Callable[[str, str], bool], intermediate: str, target: str) -> bool | None:
+    """Return whether a relation of two tasks holds; None where a task has no record, as in imported tables."""
+    try:
+        return holds(intermediate, target) if target in TASKS else None
+    except InputError:
         return None
-    data = set(TASKS[target].training_data)
-    shared = [bool(data & set(TASKS[s].training_data)) if s in TASKS else None for s in parts(intermediate)]
-    return _any(shared)
-
-
-def _same_kind(intermediate: str, target: str) -> bool | None:
-    if target not in TASKS:
-        return None
-    kind = TASKS[target].kind
-    return _any([TASKS[s].kind == kind if s in TASKS else None for s in parts(intermediate)])
-
-
-def _any(truths: list[bool | None]) -> bool | None:
-    """Return `or` in three-valued logic: an unknown part hides a false one, not a true one."""
-    if True in truths:
-        return True
-    return None if None in truths else False
 
 
 def _pivot_scores(results: pd.DataFrame, pivot: str, key: list[str]) -> pd.DataFrame:

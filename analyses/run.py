@@ -33,7 +33,7 @@ class Run:
     @property
     def pivot(self) -> str:
         """The language that targets are trained in."""
-        return str(self.grid.get("pivot", PIVOT))
+        return str(self.grid.get("pivot") or PIVOT)
 
     @property
     def encoders(self) -> list[str]:

@@ -1,0 +1,31 @@
+"""The questions, one module each: a run -> an `Answer`, or None where the question is about another kind of
+run.
+
+A question that the run should answer and cannot returns an `Answer` that says why, never an error.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+
+from analyses.questions.answer import Answer
+from analyses.run import Run
+
+QUESTIONS: dict[str, str] = {
+    "positive-control": "analyses.questions.positive_control",
+    "order": "analyses.questions.order",
+    "switches": "analyses.questions.switches",
+    "zero-shot": "analyses.questions.zero_shot",
+    "distance": "analyses.questions.distance",
+    "gains": "analyses.questions.gains",
+    "similarity-gain": "analyses.questions.similarity_gain",
+    "published": "analyses.questions.published",
+}
+"""In the order of the report; each module has `answer(run) -> Answer | None`."""
+
+
+def answers(run: Run) -> Iterator[Answer]:
+    """Yield the answer to every question that is about this kind of run."""
+    for module in QUESTIONS.values():
+        answer = import_module(module).answer(run)
+        if answer is not None:
+            yield answer

@@ -9,23 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from simxfer.schema import LANGUAGES, RESULTS, validate
+from simxfer.schema import RESULTS, validate
+from simxfer.tasks.world import WORLD_LANGUAGES
+from simxfer.world.languages import languages_table, true_distance
 
 PIVOT = "x-pivot"
-# (syntax, morphology, script, lexicon); the first five differ from the pivot in one switch.
-DISTANCES = {
-    "x-pivot": (0.0, 0.0, 0.0, 0.0),
-    "x-sov": (0.5, 0.0, 0.0, 0.0),
-    "x-vso": (0.4, 0.0, 0.0, 0.0),
-    "x-agg": (0.0, 1.0, 0.0, 0.0),
-    "x-script": (0.0, 0.0, 1.0, 0.0),
-    "x-lexicon": (0.0, 0.0, 0.0, 0.8),
-    "x-a2": (0.17, 0.0, 0.0, 0.34),
-    "x-c1": (0.5, 0.0, 0.0, 0.63),
-    "x-b1": (0.83, 1.0, 0.0, 0.57),
-    "x-c2": (0.5, 0.5, 1.0, 0.76),
-    "x-d1": (0.83, 0.5, 1.0, 0.76),
-}
+DISTANCES = {code: true_distance(code) for code in WORLD_LANGUAGES}
 CHANCE = {"w-xnli": 33.0, "w-xqa": 7.0, "w-pos": 18.0, "w-tatoeba": 0.5, "w-is-a": 50.0, "w-is-b": 50.0}
 TOP = {"w-xnli": 73.0, "w-xqa": 49.0, "w-pos": 98.0, "w-tatoeba": 95.0, "w-is-a": 99.0, "w-is-b": 99.0}
 METRIC = {"w-xqa": "squad_f1", "w-pos": "token_accuracy", "w-tatoeba": "retrieval_accuracy"}
@@ -60,19 +49,6 @@ def simulated_results(
     return validate(pd.DataFrame(rows), RESULTS)
 
 
-def languages_table() -> pd.DataFrame:
-    """LANGUAGES rows of kind `distance`: the four components and their mean."""
-    rows = []
-    for language, parts in DISTANCES.items():
-        named = dict(zip(("syntax", "morphology", "script", "lexicon"), parts, strict=True))
-        named["total"] = float(np.mean(parts))
-        rows += [
-            {"language": language, "kind": "distance", "feature": name, "value": value}
-            for name, value in named.items()
-        ]
-    return validate(pd.DataFrame(rows), LANGUAGES)
-
-
 def write_run(directory: Path, results: pd.DataFrame) -> Path:
     """Write a run directory with these results."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -80,18 +56,23 @@ def write_run(directory: Path, results: pd.DataFrame) -> Path:
     languages_table().to_parquet(directory / "languages.parquet")
     (directory / "grid.json").write_text(json.dumps({"name": "simulated", "pivot": PIVOT}))
     (directory / "receipts.json").write_text(
-        json.dumps({"w-xnli": {"metric": "accuracy: share of right answers", "max length": 64}})
+        json.dumps({"targets": {"w-xnli": {"metrics": ["accuracy"], "max_length": 64}}, "numerics": "fp32"})
     )
     return directory
 
 
 def _cell(checkpoint, seed, target, split, intermediate, quality, rng):
     noise = rng.normal(0, 3)
-    for language, parts in DISTANCES.items():
-        if split == "test/unseen+translated" and parts[3] == 0:
-            continue
-        score = _expected(target, split, intermediate, float(np.mean(parts))) + quality + noise
+    for language in _languages(target, split):
+        score = _expected(target, split, intermediate, DISTANCES[language]["total"]) + quality + noise
         yield _row(checkpoint, seed, target, split, intermediate, language, score + rng.normal(0, 2))
+
+
+def _languages(target, split):
+    """The languages that a score exists for: no retrieval in the pivot, no translated nouns without new roots."""
+    translated = split == "test/unseen+translated"
+    own = [code for code in DISTANCES if DISTANCES[code]["lexicon"] > 0 or not translated]
+    return [code for code in own if code != PIVOT or target != "w-tatoeba"]
 
 
 def _expected(target, split, intermediate, distance):
@@ -99,7 +80,9 @@ def _expected(target, split, intermediate, distance):
     if target.startswith("w-is"):
         last = intermediate.split(">")[-1]
         matched = last in (f"w-tag-{target[-1]}", f"w-which-{target[-1]}")
-        knows = 1.0 if matched else 0.7 if "star" in last else 0.0
+        knows = (
+            1.0 if matched else 0.7 if intermediate == f"w-tag-{target[-1]}>w-tag-{target[-1]}-star" else 0.0
+        )
         knows = 1.0 if split == "test/seen" else 0.0 if split.endswith("translated") else knows
         return chance + (top - chance) * knows * (1 - distance / 2)
     gain = SAME_TASK.get(
@@ -109,9 +92,7 @@ def _expected(target, split, intermediate, distance):
 
 
 def _control(checkpoint, seed, target, split, rng):
-    for language in DISTANCES:
-        if split == "test/unseen+translated" and DISTANCES[language][3] == 0:
-            continue
+    for language in _languages(target, split):
         value = CHANCE[target] + (25 if language == PIVOT and target == "w-xnli" else 0) + rng.normal(0, 3)
         yield _row(f"random({checkpoint})", seed, target, split, "none", language, value)
 

@@ -1,0 +1,71 @@
+"""How figures look: one palette, one type, for screen and paper alike."""
+
+import pandas as pd
+
+from analyses.questions.answer import Figure
+
+# Okabe and Ito 2008: told apart with any colour vision; the order alternates light and dark for grey print.
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
+INK = "#1f2933"
+MUTED = "#66727f"
+GRID = "#e4e7eb"
+MOST_NAMES = 40
+"""Points of a scatter panel that are named in print; beyond, names show on hovering only."""
+PLACES = ("top center", "bottom center", "middle right", "middle left")
+
+# Diverging: blue is less, orange is more, both dark at the ends (no red and green).
+DIVERGING = ((0.0, "#08519c"), (0.25, "#7fb2d9"), (0.5, "#f7f7f7"), (0.75, "#f3a96a"), (1.0, "#a63603"))
+SEQUENTIAL = ((0.0, "#f7fbff"), (0.25, "#c6dbef"), (0.5, "#7fb2d9"), (0.75, "#2c7fb8"), (1.0, "#083a70"))
+
+
+def panels(figure: Figure) -> list[str]:
+    """Return the panels of a figure in order of appearance; one empty name where it has none."""
+    return list(dict.fromkeys(figure.frame["panel"])) if "panel" in figure.frame else [""]
+
+
+def label_places(rows: pd.DataFrame) -> list[str]:
+    """Return where the name of each point stands: neighbours from left to right take different sides."""
+    order = rows["x"].rank(method="first").astype(int)
+    return [PLACES[i % len(PLACES)] for i in order]
+
+
+def labels(figure: Figure, panel: str) -> list[str]:
+    """Return the labels of a forest panel, first one on top."""
+    rows = figure.frame[figure.frame["panel"] == panel]
+    return list(dict.fromkeys(rows["label"]))
+
+
+def series(figure: Figure) -> list[str]:
+    """Return the series of a forest figure; their positions choose colour and marker."""
+    return list(dict.fromkeys(figure.frame["series"]))
+
+
+def offsets(n: int) -> list[float]:
+    """Return the vertical shift of each of n series around a label, in units of one label."""
+    step = 0.56 / n
+    return [(i - (n - 1) / 2) * step for i in range(n)]
+
+
+def colour_range(figure: Figure) -> tuple[float, float]:
+    """Return the ends of a heatmap's colours: even around `zero` where the scale is diverging."""
+    low, high = float(figure.frame["value"].min()), float(figure.frame["value"].max())
+    if figure.zero is None:
+        return low, high
+    reach = max(abs(low - figure.zero), abs(high - figure.zero)) or 1.0
+    return figure.zero - reach, figure.zero + reach
+
+
+def value_range(figure: Figure) -> tuple[float, float]:
+    """Return the range of the horizontal axis that holds all panels, replicates and intervals."""
+    values = figure.frame[["estimate", "low", "high"]].stack()
+    low, high = float(values.min()), float(values.max())
+    if len(figure.extra):
+        low, high = (
+            min(low, float(figure.extra["value"].min())),
+            max(high, float(figure.extra["value"].max())),
+        )
+    if figure.zero is not None:
+        low, high = min(low, figure.zero), max(high, figure.zero)
+    pad = 0.05 * (high - low or 1.0)
+    return low - pad, high + pad

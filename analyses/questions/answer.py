@@ -1,0 +1,125 @@
+"""The form of every answer: a sentence, its evidence, what is not shown and what would change it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from analyses.inference.result import Inference
+
+Kind = Literal["heatmap", "scatter", "forest", "distribution"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """The data of one figure; `analyses.figures` draws it and computes nothing.
+
+    Columns of `frame` by kind, and of `extra`, which may be empty:
+
+        heatmap        row, column, value
+        scatter        panel, label, x, y                          extra (a line and its band): panel, x, y,
+        low, high forest         panel, label, series, estimate, low, high   extra (replicates): panel, label,
+        series, value distribution   value                                       extra (what was observed):
+        value
+    """
+
+    name: str
+    """Name of its files."""
+    kind: Kind
+    title: str
+    caption: str
+    frame: pd.DataFrame
+    extra: pd.DataFrame = field(default_factory=pd.DataFrame)
+    x: str = ""
+    """Label of the horizontal axis, with its unit; of the colour bar in a heatmap."""
+    y: str = ""
+    zero: float | None = None
+    """Value of no effect: where a line is drawn, or the middle of a diverging colour scale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The answer to one question about one run. Every number in its texts is formatted from its tables."""
+
+    name: str
+    title: str
+    """A few words for headings."""
+    question: str
+    sentence: str
+    """The answer in one or two sentences: effect, interval, p, multiplicity."""
+    findings: tuple[str, ...] = ()
+    """Further statements, each with its numbers."""
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Tables by title."""
+    inferences: Mapping[str, Inference] = field(default_factory=dict)
+    """Statistical results by what they test; the first one is the declared primary test."""
+    figures: tuple[Figure, ...] = ()
+    what_would_change: str = ""
+    """Which data would overturn or settle the answer."""
+    not_shown: tuple[str, ...] = ()
+    """What a reader might think is shown and is not."""
+    flags: tuple[str, ...] = ()
+    answered: bool = True
+    """False where the run cannot answer; the sentence then says why."""
+
+    @property
+    def primary(self) -> Inference | None:
+        """The declared primary test, where there is one with a p value."""
+        for inference in self.inferences.values():
+            return inference if np.isfinite(inference.p) else None
+        return None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the rows of all inferences, with the name of each."""
+        frames = [i.to_frame().assign(test=name) for name, i in self.inferences.items()]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def summary(self) -> str:
+        """Return the answer as a few lines of text."""
+        lines = [self.question, f"  {self.sentence}", *(f"  {finding}" for finding in self.findings)]
+        return "\n".join([*lines, *(f"  not shown: {text}" for text in self.not_shown)])
+
+    def plot(self) -> dict[str, list[Any]]:
+        """Return the plotly figures by name, one a panel."""
+        from analyses.figures import interactive
+
+        return {figure.name: interactive(figure) for figure in self.figures}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the figures' data as plain values; a missing number is None."""
+        return {
+            "name": self.name,
+            "answered": self.answered,
+            "question": self.question,
+            "sentence": self.sentence,
+            "findings": list(self.findings),
+            "what_would_change": self.what_would_change,
+            "not_shown": list(self.not_shown),
+            "flags": list(self.flags),
+            "tables": {name: _records(table) for name, table in self.tables.items()},
+            "inferences": {name: _inference(i) for name, i in self.inferences.items()},
+        }
+
+
+def unanswerable(name: str, title: str, question: str, why: str) -> Answer:
+    """Return the answer of a run that lacks what the question needs."""
+    return Answer(name=name, title=title, question=question, sentence=why, answered=False)
+
+
+def _inference(inference: Inference) -> dict[str, Any]:
+    return {
+        "procedure": inference.procedure,
+        "null": inference.null,
+        "table": _records(inference.table),
+        "counts": {name: int(n) for name, n in inference.counts.items()},
+        "level": inference.level,
+        "notes": list(inference.notes),
+        "recommended": inference.recommended,
+        "references": list(inference.references),
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return table.astype(object).where(table.notna(), None).to_dict("records")

@@ -1,0 +1,245 @@
+"""Gains: which intermediate helps which target, zero-shot and in the pivot, and which gains are shown."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from analyses.inference.max_statistic import step_down
+from analyses.outcomes import gains
+from analyses.questions.answer import Answer, Figure, unanswerable
+from analyses.questions.replicates import FEWEST_LEVELS, Replicates, replicate_interval, replicates
+from analyses.questions.scores import (
+    UNIT,
+    headline_split,
+    language_means,
+    left_out,
+    main_scores,
+    zero_shot_languages,
+)
+from analyses.questions.wording import count, number, p_value, points
+from analyses.run import Run
+from simxfer.streams import stream
+from simxfer.tasks.intermediate import NONE
+
+NAME, TITLE = "gains", "Gains of intermediate training"
+QUESTION = "Which intermediate raises which target, zero-shot and in the pivot?"
+LEVEL = 0.05
+EXACT = 14
+"""Up to this many replicates all sign changes are enumerated (16,384)."""
+
+
+def answer(run: Run) -> Answer | None:
+    """Answer from a run with intermediates and the shared baseline `none`; None where it has no intermediate."""
+    scores = main_scores(run)
+    scores = scores[~scores["control"] & (scores["split"] == scores["target"].map(headline_split))]
+    if (scores["intermediate"] == NONE).all():
+        return None
+    cells = gain_cells(scores, run.pivot)
+    if cells["zero_shot"].isna().all() and cells["pivot"].isna().all():
+        return unanswerable(
+            NAME, TITLE, QUESTION, "The run cannot tell: no score shares its key with one of `none`."
+        )
+    table = judged(cells)
+    main, check = table[~table["same_data"]], table[table["same_data"]]
+    order = _order(table)
+    return Answer(
+        name=NAME,
+        title=TITLE,
+        question=QUESTION,
+        sentence=_sentence(main),
+        findings=_findings(main, check),
+        tables={
+            "Zero-shot and pivot gains (points)": main.drop(columns="same_data"),
+            "Manipulation check: pairs that share training data (points)": check.drop(columns="same_data"),
+        },
+        figures=(
+            _heatmap(table, "zero_shot", "Zero-shot gain over no intermediate", order),
+            _heatmap(table, "pivot", "Gain in the pivot over no intermediate", order),
+        ),
+        what_would_change=_what_would_change(main),
+        not_shown=_not_shown(main),
+        flags=(*left_out(run), *_flags(cells)),
+    )
+
+
+def gain_cells(scores: pd.DataFrame, pivot: str) -> pd.DataFrame:
+    """Return gains by (target, intermediate, checkpoint, seed): mean over zero-shot languages, and pivot.
+
+    A target's zero-shot mean is over the languages that all its scores have. Columns: zero_shot, pivot (points,
+    missing without a pivot score), same_data (false where a task has no record).
+    """
+    table = gains(scores)
+    by = ["target", "intermediate", *UNIT]
+    parts = []
+    for _, rows in table.groupby("target"):
+        languages = zero_shot_languages(rows, pivot, by)
+        zero_shot = language_means(rows, languages, by, "gain").rename("zero_shot")
+        in_pivot = language_means(rows, [pivot], by, "gain").rename("pivot")
+        parts.append(pd.concat([zero_shot, in_pivot], axis=1))
+    related = table.groupby(by)["same_data"].first().fillna(False).astype(bool)
+    return pd.concat(parts).join(related)
+
+
+def judged(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a (target, intermediate) with interval, p and the simultaneous verdict of its zero-shot gain.
+
+    p_max_t is adjusted over the intermediates of a target that share no data with it; pairs that do are judged
+    by themselves.
+    """
+    rows = []
+    for (target, same_data), part in cells.groupby(["target", "same_data"]):
+        wide = part["zero_shot"].droplevel("target").unstack("intermediate").dropna()
+        if wide.empty:
+            continue
+        units = replicates(wide)
+        adjusted = max_t_by_signs(units) if units.enough else pd.Series(np.nan, index=wide.columns)
+        in_pivot = replicates(part["pivot"].droplevel("target").unstack("intermediate")).table.mean()
+        for intermediate in wide:
+            row = replicate_interval(units, intermediate, "").table.iloc[0]
+            rows.append(
+                {
+                    "target": target,
+                    "intermediate": intermediate,
+                    "pivot": in_pivot[intermediate],
+                    "zero_shot": row["estimate"],
+                    "low": row["low"],
+                    "high": row["high"],
+                    "p": row["p"],
+                    "p_max_t": adjusted[intermediate],
+                    "encoders": len(units.table),
+                    "same_data": same_data,
+                    "verdict": _verdict(row["estimate"], adjusted[intermediate]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def max_t_by_signs(units: Replicates) -> pd.Series:
+    """Return p values of the columns' means, adjusted by step-down max-T over sign changes of whole replicates.
+
+    All 2^n patterns are enumerated up to 14 replicates, so no p is below 2^(1-n); beyond, 9,999 are drawn. The
+    null is that the replicates are jointly symmetric about zero (Westfall and Young 1993; Winkler et al. 2014,
+    NeuroImage 92).
+    """
+    values = units.table.to_numpy(float)
+    n = len(values)
+    exact = n <= EXACT
+    if exact:
+        signs = np.array(list(product([1.0, -1.0], repeat=n)))
+    else:
+        signs = stream(NAME, *units.table.columns).choice([1.0, -1.0], (9999, n))
+    p = step_down(_t_values(signs, values), _t_values(np.ones((1, n)), values)[0], exact)
+    return pd.Series(p, index=units.table.columns)
+
+
+def _t_values(signs: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return t of every column's mean, (patterns, columns), with the signs of the (replicates, columns) changed."""
+    n = len(values)
+    means = signs @ values / n
+    se = np.sqrt(np.maximum((values**2).mean(axis=0) - means**2, 0) / (n - 1))
+    # A column without spread has no t; a tiny error in its place keeps it infinite but comparable.
+    return means / np.maximum(se, 1e-12)
+
+
+def _verdict(estimate: float, p: float) -> str:
+    if np.isnan(p):
+        return "not judged"
+    if p >= LEVEL:
+        return "not shown"
+    return "gain shown" if estimate > 0 else "loss shown"
+
+
+def _sentence(main: pd.DataFrame) -> str:
+    if main.empty:
+        return "All pairs of this run share training data: their gains are more data of the same task."
+    best, worst = main.loc[main["zero_shot"].idxmax()], main.loc[main["zero_shot"].idxmin()]
+    ends = (
+        f"the largest zero-shot gain is {points(best['zero_shot'])} points ({best['intermediate']} to "
+        f"{best['target']}, {best['verdict']}), the largest loss {points(worst['zero_shot'])} "
+        f"({worst['intermediate']} to {worst['target']}, {worst['verdict']})"
+    )
+    n = count(int(main["encoders"].max()), "encoder")
+    if (main["verdict"] == "not judged").all():
+        return f"Not judged, with {n} there are values only: {ends}."
+    raised, lowered = ((main["verdict"] == verdict).sum() for verdict in ("gain shown", "loss shown"))
+    return (
+        f"Of {count(len(main), 'pair')} that share no training data, a gain is shown for {raised} and a loss for "
+        f"{lowered} ({n}; simultaneous over the intermediates of a target, max-T at .05); {ends}."
+    )
+
+
+def _findings(main: pd.DataFrame, check: pd.DataFrame) -> tuple[str, ...]:
+    texts = []
+    for target, rows in main.groupby("target"):
+        best = rows.loc[rows["zero_shot"].idxmax()]
+        texts.append(
+            f"{target}: highest {best['intermediate']} at {_both(best)} ({best['verdict']}, max-T "
+            f"{p_value(best['p_max_t'])})."
+        )
+    for _, row in check.iterrows():
+        texts.append(
+            f"Manipulation check, shared training data: {row['intermediate']} to {row['target']} {_both(row)} "
+            f"({row['verdict']})."
+        )
+    return tuple(texts)
+
+
+def _both(row: pd.Series) -> str:
+    in_pivot = "" if np.isnan(row["pivot"]) else f", {points(row['pivot'])} in the pivot"
+    return f"{points(row['zero_shot'])} zero-shot{in_pivot}"
+
+
+def _what_would_change(main: pd.DataFrame) -> str:
+    n = int(main["encoders"].max()) if len(main) else 0
+    if n < FEWEST_LEVELS:
+        return f"At least {FEWEST_LEVELS} encoders: with {n} there is no interval."
+    least = 2.0 ** (1 - n)
+    return (
+        f"More encoders: with {n} the smallest p that sign changes can give is {number(least, 3)}; a table that "
+        "ranks intermediates needs more."
+    )
+
+
+def _not_shown(main: pd.DataFrame) -> tuple[str, ...]:
+    open_ = main[~main["verdict"].isin(["gain shown", "loss shown"])]
+    ranking = "A ranking of intermediates: cells without a verdict may stand in any order."
+    return (
+        (f"A gain or loss for {len(open_)} of {count(len(main), 'pair')}.", ranking)
+        if len(open_)
+        else (ranking,)
+    )
+
+
+def _flags(cells: pd.DataFrame) -> tuple[str, ...]:
+    lost = cells["zero_shot"].isna() & cells["pivot"].isna()
+    return (
+        (f"{count(int(lost.sum()), 'cell')} without a baseline or a common language",) if lost.any() else ()
+    )
+
+
+def _order(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return intermediates and targets in order of their names, sequences last."""
+    intermediates = sorted(table["intermediate"].unique(), key=lambda s: (">" in s or "+" in s, s))
+    return intermediates, sorted(table["target"].unique())
+
+
+def _heatmap(table: pd.DataFrame, value: str, title: str, order: tuple[list[str], list[str]]) -> Figure:
+    frame = table.rename(columns={"intermediate": "row", "target": "column", value: "value"})
+    frame = (
+        frame[["row", "column", "value"]]
+        .dropna()
+        .sort_values(
+            ["row", "column"], key=lambda c: c.map((order[0] if c.name == "row" else order[1]).index)
+        )
+    )
+    return Figure(
+        name=f"gains-{value.replace('_', '-')}",
+        kind="heatmap",
+        title=title,
+        caption="Mean over encoders; rows are intermediates, columns targets; on targets that show half of the nouns "
+        "in training, unseen nouns. An empty cell was not run or has no pivot score.",
+        frame=frame,
+        x="gain, points",
+        zero=0.0,
+    )

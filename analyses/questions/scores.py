@@ -1,0 +1,98 @@
+"""The scores that questions look at: one setting of a run, with languages made comparable."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analyses.outcomes import CLEAN, encoder_of, is_control
+from analyses.run import Run
+from simxfer.tasks import TASKS
+from simxfer.tasks.intermediate import NONE
+
+TEST = "test"
+UNIT = ["checkpoint", "seed"]
+
+
+def main_scores(run: Run) -> pd.DataFrame:
+    """Return the clean scores of a run in its main setting, each in the metric that is its target's score.
+
+    The main method of a target is `full` where it has scores of it, else its most frequent one; the main selection
+    rule is `last`, else the most frequent one. The column `control` tells no-pretraining controls, whose
+    `checkpoint` becomes that of the encoder they copy.
+    """
+    scores = run.results[run.results["perturbation"] == CLEAN]
+    scores = scores[scores["metric"] == scores["target"].map(_metrics(scores))]
+    for name, preferred in (("method", "full"), ("selection", "last")):
+        scores = scores[scores[name] == scores["target"].map(_most_frequent(scores, name, preferred))]
+    return scores.assign(
+        control=is_control(scores["checkpoint"]), checkpoint=encoder_of(scores["checkpoint"])
+    )
+
+
+def left_out(run: Run) -> tuple[str, ...]:
+    """Return a statement for every method, selection rule or perturbation that `main_scores` leaves out."""
+    kept = main_scores(run)
+    statements = []
+    for name in ("method", "selection", "perturbation"):
+        others = sorted(set(run.results[name]) - set(kept[name]))
+        if others:
+            shown = ", ".join(sorted(kept[name].unique()))
+            statements.append(
+                f"these answers are about {name} {shown}; the run also holds {', '.join(others)}"
+            )
+    return tuple(statements)
+
+
+def zero_shot_languages(scores: pd.DataFrame, pivot: str, by: Sequence[str]) -> list[str]:
+    """Return the languages outside the pivot that every group of rows has, so that means are comparable."""
+    rows = scores[scores["language"] != pivot]
+    n_groups = len(rows[list(by)].drop_duplicates())
+    present = rows.drop_duplicates([*by, "language"]).groupby("language", sort=False).size()
+    return sorted(present.index[present == n_groups])
+
+
+def language_means(
+    scores: pd.DataFrame, languages: Sequence[str], by: Sequence[str], value: str = "value"
+) -> pd.Series:
+    """Return the mean of `value` over these languages by group; a group that lacks one of them is missing."""
+    wide = scores.groupby([*by, "language"])[value].mean().unstack("language")
+    return wide.reindex(columns=list(languages)).mean(axis=1, skipna=False)
+
+
+def baseline_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows without an intermediate on the whole test set, of targets that need no planted knowledge."""
+    planted = scores["target"].map(headline_split) != TEST
+    return scores[(scores["intermediate"] == NONE) & (scores["split"] == TEST) & ~planted]
+
+
+def headline_split(target: str) -> str:
+    """Return the split that gains are read on: where training shows half of the nouns, the unseen ones.
+
+    Such targets ask for planted knowledge that no score without a matching intermediate can show.
+    """
+    return f"{TEST}/unseen" if target in TASKS and "unseen" in TASKS[target].subsets else TEST
+
+
+def ordered_by_distance(languages: Sequence[str], distances: pd.DataFrame) -> list[str]:
+    """Return the languages from near to far where distances are known, else by name."""
+    if "total" not in distances:
+        return sorted(languages)
+    total = distances["total"].to_dict()
+    return sorted(languages, key=lambda language: (total.get(language, float("inf")), language))
+
+
+def _most_frequent(scores: pd.DataFrame, name: str, preferred: str) -> dict[str, str]:
+    """Return the value of a column by target: the preferred one where it occurs, else the most frequent."""
+    counts = {str(target): rows[name].value_counts() for target, rows in scores.groupby("target")}
+    return {target: preferred if preferred in known else known.index[0] for target, known in counts.items()}
+
+
+def _metrics(scores: pd.DataFrame) -> dict[str, str]:
+    """Return the metric of each target: its record's; without a record the most frequent one, F1 before EM."""
+    found = {}
+    for target, rows in scores.groupby("target"):
+        declared = TASKS[str(target)].metric if target in TASKS else ""
+        counts = rows["metric"].value_counts()
+        known = sorted(counts.index, key=lambda name, n=counts: (-n[name], name == "exact_match", name))
+        found[str(target)] = declared if declared in known else known[0]
+    return found

@@ -1,0 +1,215 @@
+"""Do intermediates gain more on targets that they are more similar to?
+
+One measure is declared primary: the cosine of the mean embeddings of both tasks' example texts (TextEmb) through
+the run's own encoders, pivot texts, centred. All others are exploratory. A task pair is the unit; sequences and
+mixtures have no similarity of their own and are left out.
+"""
+
+import numpy as np
+import pandas as pd
+
+from analyses.figures import distribution_data
+from analyses.inference.max_statistic import max_t
+from analyses.inference.pairs import pair_regression, pair_table
+from analyses.inference.power import power_of_grid
+from analyses.inference.result import Inference
+from analyses.inference.task_permutation import permute_tasks
+from analyses.outcomes import gains
+from analyses.questions.answer import Answer, Figure, unanswerable
+from analyses.questions.scores import headline_split, main_scores
+from analyses.questions.wording import count, effect, listed, number, p_value, points
+from analyses.run import Run
+from analyses.similarity import Embeddings, packaged_minilm, task_similarities
+from analyses.similarity.assemble import Assembled
+from simxfer.errors import InputError
+from simxfer.streams import stream
+from simxfer.tasks import TASKS
+from simxfer.tasks.intermediate import NONE
+
+NAME, TITLE = "similarity-gain", "Similarity and gain"
+QUESTION = "Does an intermediate gain more on a target that it is more similar to?"
+PRIMARY = "mean_cosine_centred"
+MEASURES = (
+    PRIMARY, "coverage_centred", "mmd", "frechet", "sliced_wasserstein", "description", "subword_js",
+    "subword_coverage", "structural",
+)  # fmt: skip
+"""Tried on pivot texts, where measures invariant to translation need no centring."""
+POWER_SIMULATIONS = 200
+MARGIN = 1.0
+"""Slopes within +-1 point per interquartile range of similarity count as none, declared before any data."""
+
+
+def answer(run: Run) -> Answer | None:
+    """Answer from a run with intermediates and sample texts; None where it has no intermediate."""
+    scores = main_scores(run)
+    scores = scores[~scores["control"] & (scores["language"] != run.pivot)]
+    scores = scores[scores["split"] == scores["target"].map(headline_split)]
+    if (scores["intermediate"] == NONE).all():
+        return None
+    if run.samples.empty:
+        why = "The run cannot tell: it holds no sample texts (samples/samples.parquet) to measure similarity on."
+        return unanswerable(NAME, TITLE, QUESTION, why)
+    with_gain = gains(scores[scores["intermediate"].isin([NONE, *TASKS])]).dropna(subset=["gain"])
+    with_gain["same_data"] = with_gain["same_data"].fillna(False).astype(bool)
+    similar = similarities(
+        run, sorted(with_gain["intermediate"].unique()), sorted(with_gain["target"].unique())
+    )
+    try:
+        return _answered(with_gain, similar)
+    except InputError as error:
+        return unanswerable(NAME, TITLE, QUESTION, f"The grid is too small to tell: {error}")
+
+
+def similarities(run: Run, intermediates: list[str], targets: list[str]) -> Assembled:
+    """Return the measures between tasks on the pivot's texts, through every encoder of the run."""
+    pivot = run.samples["language"] == run.pivot
+    embeddings = []
+    for checkpoint in run.encoders:
+        found = run.representations(checkpoint)
+        if found is not None:
+            kept = (found[1]["language"] == run.pivot).to_numpy()
+            rows = found[1][kept].reset_index(drop=True)
+            embeddings.append(Embeddings(found[0][kept], rows, checkpoint, frozenset({run.pivot})))
+    return task_similarities(
+        run.samples[pivot],
+        embeddings=embeddings,
+        subwords=run.subwords[run.subwords["language"] == run.pivot],
+        languages=run.languages,
+        intermediates=intermediates,
+        targets=targets,
+        encoder=packaged_minilm(),
+        cache=run.directory / "representations",
+        measures=MEASURES,
+    )
+
+
+def _answered(with_gain: pd.DataFrame, similar: Assembled) -> Answer:
+    data = with_gain.merge(_by_pair(similar.table), on=["intermediate", "target"])
+    if PRIMARY not in data:
+        raise InputError(f"no pair of tasks has the primary measure {PRIMARY}")
+    apart = data[~data["same_data"]]
+    regression = pair_regression(data, similarity=PRIMARY)
+    permutation = permute_tasks(apart, similarity=PRIMARY, rng=stream(NAME, PRIMARY))
+    power = power_of_grid(apart, similarity=PRIMARY, rng=stream(NAME, "power"), simulations=POWER_SIMULATIONS)
+    measures, refused = _usable(apart)
+    every = max_t(apart, "gain", measures, rng=stream(NAME, "max-t"))
+    return Answer(
+        name=NAME,
+        title=TITLE,
+        question=QUESTION,
+        sentence=_sentence(regression, permutation),
+        findings=_findings(regression, every, power),
+        tables={
+            "All measures, whole tasks permuted, p adjusted by max-T": every.table.drop(
+                columns=["low", "high"]
+            ),
+            "Left out of the similarity table": similar.left_out,
+        },
+        inferences={
+            f"gain on {PRIMARY}": regression,
+            f"gain on {PRIMARY}, whole tasks permuted": permutation,
+            "gain on all measures": every,
+            "power of this grid": power,
+        },
+        figures=(
+            _heatmap(similar.table),
+            _scatter(apart, regression),
+            distribution_data(permutation, "similarity-gain-null"),
+        ),
+        what_would_change=(
+            f"More tasks on both sides: {count(regression.counts['intermediate'], 'intermediate')} and "
+            f"{count(regression.counts['target'], 'target')} are the units, scores and encoders are not."
+        ),
+        not_shown=(
+            "A ranking of measures: the best of many looks good by chance; only the declared one is tested alone.",
+            "Similarity of texts is not similarity of skills: intermediates over the same sentences look alike.",
+        ),
+        flags=tuple(f"{name} not tested: {why}" for name, why in refused.items()),
+    )
+
+
+def _by_pair(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a column a measure, mean over encoders, each in interquartile ranges over the pairs."""
+    wide = table.groupby(["a", "b", "measure"])["value"].mean().unstack("measure")
+    spread = wide.quantile(0.75) - wide.quantile(0.25)
+    return (wide / spread.where(spread > 0, 1.0)).rename_axis(["intermediate", "target"]).reset_index()
+
+
+def _usable(apart: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+    """Return the measures that vary within tasks on this grid, and why others cannot be tested."""
+    usable, refused = [], {}
+    for name in (name for name in MEASURES if name in apart):
+        try:
+            pair_table(apart, similarity=name)
+            usable.append(name)
+        except InputError as error:
+            refused[name] = str(error)
+    return usable, refused
+
+
+def _sentence(regression: Inference, permutation: Inference) -> str:
+    low, high = regression.interval
+    verdict = "Yes" if low > 0 else "The opposite" if high < 0 else "Not shown"
+    n = regression.counts
+    return (
+        f"{verdict}: {effect(regression)} of zero-shot gain per interquartile range of similarity ({PRIMARY}, the "
+        f"declared measure; {count(n['pairs'], 'pair')} of {count(n['intermediate'], 'intermediate')} and "
+        f"{count(n['target'], 'target')}, pairs that share training data apart); permuting whole tasks, "
+        f"{p_value(permutation.p)}."
+    )
+
+
+def _findings(regression: Inference, every: Inference, power: Inference) -> tuple[str, ...]:
+    low, high = regression.interval
+    within = "excludes" if low > -MARGIN and high < MARGIN else "does not exclude"
+    texts = [
+        f"The interval {within} every slope beyond ±{MARGIN:.0f} point, the margin declared as no effect; the smallest "
+        f"slope that this grid finds with power .8 is {number(power.estimate, 1)} points."
+    ]
+    included = regression.table[regression.table["term"].str.contains("included")]
+    if len(included):
+        row = included.iloc[0]
+        texts.append(
+            f"With pairs that share training data the slope is {points(row['estimate'])} ({p_value(row['p'])})."
+        )
+    clear = [f"{row.term} ({p_value(row.p)})" for row in every.table.itertuples() if row.p < 0.05]
+    texts.append(
+        f"Of {count(len(every.table), 'measure')}, adjusted together by max-T at .05: {listed(clear, 10)}."
+    )
+    return tuple(texts)
+
+
+def _heatmap(table: pd.DataFrame) -> Figure:
+    rows = table[table["measure"] == PRIMARY].groupby(["a", "b"])["value"].mean().reset_index()
+    return Figure(
+        name="similarity",
+        kind="heatmap",
+        title="Similarity of intermediates and targets",
+        caption=f"{PRIMARY}: cosine of the mean embeddings of example texts in the pivot, centred, mean over encoders; "
+        "range -1 to 1.",
+        frame=rows.rename(columns={"a": "row", "b": "column"}),
+        x="similarity",
+    )
+
+
+def _scatter(apart: pd.DataFrame, regression: Inference) -> Figure:
+    """Return the centred similarity of every pair against its gain, cleared of its tasks' means."""
+    pairs = pair_table(apart, similarity=PRIMARY)
+    x = pairs.frame["centred"].to_numpy()
+    y = pairs.cells.residuals(pairs.frame["gain"].to_numpy())
+    label = pairs.frame["intermediate"] + " to " + pairs.frame["target"]
+    ends = np.array([x.min(), x.max()])
+    (slope, low, high) = (regression.estimate, *regression.interval)
+    bounds = np.sort(np.stack([low * ends, high * ends]), axis=0)
+    return Figure(
+        name="similarity-gain",
+        kind="scatter",
+        title="Gain against similarity, both cleared of their tasks' means",
+        caption="One point a pair of tasks, zero-shot languages, pairs that share training data left out; line and "
+        "band are the slope of the pair-level regression and its interval.",
+        frame=pd.DataFrame({"panel": "", "label": label, "x": x, "y": y}),
+        extra=pd.DataFrame({"panel": "", "x": ends, "y": slope * ends, "low": bounds[0], "high": bounds[1]}),
+        x="similarity, interquartile ranges from its tasks' means",
+        y="gain, points from its tasks' means",
+        zero=0.0,
+    )

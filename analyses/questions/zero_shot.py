@@ -1,0 +1,156 @@
+"""Zero-shot transfer: how much of a score in another language comes from multilingual pretraining?
+
+Each pretrained encoder is compared with its no-pretraining control, the same architecture and tokenizer with
+random weights, fine-tuned alike. Without that comparison a score above chance may be shared vocabulary.
+"""
+
+import pandas as pd
+
+from analyses.outcomes import degradation
+from analyses.questions.answer import Answer, Figure, unanswerable
+from analyses.questions.replicates import Replicates, replicate_interval, replicates
+from analyses.questions.scores import UNIT, baseline_scores, main_scores, ordered_by_distance
+from analyses.questions.wording import count, effect, listed
+from analyses.run import Run
+
+NAME, TITLE = "zero-shot", "Zero-shot transfer"
+QUESTION = "Do targets trained in the pivot work in other languages, beyond what shared vocabulary gives?"
+
+
+def answer(run: Run) -> Answer | None:
+    """Answer from a run with no-pretraining controls; None where the run has none."""
+    scores = baseline_scores(main_scores(run))
+    if not scores["control"].any():
+        return None
+    wide = scores.pivot_table(index=["target", *UNIT, "language"], columns="control", values="value")
+    if wide.shape[1] < 2 or wide.dropna().empty:
+        return unanswerable(
+            NAME, TITLE, QUESTION, "The run cannot tell: no encoder has both its scores and its control's."
+        )
+    order = ordered_by_distance(scores["language"].unique(), run.distances())
+    wide = wide.rename(columns={False: "pretrained", True: "control"}).dropna()
+    wide["difference"] = wide["pretrained"] - wide["control"]
+    outside = wide[wide.index.get_level_values("language") != run.pivot]
+    units, left_out = _by_target(outside)
+    tests = _tests(units)
+    first = next(iter(tests.values()))
+    return Answer(
+        name=NAME,
+        title=TITLE,
+        question=QUESTION,
+        sentence=_sentence(first, tests),
+        findings=tuple(
+            f"{target}: {effect(test)} over its control." for target, test in list(tests.items())[1:]
+        ),
+        tables={
+            "Scores by target and language (points)": _table(wide, order),
+            "Degradation from the pivot (points)": _degradation(scores, run, order),
+        },
+        inferences=tests,
+        figures=(_figure(wide, order),),
+        what_would_change="More pretrained encoders, each with its control; fine-tuning seeds narrow nothing here.",
+        not_shown=_not_shown(tests),
+        flags=tuple(filter(None, (left_out, "" if units.enough else units.note()))),
+    )
+
+
+def _by_target(outside: pd.DataFrame) -> tuple[Replicates, str]:
+    """Return differences by replicate, a column a target: means over the languages that all replicates have."""
+    cells = outside["difference"].unstack("language")
+    left_out = []
+    means = {}
+    for target, rows in cells.groupby(level="target"):
+        tried = rows.dropna(axis=1, how="all")
+        common = tried.dropna(axis=1)
+        left_out += [f"{target}: {language}" for language in tried.columns.difference(common.columns)]
+        means[str(target)] = common.mean(axis=1, skipna=False).droplevel("target")
+    text = f"languages left out of means, absent from some replicates: {listed(left_out)}" if left_out else ""
+    return replicates(pd.DataFrame(means)), text
+
+
+def _tests(units: Replicates) -> dict:
+    null = "pretraining makes no difference to the zero-shot score"
+    table = units.table.assign(**{"mean over targets": units.table.mean(axis=1, skipna=False)})
+    units = Replicates(table, units.unit, units.n_encoders)
+    return {
+        name: replicate_interval(units, name, f"pretrained minus control, {name}", null)
+        for name in ["mean over targets", *table.columns[:-1]]
+    }
+
+
+def _sentence(first, tests: dict) -> str:
+    above = [name for name, test in list(tests.items())[1:] if test.interval[0] > 0]
+    verdict = "Yes" if first.interval[0] > 0 else "Not shown"
+    targets = count(len(tests) - 1, "target")
+    return (
+        f"{verdict}: averaged over {targets} and all zero-shot languages, pretrained encoders score {effect(first)} "
+        f"over their no-pretraining controls (n = {count(first.counts['replicates'], 'encoder')}); "
+        f"the interval by target lies above zero for {listed(above, 12)}."
+    )
+
+
+def _not_shown(tests: dict) -> tuple[str, ...]:
+    unclear = [name for name, test in list(tests.items())[1:] if not test.interval[0] > 0]
+    shown = (f"A benefit of pretraining for: {listed(unclear, 12)}.",) if unclear else ()
+    return (*shown, "Which part of pretraining matters: controls have random weights in every layer.")
+
+
+def _table(wide: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    rows = []
+    for target, cells in wide.groupby(level="target"):
+        for language in order:
+            if language not in cells.index.get_level_values("language"):
+                continue
+            units = replicates(cells.xs(language, level="language").droplevel("target"))
+            test = replicate_interval(units, "difference", "")
+            low, high = test.interval
+            means = units.table.mean()
+            rows.append(
+                {
+                    "target": target,
+                    "language": language,
+                    "pretrained": means["pretrained"],
+                    "control": means["control"],
+                    "difference": test.estimate,
+                    "low": low,
+                    "high": high,
+                    "encoders": len(units.table),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _degradation(scores: pd.DataFrame, run: Run, order: list[str]) -> pd.DataFrame:
+    """Return degradation beside both scores, mean over encoders of the seeds' means; refused targets left out."""
+    if not (scores["language"] == run.pivot).any():
+        return pd.DataFrame()
+    pretrained = scores.loc[~scores["control"]]
+    dropped = degradation(pretrained, run.pivot).dropna(subset=["degradation"])
+    columns = ["y_pivot", "y_language", "degradation"]
+    by_encoder = dropped.groupby(["target", "language", "checkpoint"])[columns].mean()
+    table = by_encoder.groupby(["target", "language"]).agg(
+        **{name: (name, "mean") for name in columns}, encoders=("degradation", "size")
+    )
+    place = {language: i for i, language in enumerate(order)}
+    return table.reset_index().sort_values(
+        ["target", "language"], key=lambda c: c.map(place).fillna(0) if c.name == "language" else c
+    )
+
+
+def _figure(wide: pd.DataFrame, order: list[str]) -> Figure:
+    cells = wide.groupby(["target", "checkpoint", "language"])[["pretrained", "control"]].mean()
+    dots = cells.rename_axis(columns="series").stack().rename("value").reset_index()
+    dots = dots.rename(columns={"target": "panel", "language": "label"})
+    means = dots.groupby(["panel", "label", "series"])["value"].mean().rename("estimate").reset_index()
+    means = means.sort_values("label", key=lambda labels: labels.map(order.index), kind="stable")
+    means = means.sort_values(["panel", "series"], ascending=[True, False], kind="stable")
+    return Figure(
+        name="zero-shot",
+        kind="forest",
+        title="Scores by language, with and without pretraining",
+        caption="No intermediate. Large marks are means over encoders, faint dots single encoders; languages from near "
+        f"to far from the pivot. {count(dots['checkpoint'].nunique(), 'encoder')}.",
+        frame=means.assign(low=float("nan"), high=float("nan")),
+        extra=dots,
+        x="score, points",
+    )
