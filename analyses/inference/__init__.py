@@ -40,10 +40,27 @@ PROCEDURES: dict[str, Procedure] = {
     "crossed_bootstrap": Procedure(
         f"{_HERE}.pigeonhole:crossed_bootstrap", True, "interval of a statistic over crossed factors"
     ),
+    "simultaneous_means": Procedure(
+        f"{_HERE}.max_statistic:simultaneous_means", True, "means by group with joint intervals (max-T)"
+    ),
+    "max_t": Procedure(f"{_HERE}.max_statistic:max_t", True, "many similarity measures judged as a family"),
+    "paired_randomisation": Procedure(
+        f"{_HERE}.sign_flips:paired_randomisation", True, "two systems on the same examples or cells"
+    ),
+    "equivalence": Procedure(f"{_HERE}.tost:equivalence", True, "is an effect too small to matter"),
+    "power_of_grid": Procedure(f"{_HERE}.power:power_of_grid", True, "what this grid could have found"),
+    "wild_cluster_bootstrap": Procedure(
+        f"{_HERE}.wild_bootstrap:wild_cluster_bootstrap", False, "one coefficient with few clusters"
+    ),
+    "cluster_ols": Procedure(
+        f"{_HERE}.cluster_robust:cluster_ols", False, "least squares with cluster-robust standard errors"
+    ),
     "mantel": Procedure(f"{_HERE}.distance_matrices:mantel", False, "correlation of two distance matrices"),
 }
 
 _HELPERS: dict[str, str] = {
+    "holm": f"{_HERE}.multiplicity:holm",
+    "benjamini_hochberg": f"{_HERE}.multiplicity:benjamini_hochberg",
     "Inference": f"{_HERE}.result:Inference",
     "genealogical_covariance": f"{_HERE}.genealogy:genealogical_covariance",
     "without_relatives": f"{_HERE}.genealogy:without_relatives",

@@ -20,6 +20,8 @@ from analyses.inference.genealogy import without_relatives
 from analyses.inference.result import Inference
 from simxfer.errors import InputError, unknown
 
+LAMBDAS = np.linspace(0, 1, 41)
+
 
 @dataclass(frozen=True)
 class _GlsFit:
@@ -67,13 +69,16 @@ def pgls(
     X = _design(means, covariates, language)
     y = means[outcome].to_numpy()
     free = pagel_lambda is None
-    lam = _best_lambda(y, X, K, reml) if pagel_lambda is None else _checked_lambda(pagel_lambda)
+    fits = _profile(y, X, K, reml)
+    lam = _best_lambda(y, X, K, reml, fits) if pagel_lambda is None else _checked_lambda(pagel_lambda)
     fit = _gls(y, X, K, lam, reml)
     n, p = X.shape
     order = [*range(1, p), 0]
     names = ["intercept", *covariates]
     se = np.sqrt(np.diag(fit.covariance))
     rows = [coefficient_row(names[i], fit.coefficients[i], se[i], n - p, level) for i in order]
+    if free:
+        rows = [{**row, **_averaged(fits, i, n - p, level)} for i, row in zip(order, rows, strict=True)]
     if free:
         rows.append(_lambda_row(y, X, K, lam, reml, level))
     return Inference(
@@ -141,21 +146,41 @@ def _gls(y: np.ndarray, X: np.ndarray, K: np.ndarray, lam: float, reml: bool) ->
     return _GlsFit(coefficients, rss / (n - p) * np.linalg.inv(information), float(log_likelihood))
 
 
-def _best_lambda(y: np.ndarray, X: np.ndarray, K: np.ndarray, reml: bool) -> float:
-    """Return the lambda in [0, 1] of highest likelihood: a grid, then Brent's method around its best
-    point.
-    """
-    grid = np.linspace(0, 1, 21)
-    heights = [_gls(y, X, K, lam, reml).log_likelihood for lam in grid]
+def _profile(y: np.ndarray, X: np.ndarray, K: np.ndarray, reml: bool) -> list[_GlsFit]:
+    """Return the fits over LAMBDAS."""
+    return [_gls(y, X, K, lam, reml) for lam in LAMBDAS]
+
+
+def _best_lambda(y: np.ndarray, X: np.ndarray, K: np.ndarray, reml: bool, fits: list[_GlsFit]) -> float:
+    """Return the lambda in [0, 1] of highest likelihood: Brent's method around the best of LAMBDAS."""
+    heights = [fit.log_likelihood for fit in fits]
     top = int(np.argmax(heights))
-    bracket = (grid[max(0, top - 1)], grid[min(20, top + 1)])
+    bracket = (LAMBDAS[max(0, top - 1)], LAMBDAS[min(len(LAMBDAS) - 1, top + 1)])
     found = optimize.minimize_scalar(
         lambda lam: -_gls(y, X, K, lam, reml).log_likelihood,
         bounds=bracket,
         method="bounded",
         options={"xatol": 1e-9},
     )
-    return float(found.x) if -found.fun > heights[top] else float(grid[top])
+    return float(found.x) if -found.fun > heights[top] else float(LAMBDAS[top])
+
+
+def _averaged(fits: list[_GlsFit], i: int, df: int, level: float) -> dict[str, float]:
+    """Return p and interval of coefficient i from t averaged over lambda (trapezoidal rule)."""
+    heights = np.array([fit.log_likelihood for fit in fits])
+    weights = np.exp(heights - heights.max()) * np.r_[0.5, np.ones(len(fits) - 2), 0.5]
+    weights /= weights.sum()
+    centre = np.array([fit.coefficients[i] for fit in fits])
+    se = np.sqrt([fit.covariance[i, i] for fit in fits])
+
+    def below(value: float) -> float:
+        return float(weights @ stats.t.cdf((value - centre) / se, df))
+
+    far = stats.t.ppf(0.5 + level / 2, df) * se
+    edges = (float((centre - far).min()), float((centre + far).max()))
+    tails = (0.5 - level / 2, 0.5 + level / 2)
+    low, high = (optimize.brentq(lambda v, tail=tail: below(v) - tail, *edges) for tail in tails)
+    return {"low": low, "high": high, "p": 2 * min(below(0.0), 1 - below(0.0))}
 
 
 def _lambda_row(

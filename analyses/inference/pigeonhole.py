@@ -107,17 +107,17 @@ def _resample(
     """Return the observed statistic and those of the resamples."""
     observed = _observed(frame, value, statistic)
     if callable(statistic):
-        weights = _weights(frame, factors, rng, resamples)
+        weights = factor_weights(frame, factors, rng, resamples)
         return observed, np.array([statistic(frame, w) for batch in weights for w in batch])
     # The mean needs only sum and count of each cell.
     cells = frame.groupby(factors, sort=True)[value].agg(["sum", "count"]).reset_index()
     totals = cells[["sum", "count"]].to_numpy(dtype=float)
-    sums = np.concatenate([w @ totals for w in _weights(cells, factors, rng, resamples)])
+    sums = np.concatenate([w @ totals for w in factor_weights(cells, factors, rng, resamples)])
     return observed, sums[:, 0] / sums[:, 1]
 
 
-def _weights(
-    frame: pd.DataFrame, factors: list[str], rng: np.random.Generator, resamples: int
+def factor_weights(
+    frame: pd.DataFrame, factors: Sequence[str], rng: np.random.Generator, resamples: int
 ) -> Iterator[np.ndarray]:
     """Yield batches of row weights, (B, n): products of multinomial counts, one factor a level.
 

@@ -2,7 +2,7 @@
 
 Scores of one source, or of one target, are dependent; exchangeable are the tasks. Both tables are cleared of
 source, target (and block) effects, the sources and the targets of one of them are permuted independently, and
-the statistic is the partial correlation (monotone in t, hence pivotal):
+the statistic is the t of the partial correlation
 
     r = <a, b> / sqrt((|a|^2 - |Q'a|^2) |b|^2),   Q an orthonormal basis of the cleared covariates.
 
@@ -11,8 +11,8 @@ semi-partialling permutes a = the residual of the similarity against b = that of
 Krackhardt and Snijders 2007, Psychometrika 72: 563-581). p = (1 + #{|r*| >= |r|}) / (1 + permutations) for
 random permutations (Phipson and Smyth 2010), #/total where all are enumerated.
 
-With empty cells their residual is 0, norms run over the overlap, and r is multiplied by the square root of
-its size, so that a permutation with less overlap is not more extreme by that.
+turned into t by the degrees of freedom left. With missing pairs a permutation leaves the overlap of the moved
+and the unmoved cells: residuals are taken anew on it, and its own degrees of freedom count.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,14 +40,18 @@ class TaskTables:
     """Residual tables of one grid, cells of missing pairs 0.
 
     outcome: (S, T). regressors: (M, S, T). covariates: (S * T, k) orthonormal basis. present: (S, T), 0 or 1.
-    slopes: (M,) partial slopes. groups: indices of the exchangeable sources and of the exchangeable targets.
+    block: (S, T) codes of the blocks of kinds. slopes: (M,) partial slopes. df: residual degrees of freedom
+    of t.
+    groups: indices of the exchangeable sources and of the exchangeable targets.
     """
 
     outcome: np.ndarray
     regressors: np.ndarray
     covariates: np.ndarray
     present: np.ndarray
+    block: np.ndarray
     slopes: np.ndarray
+    df: int
     groups: Groups
 
 
@@ -74,7 +78,7 @@ def permute_tasks(
         permutations: random permutations; all are enumerated where there are no more than that.
 
     Returns:
-        One row: the partial slope, the correlation r, p; a permutation test gives no interval.
+        One row: the partial slope, its t as `statistic`, p; a permutation test gives no interval.
 
     Raises:
         InputError: unknown columns, infinite values, fewer than 3 sources or targets, a constant regressor,
@@ -85,13 +89,12 @@ def permute_tasks(
     p = permutation_p(null[:, 0], observed[0], exact)
     row = {"term": similarity, "estimate": tables.slopes[0], "low": np.nan, "high": np.nan, "p": p}
     S, T = grid.shape
-    scale = np.sqrt(tables.present.sum())
     return Inference(
         procedure=f"permute_tasks ({scheme})",
         null="no association: source and target labels are exchangeable" + (" within kinds" if kind else ""),
-        table=pd.DataFrame([{**row, "statistic": observed[0] / scale}]),
+        table=pd.DataFrame([{**row, "statistic": observed[0], "df": tables.df}]),
         counts={source: S, target: T, "pairs": int(tables.present.sum()), "permutations": len(null)},
-        distribution=null[:, 0] / scale,
+        distribution=null[:, 0],
         notes=(*notes, "exact: all permutations enumerated") if exact else notes,
         references=("Dekker, Krackhardt and Snijders 2007", "Phipson and Smyth 2010"),
     )
@@ -150,6 +153,8 @@ def _residual_tables(
         regressors=tables[1:],
         covariates=np.stack(filled, axis=1) if filled else np.zeros((tables[0].size, 0)),
         present=grid.fill(np.ones(len(rest))),
+        block=grid.fill(grid.block).astype(int),
+        df=len(rest) - int(np.linalg.matrix_rank(grid.design())) - basis.shape[1] - 1,
         slopes=(rest[:, 1:].T @ rest[:, 0]) / (rest[:, 1:] ** 2).sum(axis=0),
         groups=groups,
     )
@@ -160,7 +165,7 @@ def task_null(
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Return the null statistics (B, M), the observed ones (M,), and whether they enumerate all orders.
 
-    All M regressors see the same permutations. Statistics are r times the square root of the overlap.
+    All M regressors see the same permutations. Statistics are t of the partial correlation.
 
     Raises:
         InputError: unknown scheme; double semi-partialling of several regressors at once.
@@ -185,21 +190,68 @@ def task_null(
 def _statistics(
     moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, rows: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
-    """Return the statistics (B, M) for B orders of rows (B, S) and of columns (B, T)."""
+    """Return t (B, M) for B orders of rows (B, S) and of columns (B, T)."""
     T = moved.shape[1]
     flat = (rows[:, :, None] * T + columns[:, None, :]).reshape(len(rows), -1)
-    a = moved.ravel()[flat]
+    if not tables.present.all():
+        return _overlap_statistics(moved, fixed, tables, flat)
     b = fixed.reshape(len(fixed), -1)
-    cross = a @ np.hstack([b.T, tables.covariates])
+    cross = moved.ravel()[flat] @ np.hstack([b.T, tables.covariates])
     explained = (cross[:, len(b) :] ** 2).sum(axis=1)
-    present = tables.present.ravel()
-    if present.all():
-        norms = ((moved**2).sum() - explained)[:, None] * (b**2).sum(axis=1)
-        return cross[:, : len(b)] * np.sqrt(present.size) / np.sqrt(norms)
-    both = present[flat]
-    a_norm = (a * a) @ present - explained
-    overlap, b_norm = both @ present, both @ (b**2).T
-    return cross[:, : len(b)] * np.sqrt(overlap)[:, None] / np.sqrt(a_norm[:, None] * b_norm)
+    norms = ((moved**2).sum() - explained)[:, None] * (b**2).sum(axis=1)
+    return _t(cross[:, : len(b)] / np.sqrt(norms), np.full(len(rows), tables.df))
+
+
+def _overlap_statistics(
+    moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, flat: np.ndarray
+) -> np.ndarray:
+    """Return t (B, M) where pairs are missing: every order is fitted anew on the cells that it leaves."""
+    S, T = moved.shape
+    M, k = len(fixed), tables.covariates.shape[1]
+    both = (tables.present.ravel()[flat] * tables.present.ravel()).reshape(-1, S, T)
+    unmoved = np.concatenate([fixed, tables.covariates.T.reshape(k, S, T)])
+    stack = np.concatenate(
+        [moved.ravel()[flat].reshape(-1, 1, S, T), np.repeat(unmoved[None], len(flat), 0)], 1
+    )
+    stack = _clear_tasks(stack, both[:, None], tables.block).reshape(len(flat), 1 + M + k, -1)
+    for j in range(1 + M, 1 + M + k):
+        q = stack[:, [j]] / np.maximum(np.linalg.norm(stack[:, [j]], axis=2, keepdims=True), 1e-300)
+        stack -= (stack * q).sum(axis=2, keepdims=True) * q
+    norms = np.linalg.norm(stack[:, : 1 + M], axis=2)
+    cross = np.einsum("bn,bmn->bm", stack[:, 0], stack[:, 1 : 1 + M])
+    r = cross / np.maximum(norms[:, :1] * norms[:, 1:], 1e-300)
+    return _t(r, tables.df - tables.present.sum() + both.sum(axis=(1, 2)))
+
+
+def _t(r: np.ndarray, df: np.ndarray) -> np.ndarray:
+    """Return t of the partial correlations r (B, M) with df (B,); 0 where no degree of freedom is left."""
+    left = np.maximum(df, 0)[:, None]
+    return r * np.sqrt(left / np.maximum(1 - r**2, 1e-15))
+
+
+def _clear_tasks(stack: np.ndarray, present: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """Clear (B, V, S, T) of row, column and block effects on the present cells, by alternating
+    projections.
+    """
+    masks = [block == code for code in range(block.max() + 1)] if block.max() else []
+    stack = stack * present
+    small = 1e-9 * np.abs(stack).max()
+    for _ in range(200):
+        change = 0.0
+        for axis in (3, 2):
+            means = stack.sum(axis, keepdims=True) / np.maximum(present.sum(axis, keepdims=True), 1)
+            stack -= means * present
+            change = max(change, float(np.abs(means).max()))
+        for mask in masks:
+            inside = present * mask
+            means = (stack * inside).sum((2, 3), keepdims=True) / np.maximum(
+                inside.sum((2, 3), keepdims=True), 1
+            )
+            stack -= means * inside
+            change = max(change, float(np.abs(means).max()))
+        if change <= small:
+            break
+    return stack
 
 
 def _groups(pairs: pd.DataFrame, task: str, kind: str | None) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analyses.inference import Truth, crossed_bootstrap, simulate_grid
-from analyses.inference.pigeonhole import _weights
+from analyses.inference.pigeonhole import factor_weights
 from simxfer.errors import InputError
 
 FACTORS = ("intermediate", "target")
@@ -30,7 +30,7 @@ def test_mean_by_cells_equals_the_callable_on_rows():
 
 def test_weights_are_those_of_copied_rows():
     data = grid(2, languages=1, seeds=1)
-    (batch,) = _weights(data, list(FACTORS), np.random.default_rng(0), 20)
+    (batch,) = factor_weights(data, list(FACTORS), np.random.default_rng(0), 20)
     for weights in batch:
         by_source = pd.Series(weights).groupby(data["intermediate"].to_numpy()).sum() / 9
         by_target = pd.Series(weights).groupby(data["target"].to_numpy()).sum() / 9

@@ -48,10 +48,29 @@ def test_equals_plain_least_squares_over_all_permutations(scheme):
             moved = (clear(y) if scheme == "freedman-lane" else clear(x))[np.ix_(rows, columns)]
             pair = (y - clear(y) + moved, x) if scheme == "freedman-lane" else (y, moved)
             slow.append(slow_partial_t(*pair, z))
-    r = null[:, 0] / np.sqrt(12)
-    df = 12 - 3 - 4 + 1 - 2
     assert exact
-    np.testing.assert_allclose(r * np.sqrt(df / (1 - r**2)), slow, rtol=1e-6, atol=1e-8)
+    assert tables.df == 12 - 3 - 4 + 1 - 2
+    np.testing.assert_allclose(null[:, 0], slow, rtol=1e-6, atol=1e-8)
+
+
+def test_missing_pairs_equal_least_squares_on_the_overlap():
+    rng = np.random.default_rng(5)
+    data = grid(5, sources=4, targets=5, slope=0.5).assign(z=lambda d: rng.normal(size=len(d)))
+    data = data.drop(index=[1, 13])
+    tables, grid_cells, _ = task_tables(data, "gain", ["similarity"], *COLUMNS, covariates=["z"])
+    null, _, exact = task_null(tables, rng, permutations=2879)
+    x, z = (grid_cells.fill(data[c].to_numpy(), np.nan) for c in ("similarity", "z"))
+    residual = np.where(tables.present, tables.outcome, np.nan)
+    assert exact
+    every = [(r, c) for r in permutations(range(4)) for c in permutations(range(5))]
+    for i in range(0, 2880, 97):
+        moved = residual[np.ix_(*every[i])]
+        here = np.isfinite(moved) & np.isfinite(x)
+        rows_of, columns_of = np.nonzero(here)
+        design = np.column_stack([x[here], z[here], np.eye(4)[rows_of], np.eye(5)[columns_of][:, 1:]])
+        beta, rss, *_ = np.linalg.lstsq(design, moved[here], rcond=None)
+        se = np.sqrt(np.linalg.inv(design.T @ design)[0, 0] * rss[0] / (here.sum() - design.shape[1]))
+        assert null[i, 0] == pytest.approx(beta[0] / se, rel=1e-5)
 
 
 def test_exact_p_counts_ties_of_symmetric_tables():

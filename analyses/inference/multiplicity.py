@@ -1,0 +1,51 @@
+"""Adjusted p values: Holm for the declared primary tests, Benjamini-Hochberg for everything exploratory."""
+
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from simxfer.errors import InputError
+
+PValues = TypeVar("PValues", np.ndarray, pd.Series)
+
+
+def holm(p: PValues) -> PValues:
+    """Return p values adjusted to hold the family-wise error rate (Holm 1979, Scand. J. Stat. 6: 65-70).
+
+    Adjusted p of the i-th smallest of m: max over j <= i of (m - j + 1) p_(j), at most 1. A missing p stays
+    missing and does not count.
+
+    Raises:
+        InputError: a value outside [0, 1].
+    """
+    return _adjusted(p, lambda ranked: np.maximum.accumulate(ranked * np.arange(len(ranked), 0, -1)))
+
+
+def benjamini_hochberg(p: PValues) -> PValues:
+    """Return p values adjusted to hold the false discovery rate (Benjamini and Hochberg 1995, JRSS B 57).
+
+    Adjusted p of the i-th smallest of m: min over j >= i of m p_(j) / j, at most 1. A missing p stays missing
+    and does not count.
+
+    Raises:
+        InputError: a value outside [0, 1].
+    """
+
+    def step_up(ranked: np.ndarray) -> np.ndarray:
+        m = len(ranked)
+        return np.minimum.accumulate((ranked * m / np.arange(1, m + 1))[::-1])[::-1]
+
+    return _adjusted(p, step_up)
+
+
+def _adjusted(p: PValues, rule) -> PValues:
+    """Apply a rule for sorted p values to the values that are there."""
+    values = np.asarray(p, dtype=float)
+    here = ~np.isnan(values)
+    if ((values[here] < 0) | (values[here] > 1)).any():
+        raise InputError(f"p values run from {values[here].min()} to {values[here].max()}; expected 0 to 1")
+    order = np.flatnonzero(here)[np.argsort(values[here], kind="stable")]
+    out = np.full(values.shape, np.nan)
+    out[order] = np.minimum(1.0, rule(values[order]))
+    return pd.Series(out, index=p.index, name=p.name) if isinstance(p, pd.Series) else out
