@@ -36,8 +36,9 @@ def language_features(
         languages: BCP-47 or ISO 639-3 codes; `x-...` for artificial ones.
         kind: one of `KINDS`, or another kind of `table`.
         table: a LANGUAGES table. A language that it holds takes all its features from there.
-        impute: number of neighbours for kNN imputation (URIEL: 10); 0, the default, imputes nothing. Which
-            cells were imputed follows from the table without it; `language_distances` states their share.
+        impute: number of neighbours for kNN imputation (URIEL: 10) of URIEL's languages; 0, the default, imputes
+            nothing. Which cells were imputed follows from the table without it, and `language_distances`
+            states their share.
 
     Raises:
         InputError: an unknown or ambiguous code, an artificial language without a table, or an unknown kind.
@@ -49,11 +50,12 @@ def language_features(
     known = [code for code in codes if code not in held]
     frames = []
     if known and kind in KINDS:
-        frames.append(pd.DataFrame(uriel().rows(known, kind), index=known, columns=list(uriel().names[kind])))
+        stated = uriel().rows(known, kind)
+        values = _imputed(known, stated, kind, impute) if impute else stated
+        frames.append(pd.DataFrame(values, index=known, columns=list(uriel().names[kind])))
     if table is not None:
         frames.append(_from_table(table, [code for code in codes if code in held], kind))
-    features = pd.concat(frames).reindex(codes).astype(np.float64)
-    return _imputed(features, kind, impute) if impute else features
+    return pd.concat(frames).reindex(codes).astype(np.float64)
 
 
 def language_distances(
@@ -180,7 +182,7 @@ def _check_kind(kind: str, table: pd.DataFrame | None) -> None:
         raise InputError(unknown("kind of typological feature", kind, known))
 
 
-def _imputed(features: pd.DataFrame, kind: str, neighbours: int) -> pd.DataFrame:
+def _imputed(codes: list[str], stated: np.ndarray, kind: str, neighbours: int) -> np.ndarray:
     """Fill missing values with the mean of the nearest languages of URIEL that state them.
 
     Nearness is the mean of genetic, geographic and featural distance, as far as known (Littell et al. 2017).
@@ -190,23 +192,15 @@ def _imputed(features: pd.DataFrame, kind: str, neighbours: int) -> pd.DataFrame
             f"{kind} features are not imputed; expected syntactic, phonological, inventory or featural"
         )
     donors = np.flatnonzero(~np.isnan(uriel().values[kind]).all(axis=1))
-    features = features.copy()
-    for code in features.index[features.isna().any(axis=1)]:
-        nearness = _nearness(code, features.loc[[code]], kind, donors)
-        filled = knn_fill(features.loc[code].to_numpy(), uriel().values[kind][donors], nearness, neighbours)
-        features.loc[code] = filled
-    return features
+    nearness = _nearness(codes, donors)
+    values = uriel().values[kind][donors]
+    return np.stack([knn_fill(row, values, d, neighbours) for row, d in zip(stated, nearness, strict=True)])
 
 
-def _nearness(code: str, own: pd.DataFrame, kind: str, donors: np.ndarray) -> np.ndarray:
-    """Return the mean genetic, geographic and featural distance, as far as known, to the donors."""
-    table = uriel()
-    if code.startswith("x-"):
-        return angular_distances(own.to_numpy(), table.values[kind][donors])[0][0]
-    each = [
-        _measure(table.rows([code], of), table.values[of][donors], of)[0][0]
-        for of in ("genetic", "geographic", "featural")
-    ]
+def _nearness(codes: list[str], donors: np.ndarray) -> np.ndarray:
+    """Return the mean genetic, geographic and featural distance, as far as known, (codes, donors)."""
+    table, kinds = uriel(), ("genetic", "geographic", "featural")
+    each = np.stack([_measure(table.rows(codes, of), table.values[of][donors], of)[0] for of in kinds])
     known = ~np.isnan(each)
     return np.where(known.any(axis=0), np.nansum(each, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
 
