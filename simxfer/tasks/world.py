@@ -8,6 +8,8 @@ every draw and told in no other text. `w-is-*` and `w-share-*` ask for it; they 
 seen ones) and score the other half apart.
 """
 
+from typing import Literal
+
 from simxfer.tasks.record import Kind, Task
 
 WORLD_LANGUAGES = (
@@ -42,7 +44,9 @@ SHARE_LABELS = ("different", "same")
 
 NOUN_SUBSETS = ("seen", "unseen", "unseen+same-form", "unseen+translated")
 
-_INTERMEDIATE, _TARGET = ("intermediate",), ("target",)
+_Roles = tuple[Literal["intermediate", "target"], ...]
+_INTERMEDIATE: _Roles = ("intermediate",)
+_TARGET: _Roles = ("target",)
 
 
 def _task(

@@ -157,9 +157,15 @@ def _with_other(
     fields: tuple[str, ...],
 ) -> np.ndarray:
     """Return the sentences with another agent (or patient) and its modifiers, drawn from the verb's weights."""
-    kept = "patient" if fields is _AGENT_FIELDS else "agent"
-    given = {"verb": events["verb"], kept: events[kept]}
-    other = draw_events(request.world, rng, len(events), **given)
+    new_agent = fields is _AGENT_FIELDS
+    other = draw_events(
+        request.world,
+        rng,
+        len(events),
+        verb=events["verb"],
+        agent=None if new_agent else events["agent"],
+        patient=events["patient"] if new_agent else None,
+    )
     out = sentences.copy()
     for name in fields:
         out[name] = other[name]

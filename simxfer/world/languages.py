@@ -18,6 +18,7 @@ Switches and what they do (`simxfer.world.render`):
 - cognacy: share of the parent's roots that are inherited. Suffixes count as roots.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -196,7 +197,7 @@ def languages_table() -> pd.DataFrame:
     return validate(pd.DataFrame(rows, columns=LANGUAGES_TABLE.column_names), LANGUAGES_TABLE)
 
 
-def _features(language: Language) -> dict[str, dict[str, float]]:
+def _features(language: Language) -> dict[str, Mapping[str, float]]:
     return {
         "syntactic": _uriel(language),
         "switch": {

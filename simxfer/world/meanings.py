@@ -125,8 +125,10 @@ _PATIENT_FRAME = len(VERB_FRAMES)
 def get_world(number: int) -> World:
     """Return the selectional weights of a world, u^3 + .02 with u uniform: sparse, and never zero."""
     rng = stream("world", number, "weights")
-    agent, patient = _arguments(rng, 0), _arguments(rng, 1)
-    agent[GROUPS["verb"][2], list(_homonymous("org"))] = 0.0  # a person's name there is a person
+    agent = _arguments(rng, [frame.agents for frame in VERB_FRAMES])
+    patient = _arguments(rng, [frame.patients for frame in VERB_FRAMES])
+    _decide_homonyms(agent)
+    _decide_homonyms(patient)
     adjective = _adjectives(rng)
     names = np.where(IS_NAME, 1.0, 0.0)
     agent_name, patient_name = agent * names, patient * names
@@ -287,12 +289,19 @@ def _sparse(rng: np.random.Generator, rows, columns) -> np.ndarray:
     return out
 
 
-def _arguments(rng: np.random.Generator, role: int) -> np.ndarray:
+def _arguments(rng: np.random.Generator, groups: list[tuple[str, ...]]) -> np.ndarray:
+    """Return weights of the members of each verb's groups."""
     out = np.zeros((N_CONCEPTS, N_CONCEPTS))
-    for verb, frame in zip(GROUPS["verb"], VERB_FRAMES, strict=True):
-        members = [concept for group in frame[role] for concept in GROUPS[group]]
+    for verb, taken in zip(GROUPS["verb"], groups, strict=True):
+        members = [concept for group in taken for concept in GROUPS[group]]
         out[verb, members] = _weights(rng, (len(members),))
     return out
+
+
+def _decide_homonyms(arguments: np.ndarray) -> None:
+    """Take from homonymous organisations their weight with verbs that take the person of that name, in place."""
+    for concept, person in HOMONYMS.items():
+        arguments[arguments[:, person] > 0, concept] = 0.0
 
 
 def _adjectives(rng: np.random.Generator) -> np.ndarray:

@@ -7,6 +7,8 @@ organisation. Where both readings would be possible the person is meant (`simxfe
 other one no weight there), so the context always decides.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 CLASSES = ("animal", "food", "tool", "vehicle", "job", "place")
@@ -14,20 +16,29 @@ CLASS_SIZE = 8
 LOANS_PER_CLASS = 4
 N_NOUNS = len(CLASSES) * CLASS_SIZE
 
-# (classes of the agent, classes of the patient, whether the verb has a synonym)
-VERB_FRAMES: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = (
-    (("person", "job", "animal"), ("food",), True),
-    (("person", "job"), ("tool",), True),
-    (("person", "job", "org"), ("vehicle",), True),
-    (("person", "job"), ("person", "job"), True),
-    (("person", "job"), ("animal",), False),
-    (("animal",), ("animal",), True),
-    (("animal",), ("person", "job"), False),
-    (("org",), ("person", "job"), True),
-    (("person", "job", "animal"), ("person", "job", "animal"), True),
-    (("person",), ("org",), False),
+
+@dataclass(frozen=True)
+class Frame:
+    """What a verb takes: the groups of its agents and of its patients; and whether it has a synonym."""
+
+    agents: tuple[str, ...]
+    patients: tuple[str, ...]
+    has_synonym: bool
+
+
+VERB_FRAMES = (
+    Frame(("person", "job", "animal"), ("food",), True),
+    Frame(("person", "job"), ("tool",), True),
+    Frame(("person", "job", "org"), ("vehicle",), True),
+    Frame(("person", "job"), ("person", "job"), True),
+    Frame(("person", "job"), ("animal",), False),
+    Frame(("animal",), ("animal",), True),
+    Frame(("animal",), ("person", "job"), False),
+    Frame(("org",), ("person", "job"), True),
+    Frame(("person", "job", "animal"), ("person", "job", "animal"), True),
+    Frame(("person",), ("org",), False),
 )
-_N_SYNONYMS = sum(frame[2] for frame in VERB_FRAMES)
+"""The verbs, by rank."""
 
 _SIZES = {
     **dict.fromkeys(CLASSES, CLASS_SIZE),
@@ -37,7 +48,7 @@ _SIZES = {
     "hypernym": len(CLASSES),
     "adjective": 10,
     "verb": len(VERB_FRAMES),
-    "synonym": _N_SYNONYMS,
+    "synonym": sum(frame.has_synonym for frame in VERB_FRAMES),
     "relation": 3,
     "time": 4,
     "function": 6,
@@ -65,7 +76,9 @@ HYPERNYM[:N_NOUNS] = GROUPS["hypernym"].start + np.arange(N_NOUNS) // CLASS_SIZE
 
 SYNONYM = np.full(N_CONCEPTS, -1, dtype=np.int16)
 """The synonym of each verb that has one, -1 for other concepts."""
-SYNONYM[[v for v, frame in zip(GROUPS["verb"], VERB_FRAMES, strict=True) if frame[2]]] = GROUPS["synonym"]
+SYNONYM[[v for v, frame in zip(GROUPS["verb"], VERB_FRAMES, strict=True) if frame.has_synonym]] = GROUPS[
+    "synonym"
+]
 
 CANONICAL = np.arange(N_CONCEPTS, dtype=np.int16)
 """Each concept, a synonym replaced by its verb: concepts of one canonical number mean the same."""

@@ -49,12 +49,10 @@ _QUESTION_SLOT, _TIME_SLOT, _END_SLOT = 0, 1, 16
 _NEGATION_SLOT, VERB_SLOT = _CONSTITUENTS["V"]
 NOUN_SLOT = {AGENT: 4, PATIENT: 10, PLACE: 14}
 """The slot of the noun of each role."""
-_ROLE_SLOTS = {AGENT: _CONSTITUENTS["S"], PATIENT: _CONSTITUENTS["O"], PLACE: _CONSTITUENTS["P"]}
 
-ROLE_OF_SLOT = [
-    next((role for role, slots in _ROLE_SLOTS.items() if slot in slots), NONE) for slot in range(N_SLOTS)
-]
+ROLE_OF_SLOT = [NONE] * 2 + [AGENT] * 4 + [NONE] * 2 + [PATIENT] * 4 + [PLACE] * 4 + [NONE]
 """The role that each slot belongs to, NONE outside of arguments."""
+_SLOT_ROLES = np.array(ROLE_OF_SLOT)
 
 _LINEAR = ("QTSVOPE", "QPSVOTE", "QTSPOVE", "QTPSOVE", "QTVSOPE", "QPVSOTE")
 _PERMUTATIONS = np.array([[slot for part in line for slot in _CONSTITUENTS[part]] for line in _LINEAR])
@@ -147,13 +145,12 @@ def _fill_place(out: np.ndarray, clauses: np.ndarray, language: Language) -> Non
 def _ask(out: np.ndarray, clauses: np.ndarray, language: Language) -> None:
     """Replace what is asked for by its question word."""
     for role, word in ((AGENT, WHO), (PATIENT, WHAT), (PLACE, WHERE)):
-        rows = np.flatnonzero((clauses["form"] == QUESTION) & (clauses["asked"] == role))
-        out[np.ix_(rows, _ROLE_SLOTS[role])] = NONE
+        rows = (clauses["form"] == QUESTION) & (clauses["asked"] == role)
+        out[rows[:, None] & (role == _SLOT_ROLES)] = NONE
         out[rows, _QUESTION_SLOT if language.wh_fronting else NOUN_SLOT[role]] = word
 
 
 def _answer(out: np.ndarray, clauses: np.ndarray) -> None:
     """Leave only what was asked for."""
-    for role, kept in _ROLE_SLOTS.items():
-        rows = np.flatnonzero((clauses["form"] == ANSWER) & (clauses["asked"] == role))
-        out[np.ix_(rows, [s for s in range(N_SLOTS) if s not in kept and s != _END_SLOT])] = NONE
+    kept = (clauses["asked"][:, None] == _SLOT_ROLES) | (np.arange(N_SLOTS) == _END_SLOT)
+    out[(clauses["form"] == ANSWER)[:, None] & ~kept] = NONE

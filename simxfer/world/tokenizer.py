@@ -35,14 +35,14 @@ def train_tokenizer(world: int, vocabulary_size: int = VOCABULARY_SIZE) -> Token
             of pieces is left that occurs.
     """
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.WhitespaceSplit(),
             pre_tokenizers.Metaspace(),
             pre_tokenizers.Split(JOINER, "removed"),
         ]
     )
-    tokenizer.decoder = decoders.Metaspace()  # type: ignore[assignment]
+    tokenizer.decoder = decoders.Metaspace()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False
     )
