@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,19 @@ class Assembled:
         ]
         lines += [f"left out: {row.measure}, {row.what}: {row.reason}" for row in self.left_out.itertuples()]
         return "\n".join(lines)
+
+    def plot(self, measure: str) -> Any:
+        """Return a plotly heatmap of one measure, mean over target languages and checkpoints."""
+        from analyses.figures import interactive
+        from analyses.questions.answer import Figure
+
+        rows = self.table[self.table["measure"] == measure]
+        if rows.empty:
+            raise InputError(unknown("measure of this table", measure, self.table["measure"].unique()))
+        frame = rows.groupby(["a", "b"], sort=False)["value"].mean().reset_index()
+        frame = frame.rename(columns={"a": "row", "b": "column"})
+        figure = Figure(name=measure, kind="heatmap", title=measure, caption="", frame=frame, x="similarity")
+        return interactive(figure)[0]
 
 
 def task_similarities(

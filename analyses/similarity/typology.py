@@ -150,6 +150,10 @@ def _kind_distances(
     stated = language_features(codes, kind, table)
     if kind == "geographic" and list(stated.columns) != list(COORDINATES):
         raise InputError(f"geographic features are {list(stated.columns)}; expected {list(COORDINATES)}")
+    if kind not in KINDS and not stated.isin([0, 1, np.nan]).all(axis=None):
+        raise InputError(
+            f"{kind!r} features are not all 0 or 1, so they have no angle; read them by language_features"
+        )
     used = language_features(codes, kind, table, impute) if impute else stated
     distance, used_share = _measure(used.to_numpy(), used.to_numpy(), kind)
     observed_share = _measure(stated.to_numpy(), stated.to_numpy(), kind)[1] if impute else used_share

@@ -200,3 +200,27 @@ def test_language_similarities_of_a_world():
     found = similarity.language_similarities([PIVOT, OTHER], ["syntactic", "genetic"], LANGUAGES)
     assert value(found, PIVOT, OTHER, "syntactic") == pytest.approx(0)
     assert set(found.left_out["measure"]) == {"genetic"}
+
+
+def test_a_heatmap_shows_the_mean_over_languages(samples, embeddings):
+    found = similarity.task_similarities(samples, embeddings=[embeddings], measures=["mean_cosine"])
+    shown = np.array(found.plot("mean_cosine").data[0].z, dtype=float)
+    expected = found.table.groupby(["a", "b"])["value"].mean().to_numpy()
+    np.testing.assert_allclose(np.sort(shown.ravel()), np.sort(expected))
+    with pytest.raises(InputError, match="unknown measure"):
+        found.plot("mmd")
+
+
+def test_the_embedded_worlds_own_table():
+    """A language that differs from the pivot in word order only keeps its script, and the other way round."""
+    from simxfer.world import languages_table
+
+    table = languages_table()
+    codes = list(table["language"].unique())
+    found = similarity.language_similarities(codes, ["syntactic", "genetic", "script"], table)
+    assert found.left_out.empty
+    assert len(found.table) == 3 * len(codes) ** 2
+    assert value(found, PIVOT, OTHER, "script") == 1 > value(found, PIVOT, "x-cyrl", "script")
+    assert value(found, PIVOT, "x-cyrl", "syntactic") == 1 > value(found, PIVOT, OTHER, "syntactic")
+    with pytest.raises(InputError, match="no angle"):
+        similarity.language_distances(codes, ["lexical"], table)
