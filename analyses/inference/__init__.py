@@ -24,6 +24,9 @@ class Procedure:
 _HERE = "analyses.inference"
 
 PROCEDURES: dict[str, Procedure] = {
+    "crossed_effects": Procedure(
+        f"{_HERE}.mixed_model:crossed_effects", True, "a linear mixed model with crossed random effects"
+    ),
     "pair_regression": Procedure(
         f"{_HERE}.pairs:pair_regression", True, "an outcome on a similarity that varies by pair of tasks"
     ),

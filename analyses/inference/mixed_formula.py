@@ -1,0 +1,217 @@
+"""lme4's formula language, the part that crossed random effects need.
+
+    gain ~ similarity * method + (1 | intermediate) + (1 + similarity | target) + (1 | family/language)
+
+Fixed part: column names joined by `+`, `a:b`, `a*b`, `0` or `-1` for no intercept. Columns that are not
+numeric are treatment-coded against their first level. Random part: `(columns | group)` with correlated
+columns, `(columns || group)` with independent ones; groups `g`, `a:b` (combinations), `a/b` (= a and a:b).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analyses.inference.checks import numbers, require_columns
+from analyses.inference.mixed_fit import Term
+from simxfer.errors import InputError, unknown
+
+INTERCEPT = "intercept"
+_NAME = r"[A-Za-z_.][\w.]*"
+_BAR = re.compile(r"\(([^()|]+)(\|\|?)([^()|]+)\)")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One random-effects term: its columns ("1" is the intercept) and the columns that make up its group."""
+
+    columns: tuple[str, ...]
+    group: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the group, `a:b` for combinations."""
+        return ":".join(self.group)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A parsed formula; `fixed` are products of columns, `("1",)` is the intercept."""
+
+    outcome: str
+    fixed: tuple[tuple[str, ...], ...]
+    bars: tuple[Bar, ...]
+
+    def columns(self) -> list[str]:
+        """Return every column that the right side names, each once."""
+        named = [name for product in self.fixed for name in product]
+        named += [name for bar in self.bars for name in (*bar.columns, *bar.group)]
+        return [name for name in dict.fromkeys(part for n in named for part in n.split(":")) if name != "1"]
+
+
+def parse(text: str) -> Formula:
+    """Parse a formula.
+
+    Raises:
+        InputError: no outcome, no random-effects term, or something that the language does not have.
+    """
+    outcome, tilde, right = text.partition("~")
+    if not tilde or not re.fullmatch(_NAME, outcome.strip()):
+        raise InputError(f"formula {text!r}: expected `outcome ~ regressors + (1 | group)`")
+    bars = [bar for match in _BAR.finditer(right) for bar in _bars(*match.groups())]
+    if not bars:
+        raise InputError(
+            f"formula {text!r} has no random-effects term; expected one such as (1 | intermediate)"
+        )
+    rest = [part for part in _BAR.sub("", right).replace("-", "+-").split("+") if part.strip()]
+    return Formula(outcome.strip(), _products(rest), tuple(bars))
+
+
+def _bars(columns: str, bar: str, group: str) -> list[Bar]:
+    """Return the terms of one `( | )`: more than one for nested groups and for `||`."""
+    names = [":".join(product) for product in _products(columns.split("+"))]
+    groups = [_group(group)] if "/" not in group else _nested(group)
+    sets = [(name,) for name in names] if bar == "||" else [tuple(names)]
+    return [Bar(chosen, one) for one in groups for chosen in sets]
+
+
+def _nested(group: str) -> list[tuple[str, ...]]:
+    """Return a, a:b, a:b:c of a/b/c."""
+    names = _group(group.replace("/", ":"))
+    return [names[: i + 1] for i in range(len(names))]
+
+
+def _group(text: str) -> tuple[str, ...]:
+    return tuple(_checked(part) for part in text.split(":"))
+
+
+def _products(parts: list[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the products of a sum, the intercept first unless 0 or -1 takes it out."""
+    found: list[tuple[str, ...]] = []
+    intercept = True
+    for part in (p.strip() for p in parts):
+        if part in ("0", "-1", "- 1"):
+            intercept = False
+        elif part != "1":
+            names = [_checked(name) for name in part.replace("*", ":").split(":")]
+            found += _subsets(names) if "*" in part else [tuple(names)]
+    return tuple(dict.fromkeys([*([("1",)] if intercept else []), *found]))
+
+
+def _subsets(names: list[str]) -> list[tuple[str, ...]]:
+    """Return the products that a*b*c stands for, main effects first."""
+    chosen = [
+        tuple(name for i, name in enumerate(names) if mask >> i & 1) for mask in range(1, 2 ** len(names))
+    ]
+    return sorted(chosen, key=len)
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(_NAME, name.strip()):
+        raise InputError(
+            f"cannot read {name.strip()!r} in the formula; expected column names with + : * and (... | "
+            "group); "
+            "compute a transformation as a column first"
+        )
+    return name.strip()
+
+
+def fixed_design(frame: pd.DataFrame, formula: Formula) -> tuple[np.ndarray, list[str]]:
+    """Return the fixed-effects matrix (n, p) and the names of its columns.
+
+    Raises:
+        InputError: an interaction of a non-numeric column without its main effect, or collinear columns.
+    """
+    full = ("1",) not in formula.fixed
+    blocks, names = [], []
+    for product in formula.fixed:
+        categorical = [name for name in product if name != "1" and not _is_numeric(frame, name)]
+        if len(product) > 1 and any((name,) not in formula.fixed for name in categorical):
+            raise InputError(f"{':'.join(product)} needs its main effects; write {'*'.join(product)}")
+        block, labels = _product_columns(frame, product, every_level=full and bool(categorical))
+        full = full and not categorical
+        blocks.append(block)
+        names += labels
+    X = np.hstack(blocks) if blocks else np.zeros((len(frame), 0))
+    if not names:
+        raise InputError("the formula has no fixed effect; keep at least the intercept")
+    scaled = X / np.maximum(np.linalg.norm(X, axis=0), 1e-300)
+    if np.linalg.matrix_rank(scaled, tol=1e-9 * np.sqrt(len(X))) < X.shape[1]:
+        raise InputError(f"the fixed effects {names} are collinear or constant; drop one of them")
+    return X, names
+
+
+def _product_columns(
+    frame: pd.DataFrame, product: tuple[str, ...], every_level: bool = False
+) -> tuple[np.ndarray, list[str]]:
+    """Return the columns of one product and their names."""
+    block, labels = np.ones((len(frame), 1)), [""]
+    for name in product:
+        columns, own = _coded(frame, name, every_level)
+        block = (block[:, :, None] * columns[:, None, :]).reshape(len(frame), -1)
+        labels = [f"{a}:{b}" if a else b for a in labels for b in own]
+    return block, labels
+
+
+def _coded(frame: pd.DataFrame, name: str, every_level: bool) -> tuple[np.ndarray, list[str]]:
+    """Return a numeric column as it is, any other one as dummies of its levels but the first."""
+    if name == "1":
+        return np.ones((len(frame), 1)), [INTERCEPT]
+    if _is_numeric(frame, name):
+        return numbers(frame, name)[:, None], [name]
+    codes, levels = pd.factorize(frame[name], sort=True)
+    first = 0 if every_level else 1
+    return np.eye(len(levels))[codes][:, first:], [f"{name}[{level}]" for level in levels[first:]]
+
+
+def _is_numeric(frame: pd.DataFrame, name: str) -> bool:
+    return pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
+
+
+def random_terms(
+    frame: pd.DataFrame, formula: Formula, covariances: Mapping[str, pd.DataFrame]
+) -> tuple[Term, ...]:
+    """Return the random-effects terms.
+
+    Raises:
+        InputError: a group with one level, or with as many levels as rows under a random intercept; a
+            covariance of a group that the formula does not have, or without some of its levels.
+    """
+    for name in covariances:
+        if name not in {bar.name for bar in formula.bars}:
+            raise InputError(unknown("group in covariances", name, [bar.name for bar in formula.bars]))
+    return tuple(_term(frame, bar, covariances.get(bar.name)) for bar in formula.bars)
+
+
+def _term(frame: pd.DataFrame, bar: Bar, covariance: pd.DataFrame | None) -> Term:
+    labels = frame[bar.group[0]].astype(str)
+    for name in bar.group[1:]:
+        labels = labels + ":" + frame[name].astype(str)
+    codes, levels = pd.factorize(labels, sort=True)
+    if len(levels) < 2 or len(levels) >= len(frame):
+        raise InputError(
+            f"group {bar.name!r} has {len(levels)} levels in {len(frame)} rows; expected at least two, and "
+            "fewer "
+            "than rows (otherwise it cannot be told from the residual): drop the term, or do not average so "
+            "far"
+        )
+    blocks = [_product_columns(frame, tuple(name.split(":")), bar.columns[0] != "1") for name in bar.columns]
+    names = tuple("1" if label == INTERCEPT else label for _, own in blocks for label in own)
+    factor = None if covariance is None else _factor(covariance, [str(level) for level in levels], bar.name)
+    return Term(bar.name, names, codes, np.hstack([b for b, _ in blocks]), tuple(map(str, levels)), factor)
+
+
+def _factor(covariance: pd.DataFrame, levels: list[str], group: str) -> np.ndarray:
+    """Return F with F F' = the covariance of the levels; it may be singular."""
+    known = covariance.set_axis(covariance.index.astype(str)).set_axis(covariance.columns.astype(str), axis=1)
+    require_columns(known, levels)
+    require_columns(known.T, levels)
+    K = known.loc[levels, levels].to_numpy(dtype=float)
+    if not np.isfinite(K).all() or not np.allclose(K, K.T):
+        raise InputError(f"the covariance of {group!r} must be finite and symmetric")
+    values, vectors = np.linalg.eigh(K)
+    if values.min() < -1e-8 * values.max():
+        raise InputError(f"the covariance of {group!r} has a negative eigenvalue; expected none")
+    return vectors * np.sqrt(np.maximum(values, 0.0))

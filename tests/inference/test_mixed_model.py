@@ -1,0 +1,219 @@
+"""crossed_effects: against lme4, against the dense Gaussian likelihood, known covariances, formulas,
+speed.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import linalg, stats
+
+from analyses.inference import Truth, crossed_effects, genealogical_covariance, simulate_grid
+from analyses.inference.mixed_fit import Term, _CrossProducts, _evaluate, _unpack
+from analyses.inference.mixed_formula import Bar, parse
+from simxfer.errors import InputError
+
+HERE = Path(__file__).parents[1] / "reference" / "inference"
+REFERENCE = json.loads((HERE / "mixed_models.json").read_text())
+
+
+def grid() -> pd.DataFrame:
+    return pd.read_csv(HERE / "mixed_models.csv")
+
+
+def data_of(case: str) -> pd.DataFrame:
+    """The rows that mixed_models.R used for a case."""
+    data = grid()
+    if case == "pairs":
+        return pd.DataFrame(REFERENCE["pairs"])
+    if case == "unbalanced":
+        return data[((np.arange(len(data)) + 1) % 3 != 0) & (data["intermediate"] != "s0")]
+    return data
+
+
+def ours(term: str) -> str:
+    """R's name of a fixed effect in our notation."""
+    parts = ["method[" + part[6:] + "]" if part.startswith("method") else part for part in term.split(":")]
+    return "intercept" if term == "(Intercept)" else ":".join(parts)
+
+
+@pytest.mark.parametrize("case", REFERENCE["cases"])
+def test_against_lme4(case):
+    """The tolerances of the design: 1e-4 of a standard error, variances 1e-3, log-likelihood 1e-6."""
+    expected = REFERENCE["cases"][case]
+    fit = crossed_effects(data_of(case), expected["formula"], reml=expected["reml"])
+    terms = [ours(term) for term in np.atleast_1d(expected["terms"])]
+    fixed = fit.fixed.loc[terms]
+    se = np.atleast_1d(expected["se"])
+    np.testing.assert_allclose(fixed["estimate"] / se, np.atleast_1d(expected["estimate"]) / se, atol=1e-4)
+    np.testing.assert_allclose(fixed["se"] / se, 1.0, atol=1e-4)
+    # lme4 may stop a hair below the maximum; ours may not be lower.
+    assert fit.log_likelihood == pytest.approx(expected["log_likelihood"], abs=1e-6)
+    assert fit.singular == expected["singular"]
+    assert fit.converged
+    variances = np.array(expected["variance"])
+    _matches(fit.variances, expected["group"], expected["column"], variances)
+
+
+def _matches(
+    table: pd.DataFrame, groups: list[str], columns: list[str | None], variances: np.ndarray
+) -> None:
+    """Compare variances by group and term; a zero variance only has to be small beside the residual."""
+    mine = {(row.group, row.term): row.variance for row in table.itertuples()}
+    for group, column, variance in zip(groups, columns, variances, strict=True):
+        name = "" if column is None else "1" if column == "(Intercept)" else column
+        key = ("residual" if group == "Residual" else group.split(".")[0], name)
+        if key not in mine and ":" in key[0]:
+            key = (":".join(reversed(key[0].split(":"))), name)
+        assert mine[key] == pytest.approx(variance, rel=1e-3, abs=1e-6 * variances[-1])
+
+
+def dense_log_likelihood(X, y, V, reml):
+    """The Gaussian (restricted) log-likelihood of y ~ N(Xb, V), b profiled out; straight from its
+    definition.
+    """
+    L = linalg.cholesky(V, lower=True)
+    WX, Wy = (linalg.solve_triangular(L, a, lower=True) for a in (X, y))
+    b = np.linalg.lstsq(WX, Wy, rcond=None)[0]
+    n, p = X.shape
+    value = -0.5 * (2 * np.log(np.diag(L)).sum() + ((Wy - WX @ b) ** 2).sum())
+    if reml:
+        return value - 0.5 * np.linalg.slogdet(WX.T @ WX)[1] - 0.5 * (n - p) * np.log(2 * np.pi)
+    return value - 0.5 * n * np.log(2 * np.pi)
+
+
+FAMILIES = pd.DataFrame(
+    {"F_a": [1, 1, 0, 0, 0], "F_a1": [1, 0, 0, 0, 0], "F_b": [0, 0, 1, 1, 0], "F_b1": [0, 0, 1, 1, 0]},
+    index=["en", "x-l01", "x-l02", "x-l03", "x-l04"],
+)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_known_covariance_against_the_dense_likelihood(reml):
+    """Log-likelihood by definition at the fitted variances, and lower wherever a variance is moved by 5 %.
+
+    x-l02 and x-l03 have equal ancestors: the covariance is singular, which the model does not mind.
+    """
+    data = grid()
+    K = genealogical_covariance(FAMILIES)
+    fit = crossed_effects(
+        data, "gain ~ similarity + (1 | language) + (1 | target)", reml=reml, covariances={"language": K}
+    )
+    X = np.column_stack([np.ones(len(data)), data["similarity"]])
+    language = K.loc[data["language"], data["language"]].to_numpy()
+    target = (data["target"].to_numpy()[:, None] == data["target"].to_numpy()).astype(float)
+    parts = [language, target, np.eye(len(data))]
+    variances = fit.variances["variance"].to_numpy()
+
+    def at(v):
+        return dense_log_likelihood(
+            X, data["gain"].to_numpy(), sum(a * m for a, m in zip(v, parts, strict=True)), reml
+        )
+
+    assert fit.log_likelihood == pytest.approx(at(variances), abs=1e-6)
+    for i in range(3):
+        for factor in (0.95, 1.05):
+            assert at(np.where(np.arange(3) == i, factor * variances, variances)) < fit.log_likelihood + 1e-9
+
+
+def test_gradient_is_the_derivative():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 6, (2, 80))
+    X = np.column_stack([np.ones(80), rng.normal(size=80)])
+    levels = tuple("abcdef")
+    terms = (Term("s", ("1", "x"), codes[0], X, levels), Term("t", ("1",), codes[1], X[:, :1], levels))
+    data = _CrossProducts(X, rng.normal(size=80) + codes[0], terms)
+    theta = np.array([0.7, -0.2, 0.4, 0.9])
+    for reml in (True, False):
+        analytic = np.concatenate(
+            [g[np.tril_indices(len(g))] for g in _evaluate(data, _unpack(theta, data.shapes), reml).gradient]
+        )
+        for i, h in enumerate(1e-6 * np.eye(4)):
+            up, down = (_evaluate(data, _unpack(theta + s * h, data.shapes), reml).deviance for s in (1, -1))
+            assert analytic[i] == pytest.approx((up - down) / 2e-6, rel=1e-5)
+
+
+def test_balanced_one_way_layout_by_theory():
+    """REML equals the ANOVA estimators in a balanced one-way layout: MSW, and (MSB - MSW) / n."""
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(8, 5)) + 2 * rng.normal(size=(8, 1))
+    data = pd.DataFrame({"g": np.repeat([f"g{i}" for i in range(8)], 5), "y": values.ravel()})
+    fit = crossed_effects(data, "y ~ 1 + (1 | g)")
+    within = values.var(axis=1, ddof=1).mean()
+    between = 5 * values.mean(axis=1).var(ddof=1)
+    np.testing.assert_allclose(fit.variances["variance"], [(between - within) / 5, within], rtol=1e-5)
+    row = fit.fixed.loc["intercept"]
+    assert row["se"] == pytest.approx(np.sqrt(between / 40), rel=1e-5)
+    assert row["df"] == 7
+    assert row["p"] == pytest.approx(stats.ttest_1samp(values.mean(axis=1), 0).pvalue, rel=1e-4)
+
+
+def test_degrees_of_freedom_are_inner_outer():
+    data = grid()
+    fit = crossed_effects(data, "gain ~ similarity + size + (1 + similarity | target) + (1 | language)")
+    assert fit.fixed["df"].to_dict() == {"similarity": 5, "size": 3, "intercept": 3}
+
+
+def test_formula_language():
+    parsed = parse("y ~ a * b + (1 | f/l) + (0 + x | s) + (1 + x || t:u) - 1")
+    assert parsed.fixed == (("a",), ("b",), ("a", "b"))
+    assert parsed.bars == (
+        Bar(("1",), ("f",)),
+        Bar(("1",), ("f", "l")),
+        Bar(("x",), ("s",)),
+        Bar(("1",), ("t", "u")),
+        Bar(("x",), ("t", "u")),
+    )
+    assert parsed.columns() == ["a", "b", "f", "l", "x", "s", "t", "u"]
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("gain", "expected `outcome ~"),
+        ("gain ~ similarity", "no random-effects term"),
+        ("gain ~ log(similarity) + (1 | target)", "compute a transformation as a column"),
+        ("gain ~ similarty + (1 | target)", "Did you mean 'similarity'"),
+        ("gain ~ similarity:method + (1 | target)", r"write similarity\*method"),
+        ("gain ~ similarity + seed + one + (1 | target)", "collinear"),
+        ("gain ~ similarity + (1 | one)", "has 1 levels"),
+        ("gain ~ similarity + (1 | intermediate:target:language:seed)", "cannot be told from the residual"),
+        ("gain ~ 0 + (1 | target)", "no fixed effect"),
+    ],
+)
+def test_formula_refusals(formula, message):
+    with pytest.raises(InputError, match=message):
+        crossed_effects(grid().assign(one=1.0), formula)
+
+
+def test_covariance_refusals():
+    K = genealogical_covariance(FAMILIES)
+    for covariances, message in [
+        ({"languages": K}, "Did you mean 'language'"),
+        ({"language": K.drop(index="en", columns="en")}, "unknown column 'en'"),
+        ({"language": -K}, "negative eigenvalue"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            crossed_effects(grid(), "gain ~ similarity + (1 | language)", covariances=covariances)
+
+
+def test_missing_rows_are_told():
+    data = grid()
+    data.loc[[3, 4], "gain"] = np.nan
+    fit = crossed_effects(data, "gain ~ similarity + (1 | target)")
+    assert "2 of" in fit.summary()
+    assert fit.counts["rows"] == len(data) - 2
+
+
+@pytest.mark.slow
+def test_thirty_thousand_rows():
+    """32,400 rows, 80 levels: prints its time (a number for the docs, not a condition)."""
+    data = simulate_grid(np.random.default_rng(0), Truth(sources=30, targets=30, languages=18, seeds=2))
+    formula = "gain ~ similarity + (1 | intermediate) + (1 | target) + (1 | language)"
+    start = time.perf_counter()
+    fit = crossed_effects(data, formula)
+    print(f"crossed_effects, {len(data)} rows: {time.perf_counter() - start:.2f} s")
+    assert fit.converged
