@@ -50,8 +50,54 @@ class Override(Strict):
     micro_batch_size: Annotated[int, Field(ge=0)] | None = None
 
 
+class Block(Strict):
+    """A part of a grid: every combination of what its lists name is a cell."""
+
+    intermediates: Annotated[tuple[str, ...], Field(min_length=1)]
+    """`none`, a task, a sequence `a>b`, a mixture `a+b`, with languages `a@sw,ur` if not the pivot."""
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Target tasks; each is trained in the pivot and tested in every language."""
+    seeds: tuple[int, ...] = ()
+    """Fine-tuning seeds of this block; the grid's if empty. The baseline `none`, which every gain shares, may
+    have more."""
+
+    @field_validator("intermediates", "targets", "seeds")
+    @classmethod
+    def _no_twins(cls, values: tuple) -> tuple:
+        return _without_twins(values)
+
+    @field_validator("intermediates")
+    @classmethod
+    def _known_intermediates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(canonical(value) for value in values)
+        if len(set(names)) < len(names):
+            raise ValueError("two intermediates are the same once blanks and order in mixtures are set aside")
+        for name in names:
+            for task in tasks_of(name):
+                if "intermediate" not in TASKS[task].roles:
+                    known = [t.name for t in TASKS.values() if "intermediate" in t.roles]
+                    raise ValueError(f"task {task!r} is a target only; intermediates: {', '.join(known)}")
+        return names
+
+    @field_validator("targets")
+    @classmethod
+    def _known_targets(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for name in values:
+            if "target" not in get_task(name).roles:
+                known = [task.name for task in TASKS.values() if "target" in task.roles]
+                raise ValueError(f"task {name!r} is an intermediate only; targets: {', '.join(known)}")
+        return values
+
+
+def _without_twins(values: tuple) -> tuple:
+    twins = sorted({str(v) for v in values if list(values).count(v) > 1})
+    if twins:
+        raise ValueError(f"{', '.join(twins)} given twice; name each once")
+    return values
+
+
 class Grid(Strict):
-    """A grid of transfer experiments: every combination of what the lists name is a cell."""
+    """A grid of transfer experiments: encoders and methods, crossed with the cells of its blocks."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Name of the run directory."""
@@ -59,10 +105,8 @@ class Grid(Strict):
     """What the grid is for, in a sentence."""
     encoders: Annotated[tuple[str, ...], Field(min_length=1)]
     """Pretrained encoders: `world/w0-s0` (shipped), a local folder, or a hub id `org/name@revision`."""
-    intermediates: Annotated[tuple[str, ...], Field(min_length=1)]
-    """`none`, a task, a sequence `a>b`, a mixture `a+b`, with languages `a@sw,ur` if not the pivot."""
-    targets: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Target tasks; each is trained in the pivot and tested in every language."""
+    blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
+    """What is crossed with what: intermediates and targets."""
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     """Fine-tuning seeds."""
     languages: Literal["all"] | tuple[str, ...] = "all"
@@ -92,38 +136,10 @@ class Grid(Strict):
     keep_checkpoints: Literal["all", "intermediates"] = "all"
     """Whether checkpoints of target stages stay on disk after they were evaluated."""
 
-    @field_validator("encoders", "intermediates", "targets", "seeds", "languages", "methods")
+    @field_validator("encoders", "seeds", "languages", "methods")
     @classmethod
     def _no_twins(cls, values: Any) -> Any:
-        if isinstance(values, str):
-            return values
-        twins = sorted({str(v) for v in values if list(values).count(v) > 1})
-        if twins:
-            raise ValueError(f"{', '.join(twins)} given twice; name each once")
-        return values
-
-    @field_validator("intermediates")
-    @classmethod
-    def _known_intermediates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        names = tuple(canonical(value) for value in values)
-        if len(set(names)) < len(names):
-            raise ValueError("two intermediates are the same once blanks and order in mixtures are set aside")
-        for name in names:
-            for task in tasks_of(name):
-                if "intermediate" not in TASKS[task].roles:
-                    raise ValueError(
-                        f"task {task!r} cannot be an intermediate: it has no training data for it"
-                    )
-        return names
-
-    @field_validator("targets")
-    @classmethod
-    def _known_targets(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for name in values:
-            if "target" not in get_task(name).roles:
-                known = [task.name for task in TASKS.values() if "target" in task.roles]
-                raise ValueError(f"task {name!r} is an intermediate only; targets: {', '.join(known)}")
-        return values
+        return values if isinstance(values, str) else _without_twins(values)
 
     @field_validator("languages")
     @classmethod
@@ -165,9 +181,7 @@ class Grid(Strict):
     @model_validator(mode="after")
     def _fits_together(self) -> "Grid":
         if self.no_pretraining_control and NONE not in self.intermediates:
-            raise ValueError(
-                "no_pretraining_control is compared with intermediate 'none'; add it to intermediates"
-            )
+            raise ValueError("no_pretraining_control is compared with intermediate 'none'; add it to a block")
         if self.languages != "all":
             for target in self.targets:
                 if not set(self.languages) & set(TASKS[target].languages):
@@ -176,6 +190,16 @@ class Grid(Strict):
                         f"it has {list(TASKS[target].languages)}"
                     )
         return self
+
+    @property
+    def intermediates(self) -> tuple[str, ...]:
+        """The intermediates of all blocks, each once."""
+        return tuple(dict.fromkeys(name for block in self.blocks for name in block.intermediates))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets of all blocks, each once."""
+        return tuple(dict.fromkeys(name for block in self.blocks for name in block.targets))
 
     def hyperparameters(self, task: str) -> Hyperparameters:
         """Return the hyperparameters of a task: the recipe's, changed by `*`, changed by the task's own row."""
@@ -189,6 +213,10 @@ class Grid(Strict):
         """Return the languages a target is tested in, in the order of its record."""
         known = TASKS[target].languages
         return known if self.languages == "all" else tuple(code for code in known if code in self.languages)
+
+
+_OWNERS: dict[str | int, type[Strict]] = {"blocks": Block, "overrides": Override, "retrieval": Retrieval}
+"""Which part of a grid file a key that holds other keys is made of."""
 
 
 def load_grid(path: Path) -> Grid:
@@ -253,7 +281,7 @@ def _fault(error: dict[str, Any], lines: dict[Location, int]) -> tuple[int, str]
         at = at[:-1]
     name = ".".join(str(part) for part in error["loc"]) or "grid"
     if error["type"] == "extra_forbidden":
-        owner = Override if len(error["loc"]) > 2 else Retrieval if error["loc"][0] == "retrieval" else Grid
+        owner = _OWNERS.get(error["loc"][0], Grid) if len(error["loc"]) > 1 else Grid
         return lines[at], unknown("key", str(error["loc"][-1]), owner.model_fields)
     if error["type"] == "missing":
         return lines[at], f"key {name!r} is missing"

@@ -46,16 +46,23 @@ class Encoder:
 
     def fingerprint(self) -> str:
         """Return what identifies its weights and tokenizer: a hash of the files, or the hub revision."""
+        return self._hash(
+            ("config.json", *(() if self.random else ("model.safetensors",)), *_TOKENIZER_FILES)
+        )
+
+    def tokenizer_fingerprint(self) -> str:
+        """Return what identifies its tokenizer alone."""
+        return self._hash(_TOKENIZER_FILES)
+
+    def _hash(self, names: tuple[str, ...]) -> str:
         if not self.is_local:
             return f"hub:{self.location}@{self.revision or 'main'}"
-        files = sorted(p for p in Path(self.location).iterdir() if p.name in _HASHED)
-        parts = [(p.name, _sha256(str(p), p.stat().st_mtime_ns)) for p in files]
-        if self.random:
-            parts = [part for part in parts if part[0] != "model.safetensors"]
+        files = [path for name in names if (path := Path(self.location) / name).exists()]
+        parts = [(path.name, _sha256(str(path), path.stat().st_mtime_ns)) for path in files]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-_HASHED = ("config.json", "model.safetensors", "tokenizer.json", "sentencepiece.bpe.model", "vocab.txt")
+_TOKENIZER_FILES = ("tokenizer.json", "sentencepiece.bpe.model", "vocab.txt")
 
 
 @lru_cache(maxsize=256)
@@ -99,7 +106,7 @@ def _local(name: str) -> Encoder:
     missing = [f for f in ("config.json", "model.safetensors") if not (folder / f).is_file()]
     if missing:
         raise InputError(f"encoder folder {name} lacks {', '.join(missing)}; save it with save_pretrained()")
-    if not any((folder / f).is_file() for f in ("tokenizer.json", "sentencepiece.bpe.model", "vocab.txt")):
+    if not any((folder / f).is_file() for f in _TOKENIZER_FILES):
         raise InputError(
             f"encoder folder {name} lacks a tokenizer (tokenizer.json or sentencepiece.bpe.model)"
         )

@@ -257,9 +257,8 @@ def text_features(texts: list[str], tokenizer: Any, max_length: int) -> Features
     return _build(encodings, [1] * len(texts), range(len(texts)), cut)
 
 
-def _mlm(
-    examples: Sequence[TextExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
-) -> Features:
+def mlm_features(examples: Sequence[TextExample], tokenizer: Any, max_length: int) -> Features:
+    """Tokenise texts and pairs of texts for masked language modelling, one row an example."""
     single = [i for i, e in enumerate(examples) if e.text_pair is None]
     double = [i for i, e in enumerate(examples) if e.text_pair is not None]
     one, cut_one = _pairs(tokenizer, [examples[i].text for i in single], None, max_length)
@@ -348,7 +347,6 @@ _FEATURES: dict[str, Callable[..., Features]] = {
     "classification": _classification,
     "multiple_choice": _choice,
     "retrieval": _retrieval,
-    "mlm": _mlm,
     "tagging": _tagging,
     "span": _span,
 }

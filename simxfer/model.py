@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -14,6 +15,9 @@ from simxfer.errors import InputError
 from simxfer.store.atomic import write_file
 from simxfer.streams import stream_seed
 from simxfer.tasks.record import Task
+
+transformers.logging.set_verbosity_error()  # load_encoder names every weight that does not fit
+transformers.logging.disable_progress_bar()
 
 Batch = Mapping[str, Tensor]
 

@@ -8,8 +8,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import product
 
-from simxfer.config import Grid
+from simxfer.config import Block, Grid
 from simxfer.encoders import Encoder, resolve_encoder
 from simxfer.sources import revision
 from simxfer.tasks import TASKS
@@ -170,7 +171,7 @@ class _Planner:
         self.grid = grid
         self.stages: dict[str, Stage] = {}
         self.evaluations: dict[str, dict[str, Evaluation]] = {}
-        self.cells: list[Cell] = []
+        self.cells: dict[Cell, None] = {}
 
     def add(self, stage: Stage) -> Stage:
         return self.stages.setdefault(stage.id, stage)
@@ -229,19 +230,18 @@ class _Planner:
             protocol=grid.retrieval.model_dump() if task.kind == "retrieval" else {},
         )
         self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
-        self.cells.append(
-            Cell(
-                model=encoder.model,
-                checkpoint=encoder.name,
-                method=method,
-                intermediate=intermediate,
-                target=target,
-                seed=seed,
-                selection=grid.selection,
-                stage=stage.id,
-                evaluation=evaluation.id,
-            )
+        cell = Cell(
+            model=encoder.model,
+            checkpoint=encoder.name,
+            method=method,
+            intermediate=intermediate,
+            target=target,
+            seed=seed,
+            selection=grid.selection,
+            stage=stage.id,
+            evaluation=evaluation.id,
         )
+        self.cells[cell] = None  # a cell that two blocks name is one cell
 
 
 def make_plan(grid: Grid) -> Plan:
@@ -252,22 +252,20 @@ def make_plan(grid: Grid) -> Plan:
     """
     planner = _Planner(grid)
     for name in grid.encoders:
-        runs = [(resolve_encoder(name), grid.intermediates)]
-        if grid.no_pretraining_control:
-            runs.append((resolve_encoder(f"random({name})"), (NONE,)))
-        for encoder, intermediates in runs:
-            _plan_encoder(planner, encoder, intermediates)
+        for method, block in product(grid.methods, grid.blocks):
+            _plan_block(planner, resolve_encoder(name), method, block, block.intermediates)
+            if grid.no_pretraining_control and NONE in block.intermediates:
+                _plan_block(planner, resolve_encoder(f"random({name})"), method, block, (NONE,))
     return Plan(planner.stages, planner.evaluations, tuple(planner.cells))
 
 
-def _plan_encoder(planner: _Planner, encoder: Encoder, intermediates: tuple[str, ...]) -> None:
-    grid = planner.grid
+def _plan_block(
+    planner: _Planner, encoder: Encoder, method: str, block: Block, intermediates: tuple[str, ...]
+) -> None:
     fingerprint = encoder.fingerprint()
-    for method in grid.methods:
-        for intermediate in intermediates:
-            for seed in grid.seeds:
-                stage = planner.root(encoder, fingerprint, seed)
-                for i, data in enumerate(parse_intermediate(intermediate), start=1):
-                    stage = planner.train(stage, data, f"intermediate-{i}", method, seed)
-                for target in grid.targets:
-                    planner.cell(encoder, stage, intermediate, target, method, seed)
+    for intermediate, seed in product(intermediates, block.seeds or planner.grid.seeds):
+        stage = planner.root(encoder, fingerprint, seed)
+        for i, data in enumerate(parse_intermediate(intermediate), start=1):
+            stage = planner.train(stage, data, f"intermediate-{i}", method, seed)
+        for target in block.targets:
+            planner.cell(encoder, stage, intermediate, target, method, seed)

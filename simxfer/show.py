@@ -25,8 +25,8 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
     scored = sum(len(e.languages) for found in plan.evaluations.values() for e in found.values())
     lines = [
         f"{grid.name}: {grid.description}".rstrip(": "),
-        f"  cells        {len(plan.cells)}: {len(grid.encoders)} encoders x {len(grid.intermediates)} intermediates x "
-        f"{len(grid.targets)} targets x {len(grid.seeds)} seeds x {len(grid.methods)} methods"
+        f"  cells        {len(plan.cells)}: {len(grid.encoders)} encoders, {len(grid.intermediates)} intermediates, "
+        f"{len(grid.targets)} targets, {len(grid.seeds)} seeds, {len(grid.methods)} methods"
         + (", and the no-pretraining control" if grid.no_pretraining_control else ""),
         f"  to train     {len(trained)} stages (unshared: {plan.unshared_stages}): "
         + ", ".join(f"{n} {phase}" for phase, n in by_phase.items() if phase != PRETRAINED),

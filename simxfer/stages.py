@@ -151,7 +151,12 @@ class StageRunner:
     def _dataset(self, request: DataRequest, encoder: str, max_length: int, stride: int) -> Dataset:
         found: Encoder = resolve_encoder(encoder)
         return load_dataset(
-            request, self.tokenizer(encoder), found.fingerprint(), max_length, stride, self.run.features
+            request,
+            self.tokenizer(encoder),
+            found.tokenizer_fingerprint(),
+            max_length,
+            stride,
+            self.run.features,
         )
 
     def _settings(self, stage: Stage) -> Settings:

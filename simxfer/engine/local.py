@@ -8,7 +8,8 @@ from multiprocessing.process import BaseProcess
 
 import torch
 
-from simxfer.engine.worker import work
+from simxfer.engine.worker import BAD_INPUT, work
+from simxfer.errors import InputError
 from simxfer.plan import Plan
 from simxfer.progress import stage_progress
 from simxfer.store.layout import RunDirectory
@@ -64,6 +65,8 @@ def _wait(
 ) -> None:
     while any(process.is_alive() for process in processes):
         broken = [process for process in processes if process.exitcode not in (None, 0)]
+        if broken and broken[0].exitcode == BAD_INPUT:
+            raise InputError("a worker refused its input; its message stands above. What was finished is kept")
         if broken:
             raise RuntimeError(
                 f"a worker ended with exit code {broken[0].exitcode}; its error stands above. "

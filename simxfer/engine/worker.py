@@ -1,6 +1,7 @@
 """One worker: takes the most urgent stage that is free, until nothing is left that it could do."""
 
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -8,14 +9,14 @@ from pathlib import Path
 import torch
 
 from simxfer.config import load_grid
-from simxfer.errors import StageFailed
+from simxfer.errors import InputError, StageFailed
 from simxfer.plan import Plan, Stage, make_plan
 from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, is_trained
 from simxfer.store.claims import claim
 from simxfer.store.layout import RunDirectory
 
 POLL_SECONDS = 0.1
-INTERRUPTED = 75
+BAD_INPUT, INTERRUPTED = 2, 75
 
 
 def work(root: str, device: str, threads: int, parent: int) -> None:
@@ -29,10 +30,17 @@ def work(root: str, device: str, threads: int, parent: int) -> None:
     """
     _end_with(parent)
     torch.set_num_threads(threads)
-    run = RunDirectory(Path(root))
+    try:
+        _work(RunDirectory(Path(root)), torch.device(device))
+    except InputError as error:
+        print(f"simxfer: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+
+
+def _work(run: RunDirectory, device: torch.device) -> None:
     grid = load_grid(run.grid_file)
     plan = make_plan(grid)
-    runner = StageRunner(run, plan, torch.device(device), grid.keep_checkpoints)
+    runner = StageRunner(run, plan, device, grid.keep_checkpoints)
     order = sorted(plan.stages.values(), key=lambda stage: -plan.urgency[stage.id])
     while todo := [stage for stage in order if not is_complete(run, plan, stage)]:
         open_stages = [stage for stage in todo if not _blocked(run, plan, stage)]
