@@ -106,7 +106,7 @@ def angular_distances(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndar
     Returns:
         Distances and shares, both (n, m).
     """
-    x0, y0 = np.nan_to_num(x), np.nan_to_num(y)
+    x0, y0 = (np.nan_to_num(z.astype(np.float64)) for z in (x, y))
     has_x, has_y = (~np.isnan(x)).astype(np.float64), (~np.isnan(y)).astype(np.float64)
     norms = ((x0 * x0) @ has_y.T) * (has_x @ (y0 * y0).T)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -148,8 +148,10 @@ def _kind_distances(
     codes: list[str], kind: str, table: pd.DataFrame | None, impute: int, min_share: float
 ) -> pd.DataFrame:
     stated = language_features(codes, kind, table)
-    if kind == "geographic" and list(stated.columns) != list(COORDINATES):
-        raise InputError(f"geographic features are {list(stated.columns)}; expected {list(COORDINATES)}")
+    if kind == "geographic":
+        if set(stated.columns) - set(COORDINATES):
+            raise InputError(f"geographic features are {list(stated.columns)}; expected {list(COORDINATES)}")
+        stated = stated.reindex(columns=list(COORDINATES))
     if kind not in KINDS and not stated.isin([0, 1, np.nan]).all(axis=None):
         raise InputError(
             f"{kind!r} features are not all 0 or 1, so they have no angle; read them by language_features"

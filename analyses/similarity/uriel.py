@@ -40,7 +40,7 @@ class Uriel:
             InputError: a code is unknown, ambiguous or not in URIEL.
         """
         individual = [self._code(code) for code in codes]
-        rows = self.values[kind][[self.position[code] for code in individual]].copy()
+        rows = self.values[kind][[self.position[code] for code in individual]].astype(np.float64)
         for i, code in enumerate(individual):
             macro = macrolanguage(code)
             if macro in self.position:
@@ -56,7 +56,7 @@ class Uriel:
 
 @cache
 def uriel() -> Uriel:
-    """Read the table once (0.1 s, 250 MB when the genetic features are unpacked)."""
+    """Read the table once (half a second, 100 MB)."""
     with np.load(_path(), allow_pickle=False) as z:
         file = {name: z[name] for name in z.files}
     levels = np.append(file["levels"], np.nan)
@@ -76,8 +76,11 @@ def uriel() -> Uriel:
 
 
 def _genetic(file: dict[str, np.ndarray]) -> np.ndarray:
-    """Unpack the (languages x families) matrix; a language without a genetic record is a row of NaN."""
-    matrix = np.zeros((len(file["languages"]), len(file["families"])))
+    """Unpack the (languages x families) matrix; a language without a genetic record is a row of NaN.
+
+    Half precision holds 0, 1 and NaN exactly and takes 60 MB instead of 250.
+    """
+    matrix = np.zeros((len(file["languages"]), len(file["families"])), dtype=np.float16)
     matrix[file["family_language"], file["family_feature"]] = 1.0
     matrix[~file["family_known"]] = np.nan
     return matrix

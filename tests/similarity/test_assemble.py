@@ -222,5 +222,7 @@ def test_the_embedded_worlds_own_table():
     assert len(found.table) == 3 * len(codes) ** 2
     assert value(found, PIVOT, OTHER, "script") == 1 > value(found, PIVOT, "x-cyrl", "script")
     assert value(found, PIVOT, "x-cyrl", "syntactic") == 1 > value(found, PIVOT, OTHER, "syntactic")
+    every = similarity.language_similarities(codes, table=table).left_out
+    assert set(every["measure"]) == {"phonological", "inventory", "geographic"}
     with pytest.raises(InputError, match="no angle"):
         similarity.language_distances(codes, ["lexical"], table)
