@@ -8,7 +8,9 @@ term whose levels covary in a known way (phylogeny) has Z multiplied by the Chol
 covariance.
 
 The data enter only through their cross-products, so that one evaluation of the profiled criterion (section
-3.4, and 3.5 for REML) costs O(q^3), whatever the number of rows. Its gradient is exact: with P the REML
+3.4, and 3.5 for REML) costs the same whatever the number of rows. The largest term with a single column has a
+diagonal Z'Z and is eliminated first (V_1 = I + theta^2 Z_1 Z_1' by Woodbury's identity), the other q random
+effects by a dense Cholesky factor in O(q^3). Its gradient is exact: with P the REML
 projection, the derivative in T is 2 H T, H the sum over levels of the diagonal blocks of
 Z'V^-1 Z - Z'V^-1 X (X'V^-1 X)^-1 X'V^-1 Z - (n-p)/r^2 Z'P y y'P Z (without the second part for ML).
 """
@@ -77,32 +79,46 @@ class MixedFit:
 
 
 class _CrossProducts:
-    """Everything the criterion needs to know of the data; X orthonormal, y cleared of X."""
+    """Everything the criterion needs to know of the data; X orthonormal, y cleared of X.
+
+    absorbed: index of the term that is eliminated first, or None. rest: indices of the others. cross: the
+    cross-products of [Z X y] without the absorbed Z_1. squares: (m_1,) diagonal of Z_1'Z_1. joint: Z_1'[Z X
+    y].
+    """
 
     def __init__(self, X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...]):
         self.n, self.p = X.shape
         self.basis, self.triangle = np.linalg.qr(X)
         self.ols = self.basis.T @ y
-        rest = y - self.basis @ self.ols
-        Z = sparse.hstack([term.matrix() for term in terms], format="csc")
+        cleared = y - self.basis @ self.ols
         self.shapes = [term.shape for term in terms]
-        edges = np.cumsum([0, *(m * c for m, c in self.shapes)])
+        self.absorbed = _absorbed(terms)
+        self.rest = [i for i in range(len(terms)) if i != self.absorbed]
+        edges = np.cumsum([0, *(m * c for m, c in (self.shapes[i] for i in self.rest))])
         self.slices = [slice(a, b) for a, b in pairwise(edges)]
-        self.ZZ = np.asarray((Z.T @ Z).todense())
-        self.ZX = Z.T @ self.basis
-        self.Zy = Z.T @ rest
-        self.yy = float(rest @ rest)
-        self.ZZ_blocks = [
-            np.einsum("mimj->ij", self.ZZ[s, s].reshape(m, c, m, c))
-            for s, (m, c) in zip(self.slices, self.shapes, strict=True)
-        ]
+        dense = sparse.csc_matrix(np.column_stack([self.basis, cleared]))
+        columns = sparse.hstack([*(terms[i].matrix() for i in self.rest), dense], format="csc")
+        self.cross = (columns.T @ columns).toarray()
+        first = sparse.csc_matrix((self.n, 0)) if self.absorbed is None else terms[self.absorbed].matrix()
+        self.squares = np.asarray(first.power(2).sum(axis=0)).ravel()
+        self.joint = (first.T @ columns).toarray()
+        self.yy = float(cleared @ cleared)
 
     def times_factor(self, matrix: np.ndarray, factors: list[np.ndarray]) -> np.ndarray:
-        """Return matrix @ L(theta), for a matrix of r x q."""
+        """Return matrix @ L(theta) of the terms that are not absorbed, for a matrix of r x q."""
         out = np.empty_like(matrix)
-        for s, (m, c), T in zip(self.slices, self.shapes, factors, strict=True):
-            out[:, s] = (matrix[:, s].reshape(-1, m, c) @ T).reshape(-1, m * c)
+        for s, i in zip(self.slices, self.rest, strict=True):
+            m, c = self.shapes[i]
+            out[:, s] = (matrix[:, s].reshape(-1, m, c) @ factors[i]).reshape(-1, m * c)
         return out
+
+
+def _absorbed(terms: tuple[Term, ...]) -> int | None:
+    """Return the index of the largest term with one column and independent levels, if it is not the only
+    term.
+    """
+    sizes = [len(t.levels) if t.design.shape[1] == 1 and t.factor is None else 0 for t in terms]
+    return int(np.argmax(sizes)) if len(terms) > 1 and max(sizes) > 0 else None
 
 
 @dataclass(frozen=True)
@@ -117,41 +133,58 @@ class _Evaluation:
 
 
 def _evaluate(data: _CrossProducts, factors: list[np.ndarray], reml: bool) -> _Evaluation:
-    """Profiled deviance of Bates et al. 2015, sections 3.4 (ML) and 3.5 (REML), and its gradient."""
-    CL = data.times_factor(data.ZZ, factors)
-    A = data.times_factor(np.ascontiguousarray(CL.T), factors)
+    """Profiled deviance of Bates et al. 2015, sections 3.4 (ML) and 3.5 (REML), and its gradient.
+
+    C are cross-products in the metric of V_1^-1, and G1 = Z_1'V_1^-1 [Z X y]. Columns q to q + p belong to X,
+    the last one to y.
+    """
+    theta = 0.0 if data.absorbed is None else factors[data.absorbed][0, 0]
+    shrink = 1 / (1 + theta**2 * data.squares)
+    C = data.cross - data.joint.T @ ((theta**2 * shrink)[:, None] * data.joint)
+    G1 = shrink[:, None] * data.joint
+    q, p = len(C) - data.p - 1, data.p
+    CL = data.times_factor(C[:, :q], factors)
+    A = data.times_factor(np.ascontiguousarray(CL[:q].T), factors)
     A[np.diag_indices_from(A)] += 1.0
     L = linalg.cholesky(A, lower=True, check_finite=False)
-    LX, Ly = (data.times_factor(a.T, factors).T for a in (data.ZX, data.Zy[:, None]))
-    right = np.hstack([CL.T, LX, Ly])
-    solved = linalg.solve_triangular(L, right, lower=True, check_finite=False)
-    q, p = data.ZX.shape
-    B, BX, By = solved[:, :q], solved[:, q : q + p], solved[:, -1]
-    XVX = np.eye(p) - BX.T @ BX
-    inverse = np.linalg.inv(XVX)
-    coefficients = inverse @ (-BX.T @ By)
-    r2 = data.yy - By @ By + coefficients @ (BX.T @ By)
-    W = data.ZX - B.T @ BX
-    g = data.Zy - B.T @ By - W @ coefficients
+    right = np.hstack([CL.T, data.times_factor(G1[:, :q], factors).T])
+    # Columns of B: Z, X, y, then Z_1.
+    B = linalg.solve_triangular(L, right, lower=True, check_finite=False)
+    V = np.vstack([C, G1])[:, q:] - B.T @ B[:, q : q + p + 1]
+    inverse = np.linalg.inv(V[q : q + p, :p])
+    coefficients = inverse @ V[q : q + p, p]
+    r2 = V[q + p, p] - coefficients @ V[q : q + p, p]
     df = data.n - p if reml else data.n
-    deviance = 2 * np.log(np.diag(L)).sum() + df * (1 + np.log(2 * np.pi * r2 / df))
+    deviance = 2 * np.log(np.diag(L)).sum() - np.log(shrink).sum() + df * (1 + np.log(2 * np.pi * r2 / df))
+    known = (V[:, p] - V[:, :p] @ coefficients)[:, None] * np.sqrt(df / r2)
     if reml:
-        deviance += np.linalg.slogdet(XVX)[1] + 2 * np.log(np.abs(np.diag(data.triangle))).sum()
-    known = g[:, None] * np.sqrt(df / r2)
-    if reml:
-        known = np.hstack([known, W @ np.linalg.cholesky(inverse)])
-    gradient = [2 * H @ T for H, T in zip(_diagonal_blocks(data, B, known), factors, strict=True)]
+        deviance += -np.linalg.slogdet(inverse)[1] + 2 * np.log(np.abs(np.diag(data.triangle))).sum()
+        known = np.hstack([known, V[:, :p] @ np.linalg.cholesky(inverse)])
+    gradient = _gradient(data, factors, C, B, known, shrink)
     return _Evaluation(float(deviance), gradient, coefficients, inverse, float(r2 / df))
 
 
-def _diagonal_blocks(data: _CrossProducts, B: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
-    """Return H of the module's docstring, c x c for each term: summed over levels."""
-    blocks = []
-    for s, (m, c), whole in zip(data.slices, data.shapes, data.ZZ_blocks, strict=True):
+def _gradient(
+    data: _CrossProducts,
+    factors: list[np.ndarray],
+    C: np.ndarray,
+    B: np.ndarray,
+    known: np.ndarray,
+    shrink: np.ndarray,
+) -> list[np.ndarray]:
+    """Return 2 H T of every term, H of the module's docstring: Z'V_1^-1 Z - B'B - known known', by term."""
+    gradient = [np.empty(0)] * len(data.shapes)
+    for s, i in zip(data.slices, data.rest, strict=True):
+        m, c = data.shapes[i]
+        whole = np.einsum("mimj->ij", C[s, s].reshape(m, c, m, c))
         b = B[:, s].reshape(-1, c)
         v = known[s].reshape(m, c, -1).transpose(1, 0, 2).reshape(c, -1)
-        blocks.append(whole - b.T @ b - v @ v.T)
-    return blocks
+        gradient[i] = 2 * (whole - b.T @ b - v @ v.T) @ factors[i]
+    if data.absorbed is not None:
+        after = len(C)
+        H = (data.squares * shrink).sum() - (B[:, after:] ** 2).sum() - (known[after:] ** 2).sum()
+        gradient[data.absorbed] = 2 * H * factors[data.absorbed]
+    return gradient
 
 
 def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bool = True) -> MixedFit:
@@ -165,10 +198,12 @@ def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bo
         InputError: more random effects than MOST_RANDOM_EFFECTS, no residual degree of freedom, or an outcome
             that the fixed effects explain to rounding.
     """
-    random_effects = sum(m * c for m, c in (term.shape for term in terms))
+    absorbed = _absorbed(terms)
+    random_effects = sum(m * c for i, (m, c) in enumerate(term.shape for term in terms) if i != absorbed)
     if random_effects > MOST_RANDOM_EFFECTS:
         raise InputError(
-            f"the model has {random_effects} random effects, expected at most {MOST_RANDOM_EFFECTS}: average "
+            f"the model has {random_effects} random effects beside its largest term, expected at most "
+            f"{MOST_RANDOM_EFFECTS}: average "
             "the "
             "rows first (pair means), or drop the grouping with the most levels"
         )
