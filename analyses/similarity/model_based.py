@@ -5,7 +5,7 @@ behind the features transfers better. `linear_cka` compares two sets of features
 """
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, eigh
+from scipy.linalg import cho_factor, cho_solve
 
 from analyses.similarity.arrays import classes, matrix, unit_rows
 from simxfer.errors import InputError
@@ -140,7 +140,7 @@ def _spectrum(features: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np
     """
     n, d = features.shape
     wide = n < d
-    values, vectors = eigh(features @ features.T if wide else features.T @ features)
+    values, vectors = np.linalg.eigh(features @ features.T if wide else features.T @ features)
     kept = values > max(n, d) * np.finfo(float).eps * values[-1]
     values, vectors = values[kept], vectors[:, kept]
     if wide:
