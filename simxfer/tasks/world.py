@@ -35,7 +35,7 @@ WORLD_LANGUAGES = (
 
 NLI_LABELS = ("entailment", "neutral", "contradiction")
 ROLE_LABELS = ("O", "AGENT", "PATIENT", "PREDICATE", "VERB", "PLACE", "TIME", "MODIFIER")
-POS_LABELS = ("NOUN", "PROPN", "VERB", "AUX", "ADJ", "ADP", "DET", "NUM", "ADV", "PART", "PRON", "PUNCT")
+POS_LABELS = ("NOUN", "PROPN", "VERB", "ADJ", "ADP", "DET", "NUM", "ADV", "PART", "PUNCT")
 NER_LABELS = ("O", "B-PER", "B-LOC", "B-ORG")
 ATTRIBUTE_LABELS = ("O", "B-0", "B-1")
 WHICH_LABELS = ("first", "second")

@@ -6,7 +6,7 @@ monotone, so not under negation), and replacing a verb by its synonym.
 
 import numpy as np
 
-from simxfer.world.items import Items, Request, balanced, collect
+from simxfer.world.items import Items, Request, balanced, collect, draw_on_side
 from simxfer.world.meanings import NONE, draw_events, same_meaning_key
 from simxfer.world.ontology import GROUP_OF, HYPERNYM, SYNONYM
 
@@ -122,7 +122,7 @@ def cloze_items(request: Request) -> Items:
 
 
 def _premises(request: Request, rng: np.random.Generator, n: int) -> np.ndarray:
-    return draw_events(request.world, rng, n, place=0.7, time=0.4, negated=0.15)
+    return draw_on_side(request, rng, n, place=0.7, time=0.4, negated=0.15)
 
 
 def _contradiction(rng: np.random.Generator, events: np.ndarray) -> np.ndarray:

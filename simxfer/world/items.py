@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simxfer.errors import InputError
-from simxfer.world.meanings import NONE, World, in_test, same_meaning_key
+from simxfer.world.meanings import NONE, World, draw_events, in_test, same_meaning_key
 from simxfer.world.ontology import GROUPS, N_CONCEPTS
 
 _CANDIDATES = 4096
@@ -112,6 +112,26 @@ def collect(
         if request.test:
             filled[np.flatnonzero(filled)[_repeated(out[filled])]] = False
     raise InputError(f"{request.n} different items asked for, {filled.sum()} found; ask for fewer")
+
+
+def draw_on_side(
+    request: Request,
+    rng: np.random.Generator,
+    n: int,
+    *,
+    place: float,
+    time: float = 0.25,
+    negated: float = 0.12,
+) -> np.ndarray:
+    """Return n events on the side asked for; the probabilities are those of `draw_events`."""
+
+    def draw(k: int) -> np.ndarray:
+        return draw_events(request.world, rng, k, place=place, time=time, negated=negated)
+
+    out = draw(n)
+    while len(off := np.flatnonzero(in_test(out) != request.test)):
+        out[off] = draw(len(off))
+    return out
 
 
 def balanced(rng: np.random.Generator, n: int, values: int | np.ndarray) -> np.ndarray:

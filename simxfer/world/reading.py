@@ -3,8 +3,8 @@
 import numpy as np
 
 from simxfer.world.corpus import asked_about, draw_asked
-from simxfer.world.items import Items, Request, balanced, collect
-from simxfer.world.meanings import AGENT, NONE, PATIENT, PLACE, draw_events, draw_states
+from simxfer.world.items import Items, Request, balanced, collect, draw_on_side
+from simxfer.world.meanings import AGENT, NONE, PATIENT, PLACE, draw_states
 from simxfer.world.ontology import HOMONYMS, N_CONCEPTS
 
 _IS_HOMONYM = np.isin(np.arange(N_CONCEPTS), [*HOMONYMS, *HOMONYMS.values()])
@@ -19,9 +19,7 @@ def qa_items(request: Request) -> Items:
 
     def propose(rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
         n = len(rows)
-        events, other = (
-            draw_events(request.world, rng, n, place=0.8, time=0.2, negated=0.0) for _ in range(2)
-        )
+        events, other = (draw_on_side(request, rng, n, place=0.8, time=0.2, negated=0.0) for _ in range(2))
         questions = _questions(rng, events)
         first = labels[rows] == 0
         text = [np.where(first, events, other), np.where(first, other, events)]
@@ -39,7 +37,7 @@ def roles_items(request: Request) -> Items:
     kind = balanced(request.rng, request.n, 20)
 
     def propose(rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
-        events = draw_events(request.world, rng, len(rows), place=0.7)
+        events = draw_on_side(request, rng, len(rows), place=0.7)
         questions = asked_about(events, np.where(rng.random(len(rows)) < 0.5, AGENT, PATIENT))
         subjects = np.flatnonzero(request.world.has_adjective).astype(np.int16)
         states = draw_states(request.world, rng, rng.choice(subjects, len(rows)))
@@ -53,7 +51,7 @@ def sentence_items(request: Request) -> Items:
     """Events, most of them with a place."""
 
     def propose(rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
-        return draw_events(request.world, rng, len(rows), place=0.7)[:, None]
+        return draw_on_side(request, rng, len(rows), place=0.7)[:, None]
 
     return Items.of(collect(request, propose))
 
@@ -63,7 +61,7 @@ def ner_items(request: Request) -> Items:
     ambiguous = balanced(request.rng, request.n, 2) == 1
 
     def propose(rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
-        return draw_events(request.world, rng, len(rows), place=0.7)[:, None]
+        return draw_on_side(request, rng, len(rows), place=0.7)[:, None]
 
     def accept(items: np.ndarray, rows: np.ndarray) -> np.ndarray:
         event = items[:, 0]

@@ -107,12 +107,27 @@ def test_word_order_worked_by_hand(code, usual):
 @pytest.mark.parametrize(
     ("code", "asked", "question", "answer"),
     [
-        ("x-pivot", PATIENT, "what time2 the adjective3 animal0 not verb0 relation1 the place5 ?", "2 adjective0 food1 ."),
-        ("x-insitu", PATIENT, "time2 the adjective3 animal0 not verb0 what relation1 the place5 ?", "2 adjective0 food1 ."),
+        (
+            "x-pivot",
+            PATIENT,
+            "what time2 the adjective3 animal0 not verb0 relation1 the place5 ?",
+            "2 adjective0 food1 .",
+        ),
+        (
+            "x-insitu",
+            PATIENT,
+            "time2 the adjective3 animal0 not verb0 what relation1 the place5 ?",
+            "2 adjective0 food1 .",
+        ),
         ("x-b1", PLACE, "time2 adjective3 animal0 where 2 adjective0 food1-ACC verb0-NEG ?", "place5-LOC1 ."),
-        ("x-c1", AGENT, "who time2 not verb0 2 food1 adjective0 relation1 the place5 ?", "the animal0 adjective3 ."),
+        (
+            "x-c1",
+            AGENT,
+            "who time2 not verb0 2 food1 adjective0 relation1 the place5 ?",
+            "the animal0 adjective3 .",
+        ),
     ],
-)  # fmt: skip
+)
 def test_questions_and_answers_worked_by_hand(code, asked, question, answer):
     questions = asked_about(one_event(), np.array([asked]))
     answers = questions.copy()
