@@ -20,7 +20,6 @@ Switches and what they do (`simxfer.world.render`):
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 import pandas as pd
@@ -179,7 +178,6 @@ def differing_switches(a: str, b: str = PIVOT) -> tuple[str, ...]:
     return (*grammatical, *(["cognacy"] if _shared_roots(a, b) < 1 else []))
 
 
-@cache
 def languages_table() -> pd.DataFrame:
     """Return every language's record in the schema LANGUAGES (language, kind, feature, value).
 

@@ -105,10 +105,9 @@ class World:
     verb_of_agent: Choices
     """By agent: the verbs that take it, alike."""
     frame: Choices
-    """By common noun: a verb that takes it, as agent (the verb) or as patient (its synonym's place, see
-    `frames`), alike."""
+    """By common noun: its frames, alike; a frame is a verb that takes it and as what (`split_frame`)."""
     name_frame: Choices
-    """By common noun: the same, where the other argument can be a proper name."""
+    """By common noun: the frames whose other argument can be a proper name, alike."""
     named_verb: Choices
     """One row: the verbs whose agent and patient can both be names, alike."""
     job_of: np.ndarray
@@ -143,7 +142,7 @@ def get_world(number: int) -> World:
         agent_name=Choices.of(agent_name),
         patient_name=Choices.of(patient_name),
         adjective=Choices.of(adjective),
-        place=Choices.of(_sparse(rng, range(N_NOUNS + 25), (*GROUPS["city"], *GROUPS["place"]))),
+        place=Choices.of(_sparse(rng, range(GROUPS["hypernym"].start), (*GROUPS["city"], *GROUPS["place"]))),
         relation=Choices.of(_sparse(rng, (*GROUPS["city"], *GROUPS["place"]), GROUPS["relation"])),
         time=Choices.of(_sparse(rng, GROUPS["verb"], GROUPS["time"])),
         verb_of_agent=Choices.of((agent > 0).T.astype(float)),
