@@ -6,6 +6,7 @@ flag.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
@@ -144,15 +145,22 @@ def robust_drop(results: pd.DataFrame) -> pd.DataFrame:
     return _ordered(out, ["y_clean", "y_perturbed", "robust_drop"])
 
 
+Expected = Callable[[dict], dict[Any, int]]
+"""From the key of a target's test to its expected intermediates, each with its number of replicates."""
+
 _CELL = ["run", "method", "target", "metric", "split", "perturbation", "selection", "intermediate"]
 
 
-def coverage(results: pd.DataFrame) -> pd.DataFrame:
+def coverage(results: pd.DataFrame, planned: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return what the table holds and what it lacks, one row an intermediate x target.
 
-    A target's languages are all those that any row of it has; a cell's replicates are its own pairs of
-    checkpoint and seed. An intermediate that occurs anywhere in a run and method but not for a target gives a
-    row with 0 scores. No-pretraining controls stand apart, as `control`.
+    A target's languages are all those that any row of it has. No-pretraining controls stand apart, as `control`.
+
+    Args:
+        results: a results table.
+        planned: one row a planned cell: checkpoint, method, intermediate, target, seed, selection. Without it,
+            every intermediate of a run and method is expected for each of its targets, with the pairs of
+            checkpoint and seed that it has there.
 
     Returns:
         run, method, target, metric, split, perturbation, selection, intermediate, control, n_encoders,
@@ -164,18 +172,20 @@ def coverage(results: pd.DataFrame) -> pd.DataFrame:
     results = validate(results, RESULTS)
     results["control"] = is_control(results["checkpoint"])
     results["replicate"] = results["checkpoint"] + "\x1f" + results["seed"].astype("string")
+    expected_of = _crossed(results) if planned is None else _by_plan(planned)
     test = [*_CELL[:-1], "control"]
     rows = []
     for key, cells in results.groupby(test, sort=False):
-        expected = set(cells["language"])
-        same_method = (results["run"] == key[0]) & (results["method"] == key[1])
-        same_method &= results["control"] == cells["control"].iloc[0]
-        for intermediate in results.loc[same_method, "intermediate"].unique():
-            cell = cells[cells["intermediate"] == intermediate]
-            rows.append((*key, intermediate, *_cell_coverage(cell, expected)))
-    counts = ["n_encoders", "n_replicates", "n_languages", "n_scores", "n_expected", "missing_languages"]
-    out = pd.DataFrame(rows, columns=[*test, "intermediate", *counts])
-    return out[[*_CELL, "control", *counts]]
+        languages = set(cells["language"])
+        found = dict(iter(cells.groupby("intermediate", sort=False)))
+        expected = expected_of(dict(zip(test, key, strict=True)))
+        for intermediate in dict.fromkeys([*expected, *found]):
+            cell = found.get(intermediate, cells.iloc[:0])
+            counts = _cell_coverage(cell, languages, expected.get(intermediate, 0))
+            rows.append((*key, intermediate, *counts))
+    counted = ["n_encoders", "n_replicates", "n_languages", "n_scores", "n_expected", "missing_languages"]
+    out = pd.DataFrame(rows, columns=[*test, "intermediate", *counted])
+    return out[[*_CELL, "control", *counted]]
 
 
 def with_relations(table: pd.DataFrame) -> pd.DataFrame:
@@ -213,11 +223,30 @@ def _by_task(names: pd.Series, field: str) -> dict[str, object]:
     return {name: getattr(TASKS[name], field) if name in TASKS else pd.NA for name in names.unique()}
 
 
-def _cell_coverage(cell: pd.DataFrame, expected: set[str]) -> tuple[int, int, int, int, int, str]:
+def _crossed(results: pd.DataFrame) -> Expected:
+    """Expect every intermediate of a run and method once for each of its targets, controls apart."""
+    by = ["run", "method", "control"]
+    known = {key: dict.fromkeys(rows["intermediate"].unique(), 1) for key, rows in results.groupby(by)}
+    return lambda test: known[tuple(test[name] for name in by)]
+
+
+def _by_plan(planned: pd.DataFrame) -> Expected:
+    """Expect the planned intermediates of a target, each with its number of replicates."""
+    by = ["method", "target", "selection", "control"]
+    planned = planned.assign(control=is_control(planned["checkpoint"]))
+    known = {
+        key: rows["intermediate"].value_counts(sort=False).to_dict() for key, rows in planned.groupby(by)
+    }
+    return lambda test: known.get(tuple(test[name] for name in by), {})
+
+
+def _cell_coverage(
+    cell: pd.DataFrame, languages: set[str], planned: int
+) -> tuple[int, int, int, int, int, str]:
     n_replicates = cell["replicate"].nunique()
-    missing = sorted(expected - set(cell["language"]))
-    n_expected = max(n_replicates, 1) * len(expected)
-    n_languages = len(expected) - len(missing)
+    missing = sorted(languages - set(cell["language"]))
+    n_expected = max(n_replicates, planned) * len(languages)
+    n_languages = len(languages) - len(missing)
     return cell["checkpoint"].nunique(), n_replicates, n_languages, len(cell), n_expected, " ".join(missing)
 
 

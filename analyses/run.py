@@ -26,6 +26,8 @@ class Run:
     subwords: pd.DataFrame
     covariates: pd.DataFrame
     """One row a language, with `language` and numeric columns; empty for a run of the training core."""
+    planned: pd.DataFrame | None = None
+    """One row a planned cell; None where there is no plan, as in a published folder."""
     grid: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     receipts: dict[str, Any] = field(default_factory=dict)
@@ -76,7 +78,7 @@ def load_run(path: str | Path) -> Run:
             f"{directory} holds no scores; expected results.parquet or results.csv. Train the grid first, or "
             "import a table with `simxfer results import`"
         )
-    covariates = directory / "covariates.csv"
+    covariates, plan = directory / "covariates.csv", _json(directory / "plan.json")
     return Run(
         name=directory.resolve().name,
         directory=directory,
@@ -89,6 +91,7 @@ def load_run(path: str | Path) -> Run:
         covariates=pd.read_csv(covariates, keep_default_na=False, na_values=[""])
         if covariates.exists()
         else pd.DataFrame({"language": []}),
+        planned=pd.DataFrame(plan["cells"]) if plan else None,
         grid=_json(directory / "grid.json"),
         environment=_json(directory / "environment.json"),
         receipts=_json(directory / "receipts.json"),

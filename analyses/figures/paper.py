@@ -21,15 +21,16 @@ MARKERS = {
     "x": "X",
     "star": "*",
 }
-_NAME = {"size": 6, "color": style.MUTED}
-PLACES: dict[str, dict[str, Any]] = {
-    "top center": {"xytext": (0, 4), "ha": "center", **_NAME},
-    "bottom center": {"xytext": (0, -4), "ha": "center", "va": "top", **_NAME},
-    "middle right": {"xytext": (4, 0), "va": "center", **_NAME},
-    "middle left": {"xytext": (-4, 0), "ha": "right", "va": "center", **_NAME},
-}
+SIDES = {"left": ("right", -4), "center": ("center", 0), "right": ("left", 4)}
+LEVELS = {"bottom": ("top", -4), "middle": ("center", 0), "top": ("bottom", 4)}
+"""Alignment and distance in points of a name that stands to the left, on top, ... of its point."""
 PANELS_IN_A_ROW = 3
-TYPE = {"font.family": "sans-serif", "font.size": 9, "axes.edgecolor": style.GRID, "text.color": style.INK}
+TYPE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.edgecolor": style.GRID,
+    "text.color": style.INK,
+}
 
 
 def heatmap(figure: Figure) -> Sheet:
@@ -74,11 +75,17 @@ def scatter(figure: Figure) -> Sheet:
             rows["x"], rows["y"], rows["label"], style.label_places(rows), strict=True
         ):
             if len(rows) <= style.MOST_NAMES:
-                axes.annotate(label, (x, y), textcoords="offset points", **PLACES[place])
+                _name(axes, label, (x, y), place)
         if figure.zero is not None:
             axes.axhline(figure.zero, color=style.MUTED, lw=0.8, ls=":")
         axes.set(title=panel, xlabel=figure.x, ylabel=figure.y)
     return sheet
+
+
+def _name(axes: Axes, label: str, point: tuple[float, float], place: str) -> None:
+    level, side = place.split()
+    (va, dy), (ha, dx) = LEVELS[level], SIDES[side]
+    axes.annotate(label, point, (dx, dy), textcoords="offset points", ha=ha, va=va, size=6, color=style.MUTED)
 
 
 def forest(figure: Figure) -> Sheet:

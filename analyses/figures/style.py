@@ -1,5 +1,6 @@
 """How figures look: one palette, one type, for screen and paper alike."""
 
+import numpy as np
 import pandas as pd
 
 from analyses.questions.answer import Figure
@@ -12,7 +13,19 @@ MUTED = "#66727f"
 GRID = "#e4e7eb"
 MOST_NAMES = 40
 """Points of a scatter panel that are named in print; beyond, names show on hovering only."""
-PLACES = ("top center", "bottom center", "middle right", "middle left")
+PLACES = {
+    "top center": (0.0, 0.045),
+    "middle right": (0.5, 0.0),
+    "bottom center": (0.0, -0.045),
+    "middle left": (-0.5, 0.0),
+    "top right": (0.5, 0.04),
+    "bottom right": (0.5, -0.04),
+    "top left": (-0.5, 0.04),
+    "bottom left": (-0.5, -0.04),
+}
+"""Where a name may stand: its centre from the point, in name widths and panel heights."""
+CHARACTER, LINE = 0.019, 0.045
+"""Rough width of a character and height of a line, in panel widths and heights."""
 
 # Diverging: blue is less, orange is more, both dark at the ends (no red and green).
 DIVERGING = ((0.0, "#08519c"), (0.25, "#7fb2d9"), (0.5, "#f7f7f7"), (0.75, "#f3a96a"), (1.0, "#a63603"))
@@ -25,9 +38,24 @@ def panels(figure: Figure) -> list[str]:
 
 
 def label_places(rows: pd.DataFrame) -> list[str]:
-    """Return where the name of each point stands: neighbours from left to right take different sides."""
-    order = rows["x"].rank(method="first").astype(int)
-    return [PLACES[i % len(PLACES)] for i in order]
+    """Return where the name of each point stands: the first place that hides no point and no name so far."""
+    x, y = (((rows[c] - rows[c].min()) / (np.ptp(rows[c]) or 1.0)).to_numpy() for c in ("x", "y"))
+    boxes: list[tuple[float, float, float]] = [(px, py, 0.01) for px, py in zip(x, y, strict=True)]
+    chosen = []
+    for px, py, name in zip(x, y, rows["label"], strict=True):
+        width = CHARACTER * len(name)
+        spots = {place: (px + dx * (width + 0.03), py + dy) for place, (dx, dy) in PLACES.items()}
+        hidden = {place: sum(_overlap(spot, width, box) for box in boxes) for place, spot in spots.items()}
+        best = min(hidden, key=lambda place: hidden[place])
+        chosen.append(best)
+        boxes.append((*spots[best], width))
+    return chosen
+
+
+def _overlap(spot: tuple[float, float], width: float, box: tuple[float, float, float]) -> bool:
+    """Tell whether a name centred at `spot` touches a box (x, y, width) of one line."""
+    x, y, other = box
+    return abs(spot[0] - x) < (width + other) / 2 and abs(spot[1] - y) < (LINE if other > 0.01 else LINE / 2)
 
 
 def labels(figure: Figure, panel: str) -> list[str]:
@@ -58,14 +86,9 @@ def colour_range(figure: Figure) -> tuple[float, float]:
 
 def value_range(figure: Figure) -> tuple[float, float]:
     """Return the range of the horizontal axis that holds all panels, replicates and intervals."""
-    values = figure.frame[["estimate", "low", "high"]].stack()
-    low, high = float(values.min()), float(values.max())
-    if len(figure.extra):
-        low, high = (
-            min(low, float(figure.extra["value"].min())),
-            max(high, float(figure.extra["value"].max())),
-        )
-    if figure.zero is not None:
-        low, high = min(low, figure.zero), max(high, figure.zero)
+    values = [figure.frame[["estimate", "low", "high"]].to_numpy(float).ravel()]
+    values += [figure.extra["value"].to_numpy(float)] if len(figure.extra) else []
+    values += [np.array([figure.zero])] if figure.zero is not None else []
+    low, high = float(np.nanmin(np.concatenate(values))), float(np.nanmax(np.concatenate(values)))
     pad = 0.05 * (high - low or 1.0)
     return low - pad, high + pad

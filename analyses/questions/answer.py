@@ -54,7 +54,9 @@ class Answer:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Tables by title."""
     inferences: Mapping[str, Inference] = field(default_factory=dict)
-    """Statistical results by what they test; the first one is the declared primary test."""
+    """Statistical results by what they test."""
+    primary_test: str = ""
+    """Which of them was declared as the question's primary test; empty where all are exploratory."""
     figures: tuple[Figure, ...] = ()
     what_would_change: str = ""
     """Which data would overturn or settle the answer."""
@@ -67,9 +69,8 @@ class Answer:
     @property
     def primary(self) -> Inference | None:
         """The declared primary test, where there is one with a p value."""
-        for inference in self.inferences.values():
-            return inference if np.isfinite(inference.p) else None
-        return None
+        found = self.inferences.get(self.primary_test)
+        return found if found is not None and np.isfinite(found.p) else None
 
     def to_frame(self) -> pd.DataFrame:
         """Return the rows of all inferences, with the name of each."""
@@ -94,6 +95,7 @@ class Answer:
             "answered": self.answered,
             "question": self.question,
             "sentence": self.sentence,
+            "primary_test": self.primary_test,
             "findings": list(self.findings),
             "what_would_change": self.what_would_change,
             "not_shown": list(self.not_shown),
@@ -122,4 +124,5 @@ def _inference(inference: Inference) -> dict[str, Any]:
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return table.astype(object).where(table.notna(), None).to_dict("records")
+    plain = table.rename(columns=str).astype(object).where(table.notna(), None)
+    return [dict(zip(plain.columns, row, strict=True)) for row in plain.itertuples(index=False, name=None)]

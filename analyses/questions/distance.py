@@ -1,10 +1,13 @@
 """Does zero-shot score fall with the true typological distance of a language from the pivot?"""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
 from analyses.inference.label_permutation import permute_labels
 from analyses.inference.multiplicity import benjamini_hochberg
+from analyses.inference.result import Inference
 from analyses.questions.answer import Answer, Figure, unanswerable
 from analyses.questions.scores import baseline_scores, main_scores
 from analyses.questions.wording import count, listed, number, p_value
@@ -14,7 +17,7 @@ from simxfer.streams import stream
 NAME, TITLE = "distance", "Score and distance"
 QUESTION = "Does the zero-shot score fall with the true distance of a language from the pivot?"
 MEAN = "mean over targets"
-METHOD = "spearman"
+METHOD: Literal["spearman"] = "spearman"
 FEWEST_LANGUAGES = 4
 
 
@@ -33,7 +36,7 @@ def answer(run: Run) -> Answer | None:
         return unanswerable(NAME, TITLE, QUESTION, why)
     distances = distances.loc[distances.index.intersection(by_language.index)]
     by_language = by_language.loc[distances.index]
-    tests = {name: _test(by_language[name], distances["total"], name) for name in by_language}
+    tests = {name: _test(by_language[name], distances["total"], name) for name in by_language.columns}
     primary = tests[MEAN]
     components = _components(by_language, distances)
     return Answer(
@@ -47,6 +50,7 @@ def answer(run: Run) -> Answer | None:
             "Mean score by language (points) and true distance": by_language.join(distances).reset_index(),
         },
         inferences=tests,
+        primary_test=MEAN,
         figures=(_figure(by_language, distances["total"]),),
         what_would_change="More languages: they are the unit here, and encoders or seeds add none.",
         not_shown=(
@@ -65,7 +69,7 @@ def _by_language(scores: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{MEAN: table.mean(axis=1)})[[MEAN, *table.columns]]
 
 
-def _test(score: pd.Series, distance: pd.Series, name: str):
+def _test(score: pd.Series, distance: pd.Series, name: str) -> Inference:
     data = pd.DataFrame({"language": score.index, "value": score.to_numpy(), "distance": distance.to_numpy()})
     return permute_labels(data, rng=stream("distance", name, str(distance.name)), method=METHOD)
 
@@ -73,8 +77,8 @@ def _test(score: pd.Series, distance: pd.Series, name: str):
 def _components(by_language: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
     """Return the correlation of every target with every component; p adjusted over the exploratory ones."""
     rows = []
-    for target in by_language:
-        for component in distances:
+    for target in by_language.columns:
+        for component in distances.columns:
             if distances[component].nunique() > 1 and by_language[target].nunique() > 1:
                 test = _test(by_language[target], distances[component], target)
                 row = {"target": target, "component": component, "r": test.estimate, "p": test.p}
@@ -92,7 +96,7 @@ def _by_encoder(scores: pd.DataFrame, distance: pd.Series) -> pd.Series:
     return wide.apply(lambda row: row.corr(distance, method=METHOD), axis=1)
 
 
-def _sentence(primary, by_language: pd.DataFrame, by_encoder: pd.Series) -> str:
+def _sentence(primary: Inference, by_language: pd.DataFrame, by_encoder: pd.Series) -> str:
     verdict = "Yes" if primary.p < 0.05 and primary.estimate < 0 else "Not shown"
     targets = by_language.shape[1] - 1
     return (
@@ -106,13 +110,14 @@ def _sentence(primary, by_language: pd.DataFrame, by_encoder: pd.Series) -> str:
 
 def _best_component(components: pd.DataFrame) -> str:
     rows = components[(components["target"] == MEAN) & (components["component"] != "total")]
-    named = [f"{r.component} {number(r.r)} ({p_value(r.p_bh)})" for r in rows.itertuples()]
+    cells = zip(rows["component"], rows["r"], rows["p_bh"], strict=True)
+    named = [f"{component} {number(r)} ({p_value(p)})" for component, r, p in cells]
     return f"By component of distance, mean over targets (exploratory, Benjamini-Hochberg): {listed(named)}."
 
 
 def _figure(by_language: pd.DataFrame, distance: pd.Series) -> Figure:
     frames, lines = [], []
-    for target in by_language:
+    for target in by_language.columns:
         y = by_language[target]
         frames.append(
             pd.DataFrame({"panel": target, "label": y.index, "x": distance.to_numpy(), "y": y.to_numpy()})

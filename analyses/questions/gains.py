@@ -89,13 +89,14 @@ def judged(cells: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (target, same_data), part in cells.groupby(["target", "same_data"]):
-        wide = part["zero_shot"].droplevel("target").unstack("intermediate").dropna()
-        if wide.empty:
+        by_unit = replicates(_wide(part, "zero_shot"))
+        # Encoders that have every intermediate, so that all columns change sign together.
+        units = Replicates(by_unit.table.dropna(), by_unit.unit, by_unit.n_encoders)
+        if units.table.empty:
             continue
-        units = replicates(wide)
-        adjusted = max_t_by_signs(units) if units.enough else pd.Series(np.nan, index=wide.columns)
-        in_pivot = replicates(part["pivot"].droplevel("target").unstack("intermediate")).table.mean()
-        for intermediate in wide:
+        adjusted = max_t_by_signs(units) if units.enough else dict.fromkeys(units.table.columns, np.nan)
+        in_pivot = replicates(_wide(part, "pivot")).table.mean().to_dict()
+        for intermediate in units.table.columns:
             row = replicate_interval(units, intermediate, "").table.iloc[0]
             rows.append(
                 {
@@ -115,7 +116,12 @@ def judged(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def max_t_by_signs(units: Replicates) -> pd.Series:
+def _wide(part: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Return a target's gains, rows (checkpoint, seed), columns intermediates."""
+    return part.reset_index().pivot(index=UNIT, columns="intermediate", values=value)
+
+
+def max_t_by_signs(units: Replicates) -> dict[str, float]:
     """Return p values of the columns' means, adjusted by step-down max-T over sign changes of whole replicates.
 
     All 2^n patterns are enumerated up to 14 replicates, so no p is below 2^(1-n); beyond, 9,999 are drawn. The
@@ -130,7 +136,7 @@ def max_t_by_signs(units: Replicates) -> pd.Series:
     else:
         signs = stream(NAME, *units.table.columns).choice([1.0, -1.0], (9999, n))
     p = step_down(_t_values(signs, values), _t_values(np.ones((1, n)), values)[0], exact)
-    return pd.Series(p, index=units.table.columns)
+    return dict(zip(units.table.columns, p, strict=True))
 
 
 def _t_values(signs: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -153,7 +159,8 @@ def _verdict(estimate: float, p: float) -> str:
 def _sentence(main: pd.DataFrame) -> str:
     if main.empty:
         return "All pairs of this run share training data: their gains are more data of the same task."
-    best, worst = main.loc[main["zero_shot"].idxmax()], main.loc[main["zero_shot"].idxmin()]
+    ranked = main.sort_values("zero_shot")
+    best, worst = ranked.iloc[-1], ranked.iloc[0]
     ends = (
         f"the largest zero-shot gain is {points(best['zero_shot'])} points ({best['intermediate']} to "
         f"{best['target']}, {best['verdict']}), the largest loss {points(worst['zero_shot'])} "
@@ -172,7 +179,7 @@ def _sentence(main: pd.DataFrame) -> str:
 def _findings(main: pd.DataFrame, check: pd.DataFrame) -> tuple[str, ...]:
     texts = []
     for target, rows in main.groupby("target"):
-        best = rows.loc[rows["zero_shot"].idxmax()]
+        best = rows.sort_values("zero_shot").iloc[-1]
         texts.append(
             f"{target}: highest {best['intermediate']} at {_both(best)} ({best['verdict']}, max-T "
             f"{p_value(best['p_max_t'])})."

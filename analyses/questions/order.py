@@ -6,13 +6,13 @@ A* is A flipped for half of the nouns. What is measured is interference between 
 import pandas as pd
 
 from analyses.questions.answer import Answer, unanswerable
-from analyses.questions.replicates import replicate_forest, replicate_interval, replicates
+from analyses.questions.replicates import assignments, replicate_forest, replicate_interval
 from analyses.questions.scores import UNIT, main_scores
-from analyses.questions.wording import count, effect
+from analyses.questions.wording import count, effect, verdict
 from analyses.run import Run
 
 NAME, TITLE = "order", "Order of intermediates"
-QUESTION = "Does the order of two conflicting intermediates change what the target can use?"
+QUESTION = "Does a target use more of what was learned last, when two intermediates conflict?"
 LAST, FIRST = "w-tag-a-star>w-tag-a", "w-tag-a>w-tag-a-star"
 SPLIT = "test/unseen"
 TARGETS = ("w-is-a", "w-share-a")
@@ -33,7 +33,7 @@ def answer(run: Run) -> Answer | None:
             NAME, TITLE, QUESTION, "The run cannot tell: no replicate has both orders scored on unseen nouns."
         )
     difference = (wide[LAST] - wide[FIRST]).unstack("target")
-    units = replicates(difference, assigned=True)
+    units = assignments(difference)
     tests = {
         target: replicate_interval(units, target, f"{target}: A*>A minus A>A*")
         for target in TARGETS
@@ -41,18 +41,18 @@ def answer(run: Run) -> Answer | None:
     }
     first = next(iter(tests.values()))
     better = "better" if first.estimate > 0 else "worse"
-    shown = "Yes" if first.interval[0] > 0 or first.interval[1] < 0 else "Not shown"
     positive = int((first.distribution > 0).sum())
     return Answer(
         name=NAME,
         title=TITLE,
         question=QUESTION,
         sentence=(
-            f"{shown}: learning A last is {better} than learning A first by {effect(first)} on unseen nouns of the "
-            f"pivot ({positive} of {count(len(first.distribution), 'replicate')} with a positive difference)."
+            f"{verdict(first)}: learning A last is {better} than learning A first by {effect(first)} on unseen "
+            f"nouns of the pivot ({positive} of {count(len(first.distribution), 'replicate')} with a gain)."
         ),
         tables={"A*>A minus A>A* (points)": pd.concat([t.table for t in tests.values()], ignore_index=True)},
         inferences=tests,
+        primary_test=next(iter(tests)),
         figures=(
             replicate_forest(
                 {("", target, ""): test for target, test in tests.items()},
@@ -66,5 +66,5 @@ def answer(run: Run) -> Answer | None:
         not_shown=(
             "Forgetting: after A>A* the target re-selects the old A, so this is interference between tasks.",
         ),
-        flags=() if units.unit == "encoder" and units.enough else (units.note(),),
+        flags=(units.note(),),
     )

@@ -15,10 +15,10 @@ from analyses.inference.tost import equivalence
 from analyses.questions.answer import Answer, Figure, unanswerable
 from analyses.questions.replicates import (
     Replicates,
+    assignments,
     detectable,
     replicate_forest,
     replicate_interval,
-    replicates,
 )
 from analyses.questions.scores import (
     UNIT,
@@ -27,13 +27,15 @@ from analyses.questions.scores import (
     ordered_by_distance,
     zero_shot_languages,
 )
-from analyses.questions.wording import count, effect, listed, number
+from analyses.questions.wording import effect, listed, number, verdict
 from analyses.run import Run
 
 NAME, TITLE = "positive-control", "Positive control"
 QUESTION = "Are the planted effects found, and only those?"
 ATTRIBUTES = {"a": "b", "b": "a"}
 FAMILIES = {"w-is": "is this noun A?", "w-share": "do two nouns share A?"}
+ASKS = "w-(?:is|share)-[ab]$"
+"""Targets that ask for an attribute."""
 MARGIN = 5.0
 """Planted absences: margin of equivalence in points, declared before any data (a tenth of the planted effect)."""
 
@@ -78,15 +80,16 @@ def answer(run: Run) -> Answer | None:
     """Answer from a run of the embedded world with attribute targets; None for any other run."""
     scores = main_scores(run)
     scores = scores[~scores["control"]]
-    targets = [f"{family}-{x}" for family in FAMILIES for x in ATTRIBUTES]
-    if not scores["target"].isin(targets).any():
+    asking = scores[scores["target"].str.match(ASKS)]
+    if asking.empty:
         return None
-    wide = {place: _at(scores[scores["target"].isin(targets)], place, run.pivot) for place in PLACES}
+    wide = {place: _at(asking, place, run.pivot) for place in PLACES}
     found = _contrasts(wide)
     if not found:
         missing = "no matched and crossed intermediates with a common replicate"
         return unanswerable(NAME, TITLE, QUESTION, f"The run cannot tell: {missing}.")
     table = _table(found)
+    tests = {f"{family}, {place}: {label}": f.inference for (family, place, label), f in found.items()}
     return Answer(
         name=NAME,
         title=TITLE,
@@ -94,16 +97,15 @@ def answer(run: Run) -> Answer | None:
         sentence=_sentence(found),
         findings=_findings(found, table),
         tables={"Contrasts on unseen nouns (points)": table},
-        inferences={
-            f"{family}, {place}: {label}": f.inference for (family, place, label), f in found.items()
-        },
-        figures=(_forest(found), *_gradient(scores, run)),
+        inferences=tests,
+        primary_test=next(iter(tests)),
+        figures=(_forest(found), *_gradient(asking, run)),
         what_would_change=(
             "The unit is an encoder with one assignment of the attributes to nouns: more assignments and more "
             "encoders narrow the intervals, more test sentences do not."
         ),
         not_shown=_not_shown(found),
-        flags=_flags(found),
+        flags=(next(iter(found.values())).units.note(),),
     )
 
 
@@ -146,12 +148,13 @@ def _values(wide: pd.DataFrame, family: str, contrast: Contrast) -> pd.DataFrame
         plus, minus = contrast.plus.format(x=x, y=y), contrast.minus.format(x=x, y=y)
         target = f"{family}-{x}"
         if {plus, minus} <= set(wide.columns) and target in wide.index.get_level_values("target"):
-            columns[x] = wide.loc[target, plus] - wide.loc[target, minus]
+            rows = wide.xs(target, level="target")
+            columns[x] = rows[plus] - rows[minus]
     return pd.DataFrame(columns).dropna() if columns else pd.DataFrame()
 
 
 def _judge(values: pd.DataFrame, contrast: Contrast, place: Place, family: str) -> Found:
-    units = replicates(values.assign(both=values.mean(axis=1)), assigned=True)
+    units = assignments(values.assign(both=values.mean(axis=1)))
     inference = replicate_interval(units, "both", f"{family}: {contrast.label}, {place.label}")
     planted = contrast.planted and place.planted
     verdict = _verdict(inference, planted)
@@ -193,14 +196,14 @@ def _table(found: dict[tuple[str, str, str], Found]) -> pd.DataFrame:
 
 def _sentence(found: dict[tuple[str, str, str], Found]) -> str:
     (family, place, _), first = next(iter(found.items()))
-    n, unit = len(first.units.table), first.units.unit
     by_attribute = {x: _one_attribute(first, x) for x in ATTRIBUTES if x in first.units.table}
     both = len(by_attribute) == 2 and all(i.interval[0] > 0 for i in by_attribute.values())
-    verdict = "Yes" if both else "Shown for the mean" if first.verdict == "shown" else "Not shown"
+    found_both = "Yes" if both else verdict(first.inference).replace("Yes", "Shown for the mean only")
     apart = " and ".join(f"{x.upper()} {effect(i)}" for x, i in by_attribute.items())
     return (
-        f"{verdict}: on unseen nouns ({place}) the matched intermediate beats the crossed one by "
-        f"{effect(first.inference)} on {family}-*; by attribute: {apart}. Replicates: {count(n, unit)}."
+        f"{found_both}: on unseen nouns ({place}) the matched intermediate beats the crossed one by "
+        f"{effect(first.inference)} on {family}-*; by attribute: {apart}. "
+        f"Replicates: {first.units.described}."
     )
 
 
@@ -241,7 +244,7 @@ def _forest(found: dict[tuple[str, str, str], Found]) -> Figure:
 
 def _gradient(scores: pd.DataFrame, run: Run) -> list[Figure]:
     """Return scores by language on same-form unseen nouns: matched, crossed, placebo, none."""
-    rows = scores[(scores["split"] == PLACES[1].split) & scores["target"].str.match("w-is-[ab]$")]
+    rows = scores[(scores["split"] == PLACES[1].split) & scores["target"].str.startswith("w-is")]
     if rows.empty:
         return []
     x, y = rows["target"].str[-1], rows["target"].str[-1].map(ATTRIBUTES)
@@ -280,23 +283,11 @@ def _gradient(scores: pd.DataFrame, run: Run) -> list[Figure]:
 
 def _not_shown(found: dict[tuple[str, str, str], Found]) -> tuple[str, ...]:
     texts = []
-    undecided = [
-        key for key, f in found.items() if f.verdict in ("not shown", "undecided", "not judged", "different")
-    ]
-    for verdict in ("not shown", "undecided", "different", "not judged"):
-        names = [
-            f"{family}-* {place} ({label})"
-            for family, place, label in undecided
-            if found[family, place, label].verdict == verdict
-        ]
+    for judgement in ("not shown", "undecided", "different", "not judged"):
+        names = [f"{w}-* {at} ({label})" for (w, at, label), f in found.items() if f.verdict == judgement]
         if names:
-            texts.append(f"{verdict[0].upper()}{verdict[1:]}: {listed(names, 4)}.")
+            texts.append(f"{judgement[0].upper()}{judgement[1:]}: {listed(names, 4)}.")
     texts.append(
         "Transfer through meaning: what crosses languages here crosses through nouns of the same form."
     )
     return tuple(texts)
-
-
-def _flags(found: dict[tuple[str, str, str], Found]) -> tuple[str, ...]:
-    first = next(iter(found.values()))
-    return () if first.units.unit == "encoder" and first.units.enough else (first.units.note(),)

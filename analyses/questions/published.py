@@ -13,7 +13,7 @@ from analyses.inference.phylogenetic import pgls
 from analyses.inference.result import Inference
 from analyses.questions.answer import Answer, Figure, unanswerable
 from analyses.questions.scores import main_scores
-from analyses.questions.wording import count, effect, listed, p_value
+from analyses.questions.wording import count, effect, listed, p_value, verdict
 from analyses.run import Run
 from analyses.similarity.typology import language_distances, language_features
 
@@ -21,8 +21,9 @@ NAME, TITLE = "published", "Published scores of a real encoder"
 QUESTION = "Do zero-shot scores follow pretraining size, kinship taken into account?"
 SIZE = "cc100_gib"
 """The one covariate declared in advance; token counts of ja, th, vi, zh are not comparable."""
+SIZE_TERM = "log2_gib"
 FEWEST_LANGUAGES = 6
-COVARIATES = {"log2_gib": "doubling of pretraining text", "syntactic": "unit of syntactic distance (0-1)"}
+COVARIATES = {SIZE_TERM: "doubling of pretraining text", "syntactic": "unit of syntactic distance (0-1)"}
 
 
 def answer(run: Run) -> Answer | None:
@@ -48,13 +49,14 @@ def answer(run: Run) -> Answer | None:
         name=NAME,
         title=TITLE,
         question=QUESTION,
-        sentence=_sentence(tests[primary, "log2_gib"], primary, data),
+        sentence=_sentence(tests[primary, SIZE_TERM], primary, data),
         findings=_findings(table),
         tables={
             "Slope of the score by target (points; PGLS, Pagel's lambda by REML)": table,
             "Scores, sizes and distances": data.drop(columns=["flags"]),
         },
         inferences={f"{target} on {name}": test for (target, name), test in tests.items()},
+        primary_test=f"{primary} on {SIZE_TERM}",
         figures=tuple(_figure(data, targets, name) for name in COVARIATES),
         what_would_change=(
             "Scores in more languages of more families, and other encoders: languages are the unit, and one "
@@ -122,7 +124,7 @@ def _table(tests: dict[tuple[str, str], Inference], primary: str) -> pd.DataFram
                 "p": row["p"],
                 "lambda": float(lam.iloc[0]) if len(lam) else np.nan,
                 "languages": test.counts["language"],
-                "primary": target == primary and name == "log2_gib",
+                "primary": target == primary and name == SIZE_TERM,
             }
         )
     table = pd.DataFrame(rows)
@@ -133,17 +135,17 @@ def _table(tests: dict[tuple[str, str], Inference], primary: str) -> pd.DataFram
 
 
 def _sentence(test: Inference, target: str, data: pd.DataFrame) -> str:
-    verdict = "Yes" if test.p < 0.05 else "Not shown"
     n = data.loc[data["target"] == target, "language"].nunique()
     return (
-        f"{verdict} for {target}, the declared primary target ({count(n, 'language')}): {effect(test)} per doubling of "
-        "pretraining text (PGLS), given one checkpoint."
+        f"{verdict(test)} for {target}, the declared primary target ({count(n, 'language')}): {effect(test)} per "
+        "doubling of pretraining text (PGLS), given one checkpoint."
     )
 
 
 def _findings(table: pd.DataFrame) -> tuple[str, ...]:
     rest = table[~table["primary"]]
-    clear = [f"{r.target} per {r.per} ({p_value(r.p_bh)})" for r in rest[rest["p_bh"] < 0.05].itertuples()]
+    named = zip(rest["target"], rest["per"], rest["p_bh"], strict=True)
+    clear = [f"{target} per {per} ({p_value(p)})" for target, per, p in named if p < 0.05]
     return (f"Exploratory, {count(len(rest), 'test')} under Benjamini-Hochberg at .05: {listed(clear, 12)}.",)
 
 
@@ -159,7 +161,7 @@ def _figure(data: pd.DataFrame, targets: list[str], covariate: str) -> Figure:
     frame = frame.dropna(subset=["x"])
     label = (
         "log2 of pretraining text, GiB"
-        if covariate == "log2_gib"
+        if covariate == SIZE_TERM
         else "syntactic distance from the pivot (URIEL)"
     )
     return Figure(

@@ -1,12 +1,14 @@
 """Replicates: what counts as one independent observation, and the interval that they allow.
 
-Pretraining seeds differ a lot, so the encoder is the unit and its fine-tuning seeds are averaged first. Planted
-attributes are drawn anew for every seed; for them an encoder with one assignment is a unit too, when there are
-too few encoders, and conclusions are then conditional on these encoders.
+Pretraining seeds differ a lot, so the encoder is the unit and its fine-tuning seeds are averaged first. For
+planted attributes the assignment of attributes to nouns is the unit: a world and a seed draw one, and encoders of
+one world are averaged over it. Where there are too few assignments, pairs of encoder and seed stand in, flagged.
+Conclusions about assignments are conditional on the encoders at hand.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from scipy import stats
 
 from analyses.inference.result import Inference
 from analyses.questions.answer import Figure
+from analyses.questions.wording import count
 
 FEWEST_LEVELS = 5
 """Below this many levels an interval is refused: its coverage was measured at .70-.75 for three (section 10)."""
@@ -24,8 +27,15 @@ class Replicates:
     """Values a replicate: `table` has one row a unit, its columns whatever was measured."""
 
     table: pd.DataFrame
-    unit: str
+    unit: Literal["encoder", "assignment", "encoder-seed pair"]
     n_encoders: int
+    n_assignments: int = 0
+
+    @property
+    def described(self) -> str:
+        """How many and what: `6 encoders`, `6 assignments on 4 encoders`."""
+        encoders = count(self.n_encoders, "encoder")
+        return encoders if self.unit == "encoder" else f"{count(len(self.table), self.unit)} on {encoders}"
 
     @property
     def enough(self) -> bool:
@@ -34,25 +44,37 @@ class Replicates:
 
     def note(self) -> str:
         """Return what the replicates are and what follows for the conclusions."""
-        units = f"{len(self.table)} x {self.unit}"
         if not self.enough:
-            return f"{units}: fewer than {FEWEST_LEVELS}, so values and range are shown, no interval"
-        if self.unit != "encoder":
-            return f"{units}: conclusions are conditional on these {self.n_encoders} encoders"
-        return units
+            return (
+                f"{self.described}: fewer than {FEWEST_LEVELS} replicates, so values and range, no interval"
+            )
+        if self.unit == "encoder":
+            return self.described
+        conditional = f"{self.described}: conclusions are conditional on these encoders"
+        if self.unit == "assignment":
+            return conditional
+        shared = count(self.n_assignments, "assignment")
+        return f"{conditional}, and the pairs share {shared} of attributes to nouns: not fully independent"
 
 
-def replicates(table: pd.DataFrame, assigned: bool = False) -> Replicates:
-    """Return the units of a table indexed by (checkpoint, seed), any columns.
-
-    Args:
-        assigned: every seed draws the planted attributes anew.
-    """
+def replicates(table: pd.DataFrame) -> Replicates:
+    """Return the encoders of a table indexed by (checkpoint, seed), any columns; seeds are averaged."""
     by_encoder = table.groupby(level="checkpoint").mean()
-    if assigned and len(by_encoder) < FEWEST_LEVELS:
-        joined = table.set_axis([f"{c}, seed {s}" for c, s in table.index])
-        return Replicates(joined, "encoder and assignment", len(by_encoder))
     return Replicates(by_encoder, "encoder", len(by_encoder))
+
+
+def assignments(table: pd.DataFrame) -> Replicates:
+    """Return the assignments of planted attributes of a table indexed by (checkpoint, seed), any columns.
+
+    A shipped encoder names its world (`world/w0-s1`); any other stands for one world.
+    """
+    checkpoints = table.index.get_level_values("checkpoint").to_series(index=table.index)
+    world = checkpoints.str.extract(r"^world/(w\d+)-", expand=False).fillna("w").rename("world")
+    by_assignment = table.groupby([world, table.index.get_level_values("seed")]).mean()
+    n_encoders, n_assignments = checkpoints.nunique(), len(by_assignment)
+    if n_assignments >= FEWEST_LEVELS:
+        return Replicates(by_assignment, "assignment", n_encoders, n_assignments)
+    return Replicates(table, "encoder-seed pair", n_encoders, n_assignments)
 
 
 def replicate_interval(

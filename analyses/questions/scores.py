@@ -1,6 +1,6 @@
 """The scores that questions look at: one setting of a run, with languages made comparable."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -73,7 +73,7 @@ def headline_split(target: str) -> str:
     return f"{TEST}/unseen" if target in TASKS and "unseen" in TASKS[target].subsets else TEST
 
 
-def ordered_by_distance(languages: Sequence[str], distances: pd.DataFrame) -> list[str]:
+def ordered_by_distance(languages: Iterable[str], distances: pd.DataFrame) -> list[str]:
     """Return the languages from near to far where distances are known, else by name."""
     if "total" not in distances:
         return sorted(languages)
@@ -88,11 +88,11 @@ def _most_frequent(scores: pd.DataFrame, name: str, preferred: str) -> dict[str,
 
 
 def _metrics(scores: pd.DataFrame) -> dict[str, str]:
-    """Return the metric of each target: its record's; without a record the most frequent one, F1 before EM."""
+    """Return the metric of each target: its record's; without a record the most frequent one, not EM if possible."""
     found = {}
     for target, rows in scores.groupby("target"):
         declared = TASKS[str(target)].metric if target in TASKS else ""
         counts = rows["metric"].value_counts()
-        known = sorted(counts.index, key=lambda name, n=counts: (-n[name], name == "exact_match", name))
+        known = [name for name in counts.index if name != "exact_match"] or ["exact_match"]
         found[str(target)] = declared if declared in known else known[0]
     return found

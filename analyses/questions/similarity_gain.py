@@ -17,7 +17,7 @@ from analyses.inference.task_permutation import permute_tasks
 from analyses.outcomes import gains
 from analyses.questions.answer import Answer, Figure, unanswerable
 from analyses.questions.scores import headline_split, main_scores
-from analyses.questions.wording import count, effect, listed, number, p_value, points
+from analyses.questions.wording import count, effect, listed, number, p_value, points, verdict
 from analyses.run import Run
 from analyses.similarity import Embeddings, packaged_minilm, task_similarities
 from analyses.similarity.assemble import Assembled
@@ -34,7 +34,7 @@ MEASURES = (
     "subword_coverage", "structural",
 )  # fmt: skip
 """Tried on pivot texts, where measures invariant to translation need no centring."""
-POWER_SIMULATIONS = 200
+POWER_SIMULATIONS = 100
 MARGIN = 1.0
 """Slopes within +-1 point per interquartile range of similarity count as none, declared before any data."""
 
@@ -111,6 +111,7 @@ def _answered(with_gain: pd.DataFrame, similar: Assembled) -> Answer:
             "gain on all measures": every,
             "power of this grid": power,
         },
+        primary_test=f"gain on {PRIMARY}",
         figures=(
             _heatmap(similar.table),
             _scatter(apart, regression),
@@ -148,13 +149,12 @@ def _usable(apart: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
 
 
 def _sentence(regression: Inference, permutation: Inference) -> str:
-    low, high = regression.interval
-    verdict = "Yes" if low > 0 else "The opposite" if high < 0 else "Not shown"
     n = regression.counts
     return (
-        f"{verdict}: {effect(regression)} of zero-shot gain per interquartile range of similarity ({PRIMARY}, the "
-        f"declared measure; {count(n['pairs'], 'pair')} of {count(n['intermediate'], 'intermediate')} and "
-        f"{count(n['target'], 'target')}, pairs that share training data apart); permuting whole tasks, "
+        f"{verdict(regression)}: {effect(regression)} of zero-shot gain per interquartile range of similarity "
+        f"({PRIMARY}, the declared measure; {count(n['pairs'], 'pair')} of "
+        f"{count(n['intermediate'], 'intermediate')} and {count(n['target'], 'target')}, pairs that share training "
+        "data apart); permuting whole tasks, "
         f"{p_value(permutation.p)}."
     )
 
@@ -172,7 +172,11 @@ def _findings(regression: Inference, every: Inference, power: Inference) -> tupl
         texts.append(
             f"With pairs that share training data the slope is {points(row['estimate'])} ({p_value(row['p'])})."
         )
-    clear = [f"{row.term} ({p_value(row.p)})" for row in every.table.itertuples() if row.p < 0.05]
+    clear = [
+        f"{term} ({p_value(p)})"
+        for term, p in zip(every.table["term"], every.table["p"], strict=True)
+        if p < 0.05
+    ]
     texts.append(
         f"Of {count(len(every.table), 'measure')}, adjusted together by max-T at .05: {listed(clear, 10)}."
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.inference.multiplicity import holm
+from analyses.inference.result import Inference
 from analyses.questions.answer import Answer, Figure, unanswerable
 from analyses.questions.replicates import Replicates, replicate_forest, replicate_interval, replicates
 from analyses.questions.scores import UNIT, baseline_scores, main_scores
@@ -25,14 +26,19 @@ def minimal_pairs(languages: pd.DataFrame, pivot: str) -> dict[str, str]:
     )
     if pivot not in switches.index:
         return {}
-    roots = languages[languages["feature"] == "cognacy"].set_index("language")["value"]
+    rooted = languages[languages["feature"] == "cognacy"]
+    roots = dict(zip(rooted["language"], rooted["value"], strict=True))
+    names = [str(language) for language in switches.index]
+    holds = {
+        name: set(switches.columns[row == 1]) for name, row in zip(names, switches.to_numpy(), strict=True)
+    }
     found = {}
-    for language, row in switches.drop(index=pivot).iterrows():
-        changed = list(switches.columns[(row == 1) & (switches.loc[pivot] == 0)])
+    for language in holds:
+        changed = sorted(holds[language] - holds[pivot])
         if roots.get(language, 1.0) < 1:
             changed.append(f"cognacy={roots[language]:.2g}")
         if len(changed) == 1:
-            found[str(language)] = changed[0]
+            found[language] = changed[0]
     return found
 
 
@@ -53,10 +59,10 @@ def answer(run: Run) -> Answer | None:
             "The run cannot tell: no target has scores in the pivot and in a minimal pair.",
         )
     units = {
-        target: replicates(costs.loc[target].unstack("language")) for target in costs.index.unique("target")
+        str(target): replicates(rows.droplevel("target")) for target, rows in costs.groupby(level="target")
     }
     table = _table(units, pairs)
-    mean = replicates(costs.groupby([*UNIT, "language"]).mean().unstack("language"))
+    mean = replicates(_complete(costs).groupby(level=UNIT).mean())
     tests = {
         switch: replicate_interval(mean, language, f"{switch}: score minus pivot's, mean over targets")
         for language, switch in pairs.items()
@@ -76,13 +82,24 @@ def answer(run: Run) -> Answer | None:
     )
 
 
-def _costs(scores: pd.DataFrame, pairs: dict[str, str], pivot: str) -> pd.Series:
-    """Return score minus the pivot's by (target, checkpoint, seed, language), minimal pairs only."""
-    wide = scores.set_index(["target", *UNIT, "language"])["value"].unstack("language")
+def _costs(scores: pd.DataFrame, pairs: dict[str, str], pivot: str) -> pd.DataFrame:
+    """Return score minus the pivot's, rows (target, checkpoint, seed) and a column a minimal pair."""
+    wide = scores.pivot_table(index=["target", *UNIT], columns="language", values="value")
     if pivot not in wide:
-        return pd.Series(dtype=float)
+        return pd.DataFrame()
     here = [language for language in pairs if language in wide]
-    return wide[here].sub(wide[pivot], axis=0).stack().dropna()
+    return wide[here].sub(wide[pivot], axis=0).dropna(how="all")
+
+
+def _complete(costs: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the targets that every replicate has in every language, so that means compare."""
+    n_units = len(costs.groupby(level=UNIT))
+    kept = [
+        target
+        for target, rows in costs.groupby(level="target")
+        if len(rows) == n_units and rows.notna().all(axis=None)
+    ]
+    return costs[costs.index.get_level_values("target").isin(kept)]
 
 
 def _table(units: dict[str, Replicates], pairs: dict[str, str]) -> pd.DataFrame:
@@ -92,25 +109,30 @@ def _table(units: dict[str, Replicates], pairs: dict[str, str]) -> pd.DataFrame:
             row = replicate_interval(replicate, language, pairs[language]).table.iloc[0].to_dict()
             rows.append({"target": target, "language": language, "switch": row.pop("term"), **row})
     table = pd.DataFrame(rows).drop(columns=["se", "df"])
-    if table["p"].notna().any():
-        table["p_holm"] = np.nan
-        judged = table["p"].notna()
-        table.loc[judged, "p_holm"] = holm(table.loc[judged, "p"].to_numpy())
-    return table.assign(replicates=[len(units[target].table) for target in table["target"]])
-
-
-def _sentence(tests: dict, units: Replicates) -> str:
-    worst = min(tests, key=lambda switch: tests[switch].estimate)
-    clear = [switch for switch, test in tests.items() if test.interval[1] < 0]
-    return (
-        f"Averaged over targets, {worst} costs most: {effect(tests[worst])}. "
-        f"Switches whose unadjusted interval lies below zero: {listed(clear)} "
-        f"({count(len(units.table), units.unit)}, {count(len(tests), 'switch')} tried)."
+    return table.assign(
+        p_holm=holm(table["p"].to_numpy()),
+        replicates=[len(units[target].table) for target in table["target"]],
     )
 
 
+def _sentence(tests: dict[str, Inference], units: Replicates) -> str:
+    worst = min(tests, key=lambda switch: tests[switch].estimate)
+    costs = f"averaged over targets, {worst} costs most: {effect(tests[worst])}"
+    tried = count(len(tests), "switch")
+    if not units.enough:
+        return f"Not judged: {costs} ({units.described}, {tried} tried)."
+    shown = f"a cost is shown for {listed(_costly(tests), 10)} ({units.described}; Holm over {tried} at .05)"
+    return f"{costs[0].upper()}{costs[1:]}; {shown}."
+
+
+def _costly(tests: dict[str, Inference]) -> list[str]:
+    """Return the switches whose cost is shown, p adjusted over all of them."""
+    adjusted = holm(np.array([test.p for test in tests.values()]))
+    return [s for (s, test), p in zip(tests.items(), adjusted, strict=True) if p < 0.05 and test.estimate < 0]
+
+
 def _not_shown(tests: dict) -> tuple[str, ...]:
-    unclear = [switch for switch, test in tests.items() if not test.interval[1] < 0]
+    unclear = [switch for switch in tests if switch not in _costly(tests)]
     return (f"A cost of: {listed(unclear, 10)}.",) if unclear else ()
 
 

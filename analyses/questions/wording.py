@@ -42,6 +42,17 @@ def effect(inference: Inference, unit: str = "points", digits: int = 1) -> str:
     return f"{text} ({interval(low, high, inference.level, digits)}, {p_value(inference.p)})"
 
 
+def verdict(inference: Inference) -> str:
+    """Return `Yes` where the interval lies above zero, `The opposite` below, `Not shown` around it.
+
+    `Not judged` stands where there is no interval because replicates are too few.
+    """
+    low, high = inference.interval
+    if math.isnan(low):
+        return "Not judged"
+    return "Yes" if low > 0 else "The opposite" if high < 0 else "Not shown"
+
+
 def count(n: int, noun: str) -> str:
     """Return `1 encoder`, `5 encoders`, `2 switches`."""
     if n == 1:

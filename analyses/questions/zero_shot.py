@@ -10,10 +10,11 @@ from analyses.outcomes import degradation
 from analyses.questions.answer import Answer, Figure, unanswerable
 from analyses.questions.replicates import Replicates, replicate_interval, replicates
 from analyses.questions.scores import UNIT, baseline_scores, main_scores, ordered_by_distance
-from analyses.questions.wording import count, effect, listed
+from analyses.questions.wording import count, effect, listed, verdict
 from analyses.run import Run
 
 NAME, TITLE = "zero-shot", "Zero-shot transfer"
+MEAN = "mean over targets"
 QUESTION = "Do targets trained in the pivot work in other languages, beyond what shared vocabulary gives?"
 
 
@@ -47,6 +48,7 @@ def answer(run: Run) -> Answer | None:
             "Degradation from the pivot (points)": _degradation(scores, run, order),
         },
         inferences=tests,
+        primary_test=MEAN,
         figures=(_figure(wide, order),),
         what_would_change="More pretrained encoders, each with its control; fine-tuning seeds narrow nothing here.",
         not_shown=_not_shown(tests),
@@ -70,21 +72,20 @@ def _by_target(outside: pd.DataFrame) -> tuple[Replicates, str]:
 
 def _tests(units: Replicates) -> dict:
     null = "pretraining makes no difference to the zero-shot score"
-    table = units.table.assign(**{"mean over targets": units.table.mean(axis=1, skipna=False)})
+    table = units.table.assign(**{MEAN: units.table.mean(axis=1, skipna=False)})
     units = Replicates(table, units.unit, units.n_encoders)
     return {
         name: replicate_interval(units, name, f"pretrained minus control, {name}", null)
-        for name in ["mean over targets", *table.columns[:-1]]
+        for name in [MEAN, *table.columns[:-1]]
     }
 
 
 def _sentence(first, tests: dict) -> str:
     above = [name for name, test in list(tests.items())[1:] if test.interval[0] > 0]
-    verdict = "Yes" if first.interval[0] > 0 else "Not shown"
     targets = count(len(tests) - 1, "target")
     return (
-        f"{verdict}: averaged over {targets} and all zero-shot languages, pretrained encoders score {effect(first)} "
-        f"over their no-pretraining controls (n = {count(first.counts['replicates'], 'encoder')}); "
+        f"{verdict(first)}: averaged over {targets} and all zero-shot languages, pretrained encoders score "
+        f"{effect(first)} over their no-pretraining controls ({count(first.counts['replicates'], 'encoder')}); "
         f"the interval by target lies above zero for {listed(above, 12)}."
     )
 
@@ -101,7 +102,8 @@ def _table(wide: pd.DataFrame, order: list[str]) -> pd.DataFrame:
         for language in order:
             if language not in cells.index.get_level_values("language"):
                 continue
-            units = replicates(cells.xs(language, level="language").droplevel("target"))
+            here = cells[cells.index.get_level_values("language") == language]
+            units = replicates(here.droplevel(["target", "language"]))
             test = replicate_interval(units, "difference", "")
             low, high = test.interval
             means = units.table.mean()
@@ -131,16 +133,15 @@ def _degradation(scores: pd.DataFrame, run: Run, order: list[str]) -> pd.DataFra
     table = by_encoder.groupby(["target", "language"]).agg(
         **{name: (name, "mean") for name in columns}, encoders=("degradation", "size")
     )
-    place = {language: i for i, language in enumerate(order)}
-    return table.reset_index().sort_values(
-        ["target", "language"], key=lambda c: c.map(place).fillna(0) if c.name == "language" else c
-    )
+    near_first = table.reset_index().sort_values("language", key=lambda names: names.map(order.index))
+    return near_first.sort_values("target", kind="stable")
 
 
 def _figure(wide: pd.DataFrame, order: list[str]) -> Figure:
     cells = wide.groupby(["target", "checkpoint", "language"])[["pretrained", "control"]].mean()
-    dots = cells.rename_axis(columns="series").stack().rename("value").reset_index()
-    dots = dots.rename(columns={"target": "panel", "language": "label"})
+    names = {"target": "panel", "language": "label"}
+    dots = cells.reset_index().rename(columns=names)
+    dots = dots.melt(["panel", "label", "checkpoint"], ["pretrained", "control"], "series", "value")
     means = dots.groupby(["panel", "label", "series"])["value"].mean().rename("estimate").reset_index()
     means = means.sort_values("label", key=lambda labels: labels.map(order.index), kind="stable")
     means = means.sort_values(["panel", "series"], ascending=[True, False], kind="stable")

@@ -43,7 +43,7 @@ class Overview:
 
 def overview(run: Run, found: list[Answer]) -> Overview:
     """Return the facts of a run."""
-    covered = coverage(run.results)
+    covered = coverage(run.results, run.planned)
     return Overview(
         name=str(run.grid.get("name", run.name)),
         description=str(run.grid.get("description", "")),

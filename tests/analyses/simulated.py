@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from simxfer.schema import RESULTS, validate
+from simxfer.tasks.intermediate import tasks_of
 from simxfer.tasks.world import WORLD_LANGUAGES
 from simxfer.world.languages import languages_table, true_distance
 
@@ -105,3 +106,26 @@ def _row(checkpoint, seed, target, split, intermediate, language, score):
         "value": float(np.clip(score, 0, 100)), "n_examples": 240, "flags": "",
         "stage": f"{checkpoint}{intermediate}{target}{seed}",
     }  # fmt: skip
+
+
+def write_samples(directory: Path, n: int = 24, dimensions: int = 8) -> None:
+    """Add sample texts, subword counts and embeddings: a task is a point of its own, texts scatter around it."""
+    rng = np.random.default_rng(1)
+    tasks = sorted({t for s in INTERMEDIATES for t in tasks_of(s)} | set(TOP) - {"w-tatoeba"})
+    sides = [(task, "test" if task in TOP else "train") for task in tasks]
+    rows = pd.DataFrame(
+        [
+            {"task": task, "language": PIVOT, "split": split, "example_id": f"{task}{i}", "text": f"text {i}"}
+            for task, split in sides
+            for i in range(n)
+        ]
+    )
+    places = {task: rng.normal(0, 1, dimensions) for task in tasks}
+    (directory / "samples").mkdir(exist_ok=True)
+    (directory / "representations").mkdir(exist_ok=True)
+    rows.to_parquet(directory / "samples" / "samples.parquet")
+    for checkpoint in pd.read_parquet(directory / "results.parquet")["checkpoint"].unique():
+        stem = directory / "representations" / checkpoint.replace("/", "__")
+        values = np.stack([places[task] for task in rows["task"]]) + rng.normal(0, 1, (len(rows), dimensions))
+        np.savez(stem.with_name(stem.name + ".npz"), embeddings=values)
+        rows.drop(columns="text").to_parquet(stem.with_name(stem.name + ".parquet"))
