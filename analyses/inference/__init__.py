@@ -30,6 +30,15 @@ PROCEDURES: dict[str, Procedure] = {
     "pair_regression": Procedure(
         f"{_HERE}.pairs:pair_regression", True, "an outcome on a similarity that varies by pair of tasks"
     ),
+    "pair_interaction": Procedure(
+        f"{_HERE}.interaction:pair_interaction", True, "does a similarity matter alike under two methods"
+    ),
+    "leave_one_out": Procedure(
+        f"{_HERE}.influence:leave_one_out", True, "does a slope hang on one task or one language"
+    ),
+    "specification_curve": Procedure(
+        f"{_HERE}.multiverse:specification_curve", True, "all defensible analyses judged as one"
+    ),
     "permute_tasks": Procedure(
         f"{_HERE}.task_permutation:permute_tasks",
         True,
@@ -70,6 +79,9 @@ _HELPERS: dict[str, str] = {
     "pair_table": f"{_HERE}.pairs:pair_table",
     "Truth": f"{_HERE}.simulate:Truth",
     "simulate_grid": f"{_HERE}.simulate:simulate_grid",
+    "collinearity": f"{_HERE}.influence:collinearity",
+    "error_rates": f"{_HERE}.rates:error_rates",
+    "simulate_families": f"{_HERE}.simulate:simulate_families",
     "simulate_results": f"{_HERE}.simulate:simulate_results",
 }
 

@@ -1,7 +1,7 @@
 """Mantel's test of two distance matrices, plain and partial: descriptive only.
 
-Under shared ancestry of the languages it rejects a true null far too often (.12-.63 at nominal .05 in this
-toolkit's calibration; Guillot and Rousset 2013, Methods Ecol. Evol. 4: 336-344). Use `pgls` for a test.
+Under shared ancestry of the languages it rejects a true null far too often (Guillot and Rousset 2013, Methods
+Ecol. Evol. 4: 336-344; its measured error is among the notes of every result). Use `pgls` for a test.
 """
 
 from math import factorial
@@ -18,6 +18,7 @@ from analyses.inference.permutation import (
     permutation_p,
     standardised,
 )
+from analyses.inference.rates import measured
 from analyses.inference.result import Inference
 from simxfer.errors import InputError
 
@@ -51,7 +52,10 @@ def mantel(
     vectors = [standardised(m[upper], "distances", method) for m in matrices]
     r, null, exact = _null(vectors, upper, rng, permutations)
     row = {"term": "correlation of distances", "estimate": r, "low": np.nan, "high": np.nan}
-    notes = ["descriptive: items with shared ancestry make it reject a true null too often"]
+    notes = [
+        "descriptive: items with shared ancestry make it reject a true null too often",
+        *measured("mantel"),
+    ]
     return Inference(
         procedure="mantel" if control is None else "mantel (partial)",
         null="no association: the items of one matrix are exchangeable",

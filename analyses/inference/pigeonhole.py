@@ -13,6 +13,7 @@ import pandas as pd
 
 from analyses.inference.checks import complete_rows
 from analyses.inference.permutation import BATCH_NUMBERS
+from analyses.inference.rates import measured
 from analyses.inference.result import Inference
 from simxfer.errors import InputError
 
@@ -69,9 +70,10 @@ def crossed_bootstrap(
         estimate, draws = _resample(frame, value, list(factors), statistic, rng, resamples)
         low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
         if min(sizes.values()) < FEW_LEVELS:
-            notes.append(
-                f"few levels ({min(sizes.values())}): the interval is too short; see the calibration table"
-            )
+            notes += [
+                f"few levels ({min(sizes.values())}): the interval is too short",
+                *measured("crossed_bootstrap"),
+            ]
     name = statistic if isinstance(statistic, str) else getattr(statistic, "__name__", "statistic")
     row = {"term": f"{name} of {value}", "estimate": estimate, "low": low, "high": high, "p": np.nan}
     return Inference(

@@ -134,3 +134,18 @@ def _language_effects(rng: np.random.Generator, truth: Truth) -> np.ndarray:
     if truth.language_covariance is None:
         return effects
     return effects @ np.linalg.cholesky(truth.language_covariance).T
+
+
+def simulate_families(
+    rng: np.random.Generator, families: int = 6, size: int = 4, depth: int = 3
+) -> pd.DataFrame:
+    """Return family membership `F_...` of families x size languages: binary branching at each of `depth`
+    nodes.
+    """
+    rows = []
+    for family in range(families):
+        for _ in range(size):
+            turns = rng.integers(0, 2, depth - 1)
+            names = [f"F_{family}" + "".join(f".{turn}" for turn in turns[:i]) for i in range(depth)]
+            rows.append(dict.fromkeys(names, 1))
+    return pd.DataFrame(rows, index=language_names(len(rows))).fillna(0).astype(int)

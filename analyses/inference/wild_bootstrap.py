@@ -14,8 +14,9 @@ import pandas as pd
 from scipy import optimize
 
 from analyses.inference.checks import complete_rows
-from analyses.inference.cluster_robust import Clustering, clusterings, design
+from analyses.inference.cluster_robust import Clustering, clusterings, design, positive_sum
 from analyses.inference.permutation import permutation_p
+from analyses.inference.rates import measured
 from analyses.inference.result import Inference
 
 WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])
@@ -46,7 +47,7 @@ class _Regression:
         shift = weights @ np.bincount(drawn, self.a * rest, minlength=G)
         inner = np.zeros((G, self.X.shape[1]))
         np.add.at(inner, drawn, self.X * rest[:, None])
-        variance = np.zeros(len(weights))
+        parts = []
         for codes, factor, H in zip(
             self.clustering.codes, self.clustering.weights, self.clustering.levels, strict=True
         ):
@@ -54,9 +55,8 @@ class _Regression:
             np.add.at(own, (drawn, codes), self.a * rest)
             picked = np.zeros((H, self.X.shape[1]))
             np.add.at(picked, codes, self.X * self.a[:, None])
-            variance += factor * ((weights @ (own - inner @ self.bread @ picked.T)) ** 2).sum(axis=1)
-        # A two-way variance can come out negative; such a draw counts as extreme.
-        return np.where(variance > 0, shift / np.sqrt(np.maximum(variance, 1e-300)), np.inf)
+            parts.append(factor * ((weights @ (own - inner @ self.bread @ picked.T)) ** 2).sum(axis=1))
+        return shift / np.sqrt(positive_sum(np.array(parts))[0])
 
     def observed(self, slope: float) -> float:
         """Return t of the data themselves: with all weights 1 the draw is y."""
@@ -102,6 +102,7 @@ def wild_cluster_bootstrap(
     step = abs(estimate / t) or 1.0
     low, high = (_limit(regression, weights, estimate, side * step, 1 - level) for side in (-1, 1))
     two_way = len(clusters) == 2
+    notes += measured("wild_cluster_bootstrap")
     if two_way:
         notes.append("two-way: exploratory, its error rates are not established")
     p = regression.p(weights, 0.0)

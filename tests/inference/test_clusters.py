@@ -54,16 +54,10 @@ def test_draws_equal_refitted_samples(clusters):
     Z = np.column_stack([np.ones(len(data)), data["z"]])
     fitted = Z @ np.linalg.lstsq(Z, data["gain"], rcond=None)[0]
     codes = pd.factorize(data["target"], sort=True)[0]
-    compared = 0
     for w, t in zip(weights, fast.distribution, strict=True):
         star = data.assign(gain=fitted + (data["gain"] - fitted) * w[codes])
-        try:
-            slow = cluster_ols(star, "gain", ["similarity", "z"], clusters).table["statistic"].iloc[0]
-        except InputError:  # A two-way variance that is not positive, of either regressor.
-            continue
-        compared += 1
+        slow = cluster_ols(star, "gain", ["similarity", "z"], clusters).table["statistic"].iloc[0]
         assert t == pytest.approx(slow)
-    assert compared >= 10
 
 
 def test_interval_inverts_the_test():
@@ -95,23 +89,3 @@ def test_webb_weights_have_mean_zero_and_variance_one():
 def test_refusals(change, clusters, message):
     with pytest.raises(InputError, match=message):
         cluster_ols(change(grid()), "gain", ["similarity", "z"], clusters)
-
-
-@pytest.mark.slow
-def test_type_one_errors_are_what_the_docs_say():
-    """1,000 grids, slope zero: not recommended at pair level, and this is by how much they miss nominal
-    .05.
-    """
-    rng = np.random.default_rng(51)
-    found = {"two-way": [], "wild": []}
-    for _ in range(1000):
-        data = simulate_grid(rng, Truth(languages=1, seeds=1))
-        found["two-way"].append(
-            cluster_ols(data, "gain", ["similarity"], ["intermediate", "target"]).p < 0.05
-        )
-        wild = wild_cluster_bootstrap(data, "gain", "similarity", ["intermediate"], rng=rng, draws=199)
-        found["wild"].append(wild.p <= 0.05)
-    rates = {name: float(np.mean(p)) for name, p in found.items()}
-    print(f"type I of cluster-robust tests, similarity with task means: {rates}")
-    assert rates["two-way"] <= 0.25
-    assert rates["wild"] <= 0.6

@@ -126,25 +126,3 @@ def test_notes_tell_of_small_grids_missing_rows_and_missing_pairs():
     assert "1 of 38 rows dropped" in text
     assert "small grid" in text
     assert "1 of 20 pairs are missing" in text
-
-
-DESIGNS = {
-    "strong null": Truth(languages=1, seeds=1),
-    "slopes by target": Truth(languages=1, seeds=1, slope_by_target=1.0),
-    "slopes by both": Truth(languages=1, seeds=1, slope_by_source=1.0, slope_by_target=1.0),
-    "unbalanced": Truth(languages=1, seeds=1, slope_by_source=0.7, slope_by_target=0.7, missing=0.15),
-    "blocks": Truth(languages=1, seeds=1, slope_by_target=0.7, kinds=3, block=2.0),
-    "few sources": Truth(sources=5, languages=1, seeds=1, slope_by_source=1.0, slope_by_target=1.0),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("design", DESIGNS)
-def test_type_one_error_under_known_truth(design):
-    """2,000 grids with a mean slope of zero at nominal .05; .065 leaves 3 standard errors of simulation."""
-    truth = DESIGNS[design]
-    kind = ("intermediate_kind", "target_kind") if truth.kinds else None
-    rng = np.random.default_rng(20)
-    rejected = [pair_regression(simulate_grid(rng, truth), kind=kind).p < 0.05 for _ in range(2000)]
-    print(f"pair_regression, {design}: type I {np.mean(rejected):.3f}")
-    assert np.mean(rejected) <= 0.065

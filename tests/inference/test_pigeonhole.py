@@ -83,19 +83,3 @@ def test_refusals():
         crossed_bootstrap(grid(), "gain", (), rng=rng)
     with pytest.raises(InputError, match="Did you mean 'target'"):
         crossed_bootstrap(grid(), "gain", ("targets",), rng=rng)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("levels", "least"), [(9, 0.85), (30, 0.92)])
-def test_coverage_of_the_mean(levels, least):
-    """1,000 grids with true mean gain 0: a percentile interval of nominal .95."""
-    rng = np.random.default_rng(41)
-    truth = Truth(sources=levels, targets=levels, languages=1, seeds=1)
-    covered = []
-    for _ in range(1000):
-        low, high = crossed_bootstrap(
-            simulate_grid(rng, truth), "gain", FACTORS, rng=rng, resamples=499
-        ).interval
-        covered.append(low <= 0 <= high)
-    print(f"crossed_bootstrap, {levels} x {levels}: coverage {np.mean(covered):.3f}")
-    assert least <= np.mean(covered) <= 0.97

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,9 @@ def test_import_is_light():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_name_is_also_a_module():
+    """An imported submodule would hide a function of the same name."""
+    modules = {path.stem for path in Path(inference.__file__).parent.glob("*.py")}
+    assert not modules & set(inference.__all__)

@@ -1,0 +1,113 @@
+"""How much does a conclusion hang on one task or one language? And how entangled are the regressors?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analyses.inference.checks import complete_rows, require_varying
+from analyses.inference.pairs import pair_regression
+from analyses.inference.result import Inference
+from simxfer.errors import InputError
+
+
+def leave_one_out(
+    data: pd.DataFrame,
+    outcome: str = "gain",
+    similarity: str = "similarity",
+    source: str = "intermediate",
+    target: str = "target",
+    language: str = "language",
+    *,
+    kind: tuple[str, str] | None = None,
+    level: float = 0.95,
+) -> Inference:
+    """Repeat `pair_regression` without each source, each target and each language.
+
+    Returns:
+        Row `all` (the headline), then one row a left-out level with `factor`, `left_out` and `shift`, the
+        change of the slope in standard errors of the whole fit; the largest shifts first. A note tells
+        whether any of them takes the slope across zero or p across .05.
+
+    Raises:
+        InputError: as `pair_regression`, also for a reduced table (three tasks leave two).
+    """
+    arguments = (outcome, similarity, source, target, language)
+    whole = pair_regression(data, *arguments, kind=kind, level=level)
+    first = whole.table.iloc[0]
+    rows = []
+    for factor in (name for name in (source, target, language) if name in data.columns):
+        levels = sorted(data[factor].dropna().unique())
+        for left_out in levels if len(levels) > 1 else []:
+            part = pair_regression(data[data[factor] != left_out], *arguments, kind=kind, level=level)
+            row = part.table.iloc[0]
+            shift = (row["estimate"] - first["estimate"]) / first["se"]
+            rows.append(
+                {**row, "term": f"without {left_out}", "factor": factor, "left_out": left_out, "shift": shift}
+            )
+    table = pd.DataFrame(rows).sort_values("shift", key=np.abs, ascending=False, kind="stable")
+    head = pd.DataFrame([{**first, "term": "all", "factor": "", "left_out": "", "shift": 0.0}])
+    return Inference(
+        procedure="leave_one_out",
+        null=whole.null,
+        table=pd.concat([head, table], ignore_index=True),
+        counts=whole.counts,
+        level=level,
+        distribution=table["estimate"].to_numpy(),
+        notes=(*whole.notes, *_notes(first, table)),
+        references=whole.references,
+    )
+
+
+def _notes(first: pd.Series, table: pd.DataFrame) -> list[str]:
+    turned = table.loc[np.sign(table["estimate"]) != np.sign(first["estimate"]), "left_out"]
+    crossed = table.loc[(table["p"] < 0.05) != (first["p"] < 0.05), "left_out"]
+    return [
+        f"{what} without {', '.join(map(str, names))}"
+        for what, names in (("the slope changes its sign", turned), ("p crosses .05", crossed))
+        if len(names)
+    ]
+
+
+def collinearity(data: pd.DataFrame, columns: Sequence[str], within: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the variance inflation factor of each regressor and its largest correlation with another.
+
+    Args:
+        columns: at least two numeric columns. within: labels, such as ("intermediate", "target"): their rows
+            are averaged first, so that repeated rows do not count.
+
+    Returns:
+        Columns term, vif (1 to infinity; 10 is the usual alarm: Belsley, Kuh and Welsch 1980), correlation,
+        with.
+
+    Raises:
+        InputError: unknown columns, infinite or constant values, fewer than two columns.
+    """
+    if len(columns) < 2:
+        raise InputError(f"collinearity of {list(columns)}: expected at least two columns")
+    frame, _ = complete_rows(data, list(columns), list(within))
+    if within:
+        frame = frame.groupby(list(within))[list(columns)].mean()
+    for name in columns:
+        require_varying(frame[name].to_numpy(), name)
+    correlations = np.corrcoef(frame[list(columns)].to_numpy().T)
+    others = np.abs(correlations - np.eye(len(columns)))
+    nearest = others.argmax(axis=1)
+    unexplained = np.array([_unexplained(frame[list(columns)].to_numpy(), j) for j in range(len(columns))])
+    with np.errstate(divide="ignore"):
+        vif = np.where(unexplained < 1e-12, np.inf, 1 / unexplained)
+    return pd.DataFrame(
+        {
+            "term": list(columns),
+            "vif": vif,
+            "correlation": correlations[np.arange(len(columns)), nearest],
+            "with": [columns[j] for j in nearest],
+        }
+    )
+
+
+def _unexplained(values: np.ndarray, j: int) -> float:
+    """Return 1 - R^2 of column j on the others."""
+    rest = np.column_stack([np.ones(len(values)), np.delete(values, j, axis=1)])
+    residual = values[:, j] - rest @ np.linalg.lstsq(rest, values[:, j], rcond=None)[0]
+    return float((residual**2).sum() / ((values[:, j] - values[:, j].mean()) ** 2).sum())

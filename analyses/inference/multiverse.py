@@ -1,0 +1,151 @@
+"""The specification curve: every defensible analysis at once, judged as a whole.
+
+Simonsohn, Simmons and Nelson 2020 (Nat. Hum. Behav. 4: 1208-1214): run all combinations of outcome,
+similarity measure, controls and blocks; show them sorted; and test the curve (its median, and how many
+specifications are significant in the dominant direction) against the curves of permuted data. Whole tasks are
+permuted, the same way in every specification.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analyses.inference.permutation import permutation_p
+from analyses.inference.result import Inference
+from analyses.inference.task_permutation import task_null, task_tables
+from simxfer.errors import InputError
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """Observed t (N,), null t (B, N), slopes (N,) and degrees of freedom (N,) of N specifications."""
+
+    observed: np.ndarray
+    null: np.ndarray
+    slopes: np.ndarray
+    df: np.ndarray
+
+
+def specification_curve(
+    data: pd.DataFrame,
+    outcomes: Sequence[str],
+    similarities: Sequence[str],
+    controls: Sequence[Sequence[str]] = ((),),
+    source: str = "intermediate",
+    target: str = "target",
+    language: str = "language",
+    *,
+    rng: np.random.Generator,
+    kind: tuple[str, str] | None = None,
+    permutations: int = 1999,
+) -> Inference:
+    """Test outcomes x similarities x sets of controls as one curve.
+
+    Args:
+        controls: sets of covariates that vary by pair; () is no control.
+        kind: columns with the kinds of both tasks: tasks move within kinds in all specifications, because a
+            curve needs one permutation scheme.
+            The other arguments are those of `permute_tasks`.
+
+    Returns:
+        Rows `median of the curve` (partial r) and `share significant` (p < .05 in the dominant direction),
+        judged by permutation; then one row a specification, sorted by partial r, with slope, r, single p,
+        outcome, similarity, controls.
+
+    Raises:
+        InputError: as `permute_tasks`; no specification.
+    """
+    specifications = list(product(outcomes, similarities, [tuple(c) for c in controls]))
+    if not specifications:
+        raise InputError(
+            "no specification; name at least one outcome, one similarity and one set of controls"
+        )
+    where = (source, target, language)
+    complete = data.dropna(subset=list({*outcomes, *similarities, *(name for c in controls for name in c)}))
+    curve, counts = _curve(complete, specifications, where, kind, rng, permutations)
+    r = _partial_r(curve.observed, curve.df)
+    table = pd.DataFrame([*_as_a_whole(curve), *_single_rows(curve, specifications, r)])
+    dropped = len(data) - len(complete)
+    return Inference(
+        procedure="specification_curve",
+        null="no association in any specification: task labels are exchangeable",
+        table=table,
+        counts={**counts, "specifications": len(specifications), "permutations": len(curve.null)},
+        distribution=np.median(_partial_r(curve.null, curve.df), axis=1),
+        notes=(f"{dropped} of {len(data)} rows dropped: a value is missing",) if dropped else (),
+        references=("Simonsohn, Simmons and Nelson 2020", "Dekker, Krackhardt and Snijders 2007"),
+    )
+
+
+def _curve(
+    data: pd.DataFrame,
+    specifications: list[tuple[str, str, tuple[str, ...]]],
+    where: tuple[str, str, str],
+    kind: tuple[str, str] | None,
+    rng: np.random.Generator,
+    permutations: int,
+) -> tuple[_Curve, dict[str, int]]:
+    """Return t of every specification, observed and under shared permutations, and the counts."""
+    seed = int(rng.integers(2**63))
+    observed, null, slopes, df, counts = [], [], [], [], {}
+    for outcome, similarity, covariates in specifications:
+        tables, grid, _ = task_tables(data, outcome, [similarity], *where, covariates, kind)
+        # The same seed gives the same orders of tasks in every specification.
+        drawn, seen, _ = task_null(tables, np.random.default_rng(seed), permutations=permutations)
+        observed.append(seen[0])
+        null.append(drawn[:, 0])
+        slopes.append(tables.slopes[0])
+        df.append(tables.df)
+        counts = {where[0]: grid.shape[0], where[1]: grid.shape[1], "pairs": int(tables.present.sum())}
+    return _Curve(np.array(observed), np.stack(null, axis=1), np.array(slopes), np.array(df)), counts
+
+
+def _as_a_whole(curve: _Curve) -> list[dict[str, object]]:
+    """Return the two joint tests."""
+    r, null_r = _partial_r(curve.observed, curve.df), _partial_r(curve.null, curve.df)
+    critical = stats.t.ppf(0.975, curve.df)
+    median = float(np.median(r))
+    share, null_share = (_dominant_share(t, critical) for t in (curve.observed[None], curve.null))
+    rows = [
+        ("median of the curve", median, permutation_p(np.median(null_r, axis=1), median, exact=False)),
+        ("share significant", float(share[0]), permutation_p(null_share, float(share[0]), False, "greater")),
+    ]
+    return [
+        {"term": term, "estimate": value, "low": np.nan, "high": np.nan, "p": p} for term, value, p in rows
+    ]
+
+
+def _dominant_share(t: np.ndarray, critical: np.ndarray) -> np.ndarray:
+    """Return the share of specifications significant in the direction of the median, (B,)."""
+    direction = np.where(np.median(t, axis=1, keepdims=True) >= 0, 1.0, -1.0)
+    return (direction * t > critical).mean(axis=1)
+
+
+def _single_rows(
+    curve: _Curve, specifications: list[tuple[str, str, tuple[str, ...]]], r: np.ndarray
+) -> list[dict[str, object]]:
+    """Return one row a specification, sorted by partial r."""
+    rows = []
+    for i in np.argsort(r, kind="stable"):
+        outcome, similarity, controls = specifications[i]
+        given = f" | {', '.join(controls)}" if controls else ""
+        p = permutation_p(curve.null[:, i], float(curve.observed[i]), exact=False)
+        named = {"outcome": outcome, "similarity": similarity, "controls": ", ".join(controls)}
+        row = {
+            "term": f"{outcome} ~ {similarity}{given}",
+            "estimate": r[i],
+            "low": np.nan,
+            "high": np.nan,
+            "p": p,
+        }
+        rows.append({**row, "slope": curve.slopes[i], **named})
+    return rows
+
+
+def _partial_r(t: np.ndarray, df: np.ndarray) -> np.ndarray:
+    """Return the partial correlation of t."""
+    return t / np.sqrt(t**2 + df)
