@@ -27,7 +27,6 @@ from simxfer.world.ontology import (
     IS_COUNTABLE,
     IS_NAME,
     N_CONCEPTS,
-    N_NOUNS,
     RANK,
     VERB_FRAMES,
 )
