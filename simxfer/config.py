@@ -4,7 +4,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from simxfer.encoders import resolve_encoder
 from simxfer.errors import InputError, nearest, unknown
@@ -49,15 +59,72 @@ class Override(Strict):
     stride: Annotated[int, Field(ge=0)] | None = None
     micro_batch_size: Annotated[int, Field(ge=0)] | None = None
 
+    @model_validator(mode="after")
+    def _one_length(self) -> "Override":
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("steps and epochs both say how long to train; give one of them")
+        return self
+
+
+def _intermediate(text: str) -> str:
+    name = canonical(text)
+    for task in tasks_of(name):
+        if "intermediate" not in TASKS[task].roles:
+            known = [t.name for t in TASKS.values() if "intermediate" in t.roles]
+            raise ValueError(f"task {task!r} is a target only; intermediates: {', '.join(known)}")
+    return name
+
+
+def _target(name: str) -> str:
+    if "target" not in get_task(name).roles:
+        known = [task.name for task in TASKS.values() if "target" in task.roles]
+        raise ValueError(f"task {name!r} is an intermediate only; targets: {', '.join(known)}")
+    return name
+
+
+def _language(code: str) -> str:
+    known = {code for task in TASKS.values() for code in task.languages}
+    if not is_language(code) or code not in known:
+        raise ValueError(unknown("language", code, known))
+    return code
+
+
+def _method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(unknown("method", name, METHODS))
+    return name
+
+
+def _encoder(name: str) -> str:
+    return resolve_encoder(name).name
+
+
+def _overridden(name: str) -> str:
+    return name if name == "*" else get_task(name).name
+
+
+# Names are checked one by one, so that each fault is reported with its own line.
+Intermediate = Annotated[str, AfterValidator(_intermediate)]
+Target = Annotated[str, AfterValidator(_target)]
+Language = Annotated[str, AfterValidator(_language)]
+Method = Annotated[str, AfterValidator(_method)]
+EncoderName = Annotated[str, AfterValidator(_encoder)]
+Overridden = Annotated[str, AfterValidator(_overridden)]
+Seed = Annotated[int, Field(ge=0)]
+Languages = Annotated[
+    Annotated[Literal["all"], Tag("all")] | Annotated[tuple[Language, ...], Tag("list")],
+    Discriminator(lambda value: "all" if isinstance(value, str) else "list"),
+]
+
 
 class Block(Strict):
     """A part of a grid: every combination of what its lists name is a cell."""
 
-    intermediates: Annotated[tuple[str, ...], Field(min_length=1)]
+    intermediates: Annotated[tuple[Intermediate, ...], Field(min_length=1)]
     """`none`, a task, a sequence `a>b`, a mixture `a+b`, with languages `a@sw,ur` if not the pivot."""
-    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
     """Target tasks; each is trained in the pivot and tested in every language."""
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Seed, ...] = ()
     """Fine-tuning seeds of this block; the grid's if empty. The baseline `none`, which every gain shares, may
     have more."""
 
@@ -65,28 +132,6 @@ class Block(Strict):
     @classmethod
     def _no_twins(cls, values: tuple) -> tuple:
         return _without_twins(values)
-
-    @field_validator("intermediates")
-    @classmethod
-    def _known_intermediates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        names = tuple(canonical(value) for value in values)
-        if len(set(names)) < len(names):
-            raise ValueError("two intermediates are the same once blanks and order in mixtures are set aside")
-        for name in names:
-            for task in tasks_of(name):
-                if "intermediate" not in TASKS[task].roles:
-                    known = [t.name for t in TASKS.values() if "intermediate" in t.roles]
-                    raise ValueError(f"task {task!r} is a target only; intermediates: {', '.join(known)}")
-        return names
-
-    @field_validator("targets")
-    @classmethod
-    def _known_targets(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for name in values:
-            if "target" not in get_task(name).roles:
-                known = [task.name for task in TASKS.values() if "target" in task.roles]
-                raise ValueError(f"task {name!r} is an intermediate only; targets: {', '.join(known)}")
-        return values
 
 
 def _without_twins(values: tuple) -> tuple:
@@ -103,19 +148,19 @@ class Grid(Strict):
     """Name of the run directory."""
     description: str = ""
     """What the grid is for, in a sentence."""
-    encoders: Annotated[tuple[str, ...], Field(min_length=1)]
+    encoders: Annotated[tuple[EncoderName, ...], Field(min_length=1)]
     """Pretrained encoders: `world/w0-s0` (shipped), a local folder, or a hub id `org/name@revision`."""
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
     """What is crossed with what: intermediates and targets."""
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     """Fine-tuning seeds."""
-    languages: Literal["all"] | tuple[str, ...] = "all"
+    languages: Languages = "all"
     """Test languages; `all` means every language of each target."""
-    methods: tuple[str, ...] = ("full",)
+    methods: tuple[Method, ...] = ("full",)
     """Training methods with their parameters."""
     recipe: str = "world"
     """Named hyperparameters."""
-    overrides: dict[str, Override] = {}
+    overrides: dict[Overridden, Override] = {}
     """Hyperparameters by task that differ from the recipe; `*` stands for every task."""
     selection: Literal["last"] = "last"
     """Which checkpoint of a stage is used."""
@@ -141,42 +186,10 @@ class Grid(Strict):
     def _no_twins(cls, values: Any) -> Any:
         return values if isinstance(values, str) else _without_twins(values)
 
-    @field_validator("languages")
-    @classmethod
-    def _real_languages(cls, values: Any) -> Any:
-        known = {code for task in TASKS.values() for code in task.languages}
-        for code in () if values == "all" else values:
-            if not is_language(code) or code not in known:
-                raise ValueError(unknown("language", code, known))
-        return values
-
-    @field_validator("methods")
-    @classmethod
-    def _known_methods(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for name in values:
-            if name not in METHODS:
-                raise ValueError(unknown("method", name, METHODS))
-        return values
-
     @field_validator("recipe")
     @classmethod
     def _known_recipe(cls, value: str) -> str:
         return get_recipe(value).name
-
-    @field_validator("overrides")
-    @classmethod
-    def _known_overrides(cls, values: dict[str, Override]) -> dict[str, Override]:
-        for name in values:
-            if name != "*":
-                get_task(name)
-        return values
-
-    @field_validator("encoders")
-    @classmethod
-    def _known_encoders(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for name in values:
-            resolve_encoder(name)
-        return values
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Grid":
@@ -189,6 +202,23 @@ class Grid(Strict):
                         f"target {target!r} has no test data in any of the languages {list(self.languages)}; "
                         f"it has {list(TASKS[target].languages)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_encoders(self) -> "Grid":
+        tasks = {*self.targets, *(task for name in self.intermediates for task in tasks_of(name))}
+        longest = max(self.hyperparameters(task).max_length for task in tasks)
+        for encoder in map(resolve_encoder, self.encoders):
+            if encoder.positions and longest > encoder.positions:
+                raise ValueError(
+                    f"max_length {longest} is more than the {encoder.positions} subwords that encoder "
+                    f"{encoder.name!r} can read; lower it under overrides"
+                )
+            if encoder.layers and not -encoder.layers - 1 <= self.retrieval.layer <= encoder.layers:
+                raise ValueError(
+                    f"retrieval.layer is {self.retrieval.layer}, but encoder {encoder.name!r} has layers 0 "
+                    f"(embeddings) to {encoder.layers}"
+                )
         return self
 
     @property
@@ -240,16 +270,17 @@ def parse_grid(text: str, where: str = "grid") -> Grid:
     """Check the text of a grid file; see `load_grid`."""
     try:
         root = yaml.compose(text, yaml.SafeLoader)
-    except yaml.YAMLError as error:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date and is none
         raise InputError(f"{where} is not valid YAML: {error}") from None
     if not isinstance(root, yaml.MappingNode):
         raise InputError(f"{where}: expected keys and values such as 'name: my-grid', got something else")
     lines: dict[Location, int] = {}
     faults = _positions(root, (), lines)
     try:
-        grid = Grid.model_validate(yaml.safe_load(text))
+        grid = Grid.model_validate(value)
     except ValidationError as error:
-        faults += [_fault(dict(item), lines) for item in error.errors()]
+        faults += [_fault(dict(item), lines) for item in _causes(error)]
     if faults:
         listed = "\n".join(f"  line {line}: {what}" for line, what in sorted(faults))
         raise InputError(f"{where} has {len(faults)} fault{'s' * (len(faults) > 1)}:\n{listed}")
@@ -272,6 +303,17 @@ def _positions(node: yaml.Node, at: Location, lines: dict[Location, int]) -> lis
         for i, item in enumerate(node.value):
             faults += _positions(item, (*at, i), lines)
     return faults
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """Return pydantic's errors without those that only follow: a list is "too short" once its items are refused."""
+    errors = error.errors()
+
+    def follows(item: Any) -> bool:
+        deeper = (other["loc"] for other in errors if len(other["loc"]) > len(item["loc"]))
+        return item["type"] == "too_short" and any(loc[: len(item["loc"])] == item["loc"] for loc in deeper)
+
+    return [item for item in errors if not follows(item)]
 
 
 def _fault(error: dict[str, Any], lines: dict[Location, int]) -> tuple[int, str]:

@@ -8,9 +8,10 @@ model.safetensors, a tokenizer); anything else is a hub id, `org/name` or `org/n
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from simxfer.errors import InputError, unknown
 from simxfer.resources import data_path
@@ -38,6 +39,8 @@ class Encoder:
     """The artificial world it was pretrained on, if any."""
     layers: int = 0
     """Number of layers, 0 where the config is not at hand."""
+    positions: int = 0
+    """Longest input in subwords, 0 where the config is not at hand."""
 
     @property
     def is_local(self) -> bool:
@@ -82,14 +85,13 @@ def resolve_encoder(name: str) -> Encoder:
         InputError: no shipped encoder, folder or hub id can be meant, or a folder lacks a file.
     """
     if control := _RANDOM.match(name):
-        base = resolve_encoder(control[1])
-        return Encoder(name, base.model, base.location, base.revision, True, base.world, base.layers)
+        return replace(resolve_encoder(control[1]), name=name, random=True)
     if name.startswith("world/"):
         folder = data_path("encoders", name.removeprefix("world/"))
         if not (folder / "config.json").is_file():
             raise InputError(unknown("encoder", name, shipped_encoders()))
         card = json.loads((folder / "card.json").read_text())
-        return Encoder(name, card["model"], str(folder), world=card["world"], layers=_layers(folder))
+        return Encoder(name, card["model"], str(folder), world=card["world"], **_size(_config(folder)))
     if Path(name).is_dir():
         return _local(name)
     if _HUB_ID.match(name) and not name.startswith((".", "/")):
@@ -110,10 +112,22 @@ def _local(name: str) -> Encoder:
         raise InputError(
             f"encoder folder {name} lacks a tokenizer (tokenizer.json or sentencepiece.bpe.model)"
         )
-    config = json.loads((folder / "config.json").read_text())
-    model = f"{config.get('model_type', 'encoder')}-{config.get('hidden_size', 0)}x{_layers(folder)}"
-    return Encoder(name, model, str(folder), layers=_layers(folder))
+    config, size = _config(folder), _size(_config(folder))
+    model = f"{config.get('model_type', 'encoder')}-{config.get('hidden_size', 0)}x{size['layers']}"
+    return Encoder(name, model, str(folder), **size)
 
 
-def _layers(folder: Path) -> int:
-    return int(json.loads((folder / "config.json").read_text()).get("num_hidden_layers", 0))
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{folder / 'config.json'} is no JSON ({error}); save it with save_pretrained()"
+        ) from error
+
+
+def _size(config: dict[str, Any]) -> dict[str, int]:
+    """Return layers and longest input; RoBERTa and XLM-R count positions from the id of <pad> on, plus one."""
+    first = config.get("pad_token_id", 1) + 1 if "roberta" in config.get("model_type", "") else 0
+    positions = int(config.get("max_position_embeddings", 0))
+    return {"layers": int(config.get("num_hidden_layers", 0)), "positions": max(0, positions - first)}

@@ -39,8 +39,9 @@ class Hyperparameters:
     """Examples in memory at once; 0 means the whole batch. It never changes the effective batch."""
 
     def override(self, values: dict) -> "Hyperparameters":
-        """Return a copy with some values changed."""
-        return replace(self, **values)
+        """Return a copy with some values changed; `epochs` takes the place of `steps` and the other way round."""
+        length: dict = {"steps": 0, "epochs": 0.0} if {"steps", "epochs"} & set(values) else {}
+        return replace(self, **length | values)
 
     def as_dict(self) -> dict:
         """Return the values as a dict, for hashing and receipts."""
