@@ -90,17 +90,18 @@ def _null(
 ) -> tuple[float, np.ndarray, bool]:
     """Return the observed (partial) correlation, those of the permutations, and whether they are all."""
     n = int(upper[1].max()) + 1
-    square = np.zeros((n, n))
-    square[upper] = vectors[0]
-    square += square.T
-    fixed = np.stack(vectors[1:], axis=1)
+    squares = np.zeros((len(vectors), n, n))
+    squares[:, *upper] = vectors
+    squares += squares.transpose(0, 2, 1)
+    moved, fixed = squares[0].ravel(), squares[1:].reshape(-1, n * n).T / 2
     exact = factorial(n) <= permutations + 1
     orders = all_orders(n) if exact else rng.permuted(np.tile(np.arange(n), (permutations, 1)), axis=1)
-    batch = max(1, BATCH_NUMBERS // len(vectors[0]))
+    batch = max(1, BATCH_NUMBERS // n**2)
     pieces = [orders[i : i + batch] for i in range(0, len(orders), batch)]
-    cross = np.concatenate([square[piece[:, upper[0]], piece[:, upper[1]]] @ fixed for piece in pieces])
-    between = float(fixed[:, 0] @ fixed[:, -1])
-    observed = _partial((vectors[0] @ fixed)[None], between)[0]
+    flat = ((piece[:, :, None] * n + piece[:, None, :]).reshape(-1, n * n) for piece in pieces)
+    cross = np.concatenate([moved.take(index) @ fixed for index in flat])
+    between = float(vectors[1] @ vectors[-1])
+    observed = _partial((moved @ fixed)[None], between)[0]
     return float(observed), _partial(cross, between), exact
 
 

@@ -11,8 +11,8 @@ from simxfer.errors import InputError
 
 Method = Literal["pearson", "spearman"]
 Alternative = Literal["two-sided", "greater", "less"]
-BATCH_NUMBERS = 2_000_000
-"""Numbers gathered at a time (16 MB)."""
+BATCH_NUMBERS = 200_000
+"""Numbers gathered at a time: 1.6 MB stay in the cache; ten times as many took three times as long."""
 
 
 def permutation_p(

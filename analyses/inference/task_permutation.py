@@ -196,7 +196,7 @@ def _statistics(
     if not tables.present.all():
         return _overlap_statistics(moved, fixed, tables, flat)
     b = fixed.reshape(len(fixed), -1)
-    cross = moved.ravel()[flat] @ np.hstack([b.T, tables.covariates])
+    cross = moved.ravel().take(flat) @ np.hstack([b.T, tables.covariates])
     explained = (cross[:, len(b) :] ** 2).sum(axis=1)
     norms = ((moved**2).sum() - explained)[:, None] * (b**2).sum(axis=1)
     return _t(cross[:, : len(b)] / np.sqrt(norms), np.full(len(rows), tables.df))
