@@ -53,7 +53,7 @@ def leave_one_out(
         table=pd.concat([head, table], ignore_index=True),
         counts=whole.counts,
         level=level,
-        distribution=table["estimate"].to_numpy(),
+        distribution=table["statistic"].to_numpy(),
         notes=(*whole.notes, *_notes(first, table)),
         references=whole.references,
     )

@@ -133,7 +133,14 @@ def simultaneous_means(
     maxima = (np.abs(draws - estimate) / se).max(axis=1)
     half = np.quantile(maxima, level) * se
     p = [permutation_p(maxima, t, exact=False) for t in estimate / se]
-    columns = {"estimate": estimate, "low": estimate - half, "high": estimate + half, "p": p, "se": se}
+    columns = {
+        "estimate": estimate,
+        "low": estimate - half,
+        "high": estimate + half,
+        "p": p,
+        "se": se,
+        "statistic": estimate / se,
+    }
     table = pd.DataFrame({"term": means.columns.astype(str), **columns})
     return Inference(
         procedure="simultaneous_means",

@@ -45,7 +45,7 @@ def paired_randomisation(
         One row: the difference, both scores, p; a randomisation test gives no interval.
 
     Raises:
-        InputError: unknown columns, a key twice, no pair, fewer than 5 units, no difference anywhere.
+        InputError: unknown columns, a key twice, no pair, a single unit, no difference anywhere.
     """
     columns = [score] if isinstance(score, str) else list(score)
     if len(columns) not in (1, 3):
@@ -53,11 +53,13 @@ def paired_randomisation(
     a, b, keys, notes = _paired(first, second, list(on), columns)
     groups = _units(keys, list(unit or on))
     units = int(groups.max()) + 1
-    require_levels(units, 5, ", ".join(unit or on), "no pattern of swaps could reach p = .05")
+    require_levels(units, 2, ", ".join(unit or on), "one unit has nothing to be compared with")
     if (a == b).all():
         raise InputError("the two systems have equal scores in every row; there is no difference to test")
     exact = units < 63 and 2**units <= permutations + 1
     signs = _all_signs(units) if exact else _random_signs(units, rng, permutations)
+    if 2.0 ** (1 - units) > 0.05:
+        notes.append(f"{units} units: no two-sided p can be smaller than {2.0 ** (1 - units):.3g}")
     ends, null = _difference(a, b, groups, signs, scale)
     estimate = ends[0] - ends[1]
     row = {"term": "first - second", "estimate": estimate, "low": np.nan, "high": np.nan}

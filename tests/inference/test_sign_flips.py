@@ -24,6 +24,7 @@ def test_five_examples_by_hand():
     assert result.p == pytest.approx(12 / 32)
     assert result.table["first"].iloc[0] == pytest.approx(80)
     assert "exact" in result.summary()
+    assert "no two-sided p can be smaller than 0.0625" in result.summary()
 
 
 def test_exact_equals_scipy():
@@ -86,7 +87,7 @@ def test_rows_without_a_partner_are_left_out_and_counted():
     ("first", "second", "arguments", "message"),
     [
         (scores(range(6)), scores(range(6)), {}, "equal scores in every row"),
-        (scores(range(4)), scores([9, 9, 9, 9]), {}, "4 levels, expected at least 5"),
+        (scores([1]), scores([9]), {}, "1 levels, expected at least 2"),
         (scores(range(6)), scores([9] * 6).assign(example_id="x"), {}, "occurs twice"),
         (scores(range(6)), scores([9] * 6, k=1), {"on": ["k"]}, "unknown column 'k'"),
         (scores(range(6)), scores([9] * 6), {"unit": ["language"]}, "not part of the key"),
