@@ -14,14 +14,14 @@ GRID = "#e4e7eb"
 MOST_NAMES = 40
 """Points of a scatter panel that are named in print; beyond, names show on hovering only."""
 PLACES = {
-    "top center": (0.0, 0.045),
+    "top center": (0.0, 0.05),
     "middle right": (0.5, 0.0),
-    "bottom center": (0.0, -0.045),
+    "bottom center": (0.0, -0.05),
     "middle left": (-0.5, 0.0),
-    "top right": (0.5, 0.04),
-    "bottom right": (0.5, -0.04),
-    "top left": (-0.5, 0.04),
-    "bottom left": (-0.5, -0.04),
+    "top right": (0.5, 0.05),
+    "bottom right": (0.5, -0.05),
+    "top left": (-0.5, 0.05),
+    "bottom left": (-0.5, -0.05),
 }
 """Where a name may stand: its centre from the point, in name widths and panel heights."""
 CHARACTER, LINE = 0.019, 0.045

@@ -41,6 +41,10 @@ def answer(run: Run) -> Answer | None:
             NAME, TITLE, QUESTION, "The run cannot tell: no score shares its key with one of `none`."
         )
     table = judged(cells)
+    if table.empty:
+        return unanswerable(
+            NAME, TITLE, QUESTION, "The run cannot tell: no encoder has all intermediates of a target."
+        )
     main, check = table[~table["same_data"]], table[table["same_data"]]
     order = _order(table)
     return Answer(

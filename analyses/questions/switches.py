@@ -51,13 +51,11 @@ def answer(run: Run) -> Answer | None:
     if not pairs:
         return None
     costs = _costs(scores, pairs, run.pivot)
-    if costs.empty:
-        return unanswerable(
-            NAME,
-            TITLE,
-            QUESTION,
-            "The run cannot tell: no target has scores in the pivot and in a minimal pair.",
+    if costs.empty or _complete(costs).empty:
+        why = (
+            "The run cannot tell: no target has scores in the pivot and all minimal pairs in every replicate."
         )
+        return unanswerable(NAME, TITLE, QUESTION, why)
     units = {
         str(target): replicates(rows.droplevel("target")) for target, rows in costs.groupby(level="target")
     }

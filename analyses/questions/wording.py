@@ -37,8 +37,10 @@ def effect(inference: Inference, unit: str = "points", digits: int = 1) -> str:
     low, high = inference.interval
     if math.isnan(low):
         values = inference.distribution
-        spread = f", replicates from {number(values.min(), digits)} to {number(values.max(), digits)}"
-        return text + f" (no interval{spread if len(values) else ''}; {p_value(inference.p)})"
+        if not len(values):
+            return f"{text} (no interval, {p_value(inference.p)})"
+        spread = f"replicates from {number(values.min(), digits)} to {number(values.max(), digits)}"
+        return f"{text} (no interval, {spread})"
     return f"{text} ({interval(low, high, inference.level, digits)}, {p_value(inference.p)})"
 
 

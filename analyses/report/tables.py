@@ -46,7 +46,12 @@ def is_number(column: pd.Series) -> bool:
 def to_tex(table: pd.DataFrame, caption: str) -> str:
     """Return a LaTeX table (booktabs)."""
     side = "".join("r" if is_number(table[name]) else "l" for name in table.columns)
-    return written(table).to_latex(index=False, escape=True, caption=caption, column_format=side)
+    # pandas escapes the cells and not the caption.
+    return written(table).to_latex(index=False, escape=True, caption=_escaped(caption), column_format=side)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([&%$#_{}])", r"\\\1", text)
 
 
 def to_markdown(table: pd.DataFrame) -> str:

@@ -158,7 +158,7 @@ def tables(draw):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tables())
 def test_gains_agree_with_a_look_up_by_key(table):
     scores = {tuple(r[k] for k in RESULTS.key): r["value"] for r in table.to_dict("records")}
@@ -170,7 +170,7 @@ def test_gains_agree_with_a_look_up_by_key(table):
         np.testing.assert_equal(r["gain"], expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tables())
 def test_gap_reduction_is_the_difference_of_two_gains(table):
     if not (table["language"] == "x-pivot").any():
@@ -182,7 +182,7 @@ def test_gap_reduction_is_the_difference_of_two_gains(table):
         np.testing.assert_allclose(r["gap_reduction"], expected, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tables(), st.randoms(use_true_random=False))
 def test_outcomes_do_not_depend_on_the_order_of_rows(table, random):
     order = list(range(len(table)))

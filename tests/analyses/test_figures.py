@@ -1,0 +1,102 @@
+"""Figures: every kind is drawn twice, from the same data, and shows every number that it is given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analyses.figures import distribution_data, distribution_figure, interactive, save_printed, style
+from analyses.inference.result import Inference
+from analyses.questions.answer import Answer, Figure
+
+
+def figure(kind, frame, extra=None, **fields):
+    defaults = {"name": kind, "title": kind, "caption": "", "x": "x", "y": "y"}
+    return Figure(
+        kind=kind, frame=frame, extra=pd.DataFrame() if extra is None else extra, **{**defaults, **fields}
+    )
+
+
+HEATMAP = figure(
+    "heatmap",
+    pd.DataFrame({"row": ["s2", "s1", "s1"], "column": ["t1", "t1", "t2"], "value": [1.0, -2.0, 3.0]}),
+    zero=0.0,
+)
+SCATTER = figure(
+    "scatter",
+    pd.DataFrame({"panel": "p", "label": ["a", "b", "c"], "x": [0.0, 0.1, 1.0], "y": [1.0, 1.0, 3.0]}),
+    pd.DataFrame({"panel": "p", "x": [0, 1], "y": [1, 3], "low": [0, 2], "high": [2, 4]}),
+)
+FOREST = figure(
+    "forest",
+    pd.DataFrame(
+        {
+            "panel": ["p", "p", "q"], "label": ["a", "b", "a"], "series": ["m", "n", "m"],
+            "estimate": [1.0, 2.0, 3.0], "low": [0.5, np.nan, 2.0], "high": [1.5, np.nan, 9.0],
+        }
+    ),
+    pd.DataFrame({"panel": ["p"], "label": ["a"], "series": ["m"], "value": [-4.0]}),
+    zero=0.0,
+)  # fmt: skip
+DISTRIBUTION = figure(
+    "distribution", pd.DataFrame({"value": np.arange(20.0)}), pd.DataFrame({"value": [7.0]})
+)
+ALL = [HEATMAP, SCATTER, FOREST, DISTRIBUTION]
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda f: f.kind)
+def test_every_kind_is_drawn_for_screen_and_paper(one, tmp_path):
+    plots = interactive(one)
+    assert len(plots) == len(style.panels(one)) and all(plot.data for plot in plots)
+    save_printed(one, tmp_path)
+    assert (tmp_path / f"{one.name}.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / f"{one.name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda f: f.kind)
+def test_equal_data_give_equal_files(one, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        save_printed(one, tmp_path / folder)
+    for ending in ("pdf", "png"):
+        name = f"{one.name}.{ending}"
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_heatmap_keeps_order_and_leaves_absent_cells_empty():
+    trace = interactive(HEATMAP)[0].data[0]
+    assert list(trace.y) == ["s2", "s1"] and list(trace.x) == ["t1", "t2"]
+    np.testing.assert_array_equal(np.array(trace.z, float), [[1.0, np.nan], [-2.0, 3.0]])
+    assert (trace.zmin, trace.zmax) == (-3.0, 3.0), "a diverging scale is even around no effect"
+
+
+def test_forest_panels_share_one_range_that_holds_everything():
+    low, high = style.value_range(FOREST)
+    assert low < -4.0 and high > 9.0
+    assert all(tuple(plot.layout.xaxis.range) == (low, high) for plot in interactive(FOREST))
+
+
+def test_forest_draws_replicates_and_estimates_at_the_same_height():
+    replicate, estimate = interactive(FOREST)[0].data[:2]
+    assert list(replicate.y) == list(estimate.y)
+
+
+def test_names_on_a_scatter_do_not_cover_each_other():
+    rows = pd.DataFrame({"label": list("abcdefgh"), "x": [0.0] * 7 + [1.0], "y": [0.5] * 7 + [0.0]})
+    assert len(set(style.label_places(rows)[:7])) == 7
+
+
+def test_distribution_of_an_inference_marks_the_observed_statistic():
+    table = pd.DataFrame([{"term": "t", "estimate": 2.0, "low": 1, "high": 3, "p": 0.1, "statistic": 0.4}])
+    inference = Inference(
+        procedure="test", null="nothing", table=table, counts={}, distribution=np.arange(5.0)
+    )
+    assert distribution_data(inference, "d").extra["value"].tolist() == [0.4]
+    assert inference.plot().layout.shapes[0].x0 == 0.4
+    with pytest.raises(ValueError, match="known one"):
+        distribution_figure(Inference(procedure="t", null="", table=table, counts={}))
+
+
+def test_an_answer_plots_all_its_figures():
+    answer = Answer(name="n", title="t", question="q", sentence="s", figures=(SCATTER, FOREST))
+    assert {name: len(plots) for name, plots in answer.plot().items()} == {"scatter": 1, "forest": 2}
+    assert "q" in answer.summary() and answer.to_frame().empty
