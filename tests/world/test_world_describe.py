@@ -1,6 +1,8 @@
 """The data sheet, and the bytes that VERSION stands for."""
 
 import hashlib
+import subprocess
+import sys
 
 from simxfer.world import LANGUAGES, VERSION, corpus, describe, examples
 from simxfer.world.lexicon import SUFFIXES
@@ -33,3 +35,8 @@ def test_the_data_sheet_covers_every_concept_and_language():
     assert sentences.groupby("language").size().eq(4).all()
     for row in sentences.itertuples():
         assert len(row.text.split()) == len(row.gloss.split())
+
+
+def test_the_world_needs_no_torch():
+    code = "import simxfer.world, sys; assert not {'torch', 'transformers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
