@@ -35,10 +35,9 @@ def cluster_ols(
 ) -> Inference:
     """Ordinary least squares with one- or two-way cluster-robust standard errors.
 
-    Two-way: V = V_1 + V_2 - V_12 (Cameron, Gelbach and Miller 2011, J. Bus. Econ. Stat. 29: 238-249, eq.
-    2.11), each part with the factor G/(G-1) (n-1)/(n-k); t with min(G) - 1 degrees of freedom. It rejects a
-    true null of a pair-level regressor too often (the measured error is among the notes): use
-    `pair_regression` there.
+    Two-way: V = V_1 + V_2 - V_12 (Cameron, Gelbach and Miller 2011, J. Bus. Econ. Stat. 29: 238-249), each
+    part with the factor G/(G-1) (n-1)/(n-k); t with min(G) - 1 degrees of freedom. It rejects a true null of
+    a pair-level regressor too often (the measured error is among the notes): use `pair_regression` there.
 
     Args:
         regressors: numeric columns, the first one is the headline; an intercept is added.

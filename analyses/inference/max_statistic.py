@@ -29,8 +29,8 @@ def max_t(
     them.
 
     All measures see the same permutations of the outcome's residuals (Freedman-Lane). p is adjusted step-down
-    by the maximum of |t| over the measures not yet rejected (Westfall and Young 1993, algorithm 2.8 with the
-    statistics of 4.1), which holds the family-wise error rate under their dependence.
+    by the maximum of |t| over the measures not yet rejected (Westfall and Young 1993, algorithm 4.1), which
+    holds the family-wise error rate under their dependence.
 
     Args:
         similarities: columns constant within (source, target). Only pairs complete in all of them are used.

@@ -8,7 +8,7 @@ term whose levels covary in a known way (phylogeny) has Z multiplied by the Chol
 covariance.
 
 The data enter only through their cross-products, so that one evaluation of the profiled criterion (section
-3.4, and 3.5 for REML) costs the same whatever the number of rows. The largest term with a single column has a
+3.4) costs the same whatever the number of rows. The largest term with a single column has a
 diagonal Z'Z and is eliminated first (V_1 = I + theta^2 Z_1 Z_1' by Woodbury's identity), the other q random
 effects by a dense Cholesky factor in O(q^3). Its gradient is exact: with P the REML
 projection, the derivative in T is 2 H T, H the sum over levels of the diagonal blocks of
@@ -133,7 +133,7 @@ class _Evaluation:
 
 
 def _evaluate(data: _CrossProducts, factors: list[np.ndarray], reml: bool) -> _Evaluation:
-    """Profiled deviance of Bates et al. 2015, sections 3.4 (ML) and 3.5 (REML), and its gradient.
+    """Profiled deviance of Bates et al. 2015, eq. 34 (ML) and 41 (REML), and its gradient.
 
     C are cross-products in the metric of V_1^-1, and G1 = Z_1'V_1^-1 [Z X y]. Columns q to q + p belong to X,
     the last one to y.

@@ -45,7 +45,7 @@ def crossed_effects(
 ) -> CrossedEffects:
     """Fit a linear mixed model, such as `gain ~ similarity + (1 | intermediate) + (1 + similarity | target)`.
 
-    The profiled (restricted) likelihood of Bates et al. 2015 (sections 3.4, 3.5) is minimised with its exact
+    The profiled (restricted) likelihood of Bates et al. 2015 (eq. 34 and 41) is minimised with its exact
     gradient. p and intervals use t with inner-outer degrees of freedom (Pinheiro and Bates 2000, section
     2.4.2): the fewest levels among the groups by which the term's slope varies or within which the term is
     constant, less one (less the number of such terms). That is approximate; for a similarity that is constant

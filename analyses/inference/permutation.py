@@ -21,7 +21,7 @@ def permutation_p(
     """Share of the null statistics at least as extreme as the observed one; two-sided by absolute value.
 
     Random permutations count the observed order once more, (b + 1) / (m + 1), so that p is never 0 and the
-    test never anticonservative (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9, eq. 2); a full
+    test never anticonservative (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9); a full
     enumeration holds the observed order already. Differences at rounding level count as ties.
 
     Raises:
