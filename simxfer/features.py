@@ -145,7 +145,8 @@ def make_dataset(
     """Tokenise examples of one task.
 
     Raises:
-        InputError: a label is not in the task's label space, or ids occur twice.
+        InputError: a label is not in the task's label space, ids occur twice, an answer does not stand at its
+            offset, or a question leaves no room for its context.
     """
     gold = pd.DataFrame([_gold(example) for example in examples], dtype="string")
     twice = gold["id"][gold["id"].duplicated()]
@@ -210,6 +211,8 @@ def _build(
 
 def _pairs(tokenizer: Any, texts: list[str], pairs: list[str] | None, max_length: int) -> tuple[list, int]:
     """Tokenise sentences or pairs, truncating the longer one; return the encodings and how many were cut."""
+    if not texts:
+        return [], 0
     encoded = tokenizer(texts, pairs, truncation=True, max_length=max_length).encodings
     return encoded, sum(bool(e.overflowing) for e in encoded)
 
@@ -272,15 +275,21 @@ def mlm_features(examples: Sequence[TextExample], tokenizer: Any, max_length: in
 def _tagging(
     examples: Sequence[TaggingExample], task: Task, tokenizer: Any, max_length: int, _stride: int
 ) -> Features:
-    """The first subword of a word carries its tag; a sentence that is too long becomes several windows."""
+    """The first subword of a word carries its tag; a sentence that is too long becomes several windows.
+
+    A word that the tokenizer's normaliser leaves nothing of (a lone U+200E) is read as <unk>, as in XTREME.
+    """
     index, first_words, windows = [], [], []
     whole = tokenizer([list(e.words) for e in examples], is_split_into_words=True, add_special_tokens=False)
     for i, (example, encoding) in enumerate(zip(examples, whole.encodings, strict=True)):
         pieces = np.bincount([w for w in encoding.word_ids if w is not None], minlength=len(example.words))
-        for first, last in _windows(pieces, max_length - tokenizer.num_special_tokens_to_add()):
+        for first, last in _windows(
+            np.maximum(pieces, 1), max_length - tokenizer.num_special_tokens_to_add()
+        ):
             index.append(i)
             first_words.append(first)
-            windows.append(list(example.words[first:last]))
+            readable = zip(example.words[first:last], pieces[first:last], strict=True)
+            windows.append([word if n else tokenizer.unk_token for word, n in readable])
     encodings = tokenizer(windows, is_split_into_words=True, truncation=True, max_length=max_length).encodings
     labels, spans = [], []
     for i, first, encoding in zip(index, first_words, encodings, strict=True):
@@ -308,6 +317,7 @@ def _windows(pieces: np.ndarray, room: int) -> list[tuple[int, int]]:
 def _span(
     examples: Sequence[SpanExample], _task: Task, tokenizer: Any, max_length: int, stride: int
 ) -> Features:
+    _check_questions(examples, tokenizer, max_length, stride)
     encoded = tokenizer(
         [e.question for e in examples],
         [e.context for e in examples],
@@ -318,29 +328,51 @@ def _span(
     )
     index = encoded["overflow_to_sample_mapping"]
     labels, spans = [], []
-    for i, encoding in zip(index, encoded.encodings, strict=True):
+    for k, (i, encoding) in enumerate(zip(index, encoded.encodings, strict=True)):
         context = [s == 1 for s in encoding.sequence_ids]
         places = [o if inside else (-1, -1) for o, inside in zip(encoding.offsets, context, strict=True)]
-        labels.append(_answer_tokens(examples[i], places))
+        opens, closes = index[k - 1 : k] != [i], index[k + 1 : k + 2] != [i]
+        labels.append(_answer_tokens(examples[i], places, opens, closes))
         spans += places
     return _build(encoded.encodings, [1] * len(index), index, 0, labels=labels, spans=spans)
 
 
-def _answer_tokens(example: SpanExample, places: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Return the first and last token of the first gold answer, or (0, 0) if it is not whole in the window."""
+def _answer_tokens(
+    example: SpanExample, places: Sequence[tuple[int, int]], opens: bool, closes: bool
+) -> tuple[int, int]:
+    """Return the first and last token of the first gold answer, or (0, 0) if it is not whole in the window.
+
+    `opens` and `closes` tell whether the window begins and ends the context. Blanks around an answer, and
+    characters that the normaliser removes, belong to no token.
+    """
     if not example.answers:
         return 0, 0
     start, text = example.answers[0]
-    if example.context[start : start + len(text)] != text:
-        found = example.context[start : start + len(text)]
+    found = example.context[start : start + len(text)]
+    if found != text:
         raise InputError(
             f"answer of {example.id!r} does not stand at its offset: got {found!r} at {start}, expected {text!r}"
         )
     end = start + len(text)
-    inside = [k for k, (a, b) in enumerate(places) if b > start and 0 <= a < end and b > a]
-    if not inside or places[inside[0]][0] > start or places[inside[-1]][1] < end:
+    context = [k for k, (a, b) in enumerate(places) if b > a >= 0]
+    inside = [k for k in context if places[k][1] > start and places[k][0] < end]
+    if not inside:
         return 0, 0
-    return inside[0], inside[-1]
+    cut_before = not opens and inside[0] == context[0] and places[inside[0]][0] > start
+    cut_behind = not closes and inside[-1] == context[-1] and places[inside[-1]][1] < end
+    return (0, 0) if cut_before or cut_behind else (inside[0], inside[-1])
+
+
+def _check_questions(examples: Sequence[SpanExample], tokenizer: Any, max_length: int, stride: int) -> None:
+    """Refuse a question so long that windows of its context would not get on."""
+    most = max_length - tokenizer.num_special_tokens_to_add(pair=True) - stride - 1
+    encodings = tokenizer([e.question for e in examples], add_special_tokens=False).encodings
+    for example in (e for e, encoding in zip(examples, encodings, strict=True) if len(encoding.ids) > most):
+        if len(tokenizer(example.question, example.context)["input_ids"]) > max_length:
+            raise InputError(
+                f"the question of {example.id!r} is too long: with max_length {max_length} and stride {stride} it "
+                f"may have {most} subwords; raise max_length or lower stride"
+            )
 
 
 _FEATURES: dict[str, Callable[..., Features]] = {

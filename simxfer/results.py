@@ -73,7 +73,8 @@ def read_results(path: Path) -> pd.DataFrame:
         elif path.suffix == ".csv":
             frame = pd.read_csv(
                 path,
-                dtype={"flags": "string", "language": "string"},
+                # A stage id such as 0012e34567890123 is a text, not a number; `none` and `nan` are texts too.
+                dtype={column.name: "string" for column in RESULTS.columns if column.dtype == "string"},
                 keep_default_na=False,
                 na_values={"value": [""], "n_examples": [""], "seed": [""]},
             )

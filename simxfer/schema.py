@@ -211,7 +211,7 @@ def _typed(frame: pd.DataFrame, column: Column, faults: list[str]) -> pd.Series:
         if column.dtype == "integer":
             unreadable |= numbers.notna() & (numbers != numbers.round())
         if unreadable.any():
-            got = values[unreadable].iloc[0]
+            got = values[unreadable].tolist()[0]
             faults.append(
                 f"column {column.name!r}, {rows_text(unreadable)}: got {got!r}, expected {column.dtype}"
             )
@@ -261,7 +261,10 @@ def _score_faults(frame: pd.DataFrame) -> list[str]:
                 f"[{metric.low}, {metric.high}]"
             )
         if len(rows) >= 5 and rows["value"].max() <= 1.0 and rows["value"].max() > 0:
-            faults.append(f"{name}: all values are at most 1; scores are in points, multiply them by 100")
+            faults.append(
+                f"{rows_text(frame['metric'] == name)}: all values of {name} are at most 1; scores are in points, "
+                "multiply them by 100"
+            )
     return faults
 
 

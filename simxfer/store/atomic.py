@@ -25,9 +25,9 @@ def write_file(path: Path, write: Callable[[Path], None]) -> None:
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except OSError as error:
         raise InputError(
-            f"cannot write {path}: {error.strerror}; choose a folder that you may write to"
+            f"cannot write {path}: {error.strerror or error}; choose a folder that you may write to"
         ) from error
     finally:
         if temporary.exists():
