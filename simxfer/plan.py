@@ -216,8 +216,7 @@ class _Planner:
         task = TASKS[target]
         if task.training_data:
             stage = self.train(stage, (TaskData(target),), TARGET, method, seed)
-        # Test data without a training set are the same for every seed, so that `none` is scored once.
-        draw = seed if task.training_data else 0
+        draw = seed if task.drawn_labels else 0  # all seeds share one test set, unless its labels are theirs
         evaluation = Evaluation(
             target=target,
             languages=grid.test_languages(target),

@@ -40,6 +40,8 @@ class Task:
     """Whether the test sets of all languages are translations of each other."""
     source: SourceName = "files"
     """Where its examples come from."""
+    drawn_labels: bool = False
+    """Whether the labels are drawn anew for every seed (planted attributes), those of the test set included."""
     subsets: tuple[str, ...] = ()
     """Parts of the test set that are scored apart as well."""
     sizes: tuple[tuple[str, int], ...] = ()
