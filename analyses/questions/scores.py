@@ -34,7 +34,7 @@ def left_out(run: Run) -> tuple[str, ...]:
     kept = main_scores(run)
     statements = []
     for name in ("method", "selection", "perturbation"):
-        others = sorted(set(run.results[name]) - set(kept[name]))
+        others = sorted(set(run.results[name].unique()) - set(kept[name].unique()))
         if others:
             shown = ", ".join(sorted(kept[name].unique()))
             statements.append(

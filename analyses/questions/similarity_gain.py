@@ -125,7 +125,7 @@ def _answered(with_gain: pd.DataFrame, similar: Assembled) -> Answer:
             "A ranking of measures: the best of many looks good by chance; only the declared one is tested alone.",
             "Similarity of texts is not similarity of skills: intermediates over the same sentences look alike.",
         ),
-        flags=tuple(f"{name} not tested: {why}" for name, why in refused.items()),
+        flags=(*regression.notes, *(f"{name} not tested: {why}" for name, why in refused.items())),
     )
 
 
