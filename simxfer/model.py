@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -97,7 +98,7 @@ def load_encoder(encoder: Encoder, seed: int | None = None) -> nn.Module:
         config = _from_hub(AutoConfig, encoder)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed or 0, encoder.model, "pretrained", "init"))
-            return AutoModel.from_config(config, **_without_pooler(config))
+            return AutoModel.from_config(config, dtype=torch.float32, **_without_pooler(config))
     config = _from_hub(AutoConfig, encoder)
     model, info = _from_hub(
         AutoModel,
@@ -127,7 +128,7 @@ def _from_hub(kind: Any, encoder: Encoder, **options: Any) -> Any:
         options["revision"] = encoder.revision or "main"
     try:
         return kind.from_pretrained(encoder.location, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         if encoder.is_local:
             raise InputError(f"cannot load encoder {encoder.name}: {error}") from error
         raise InputError(
