@@ -73,9 +73,22 @@ class Answer:
         return found if found is not None and np.isfinite(found.p) else None
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the rows of all inferences, with the name of each."""
+        """Return the rows of all inferences, the name of the test first, n of every grouping (`n_...`) behind."""
         frames = [i.to_frame().assign(test=name) for name, i in self.inferences.items()]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        if not frames:
+            return pd.DataFrame()
+        table = pd.concat(frames, ignore_index=True)
+        first = ["test", "term", "estimate", "low", "high", "p"]
+        groups = [name for name in table if name.startswith("n_")]
+        return table[[*first, *groups, *(name for name in table if name not in (*first, *groups))]]
+
+    def procedures(self) -> dict[str, tuple[str, ...]]:
+        """Return how the tests were made, by procedure and null: the notes that they carry, each once."""
+        found: dict[str, dict[str, None]] = {}
+        for i in self.inferences.values():
+            used = f"{i.procedure}{'' if i.recommended else ' (not recommended as a main analysis)'}; null: {i.null}"
+            found.setdefault(used, {}).update(dict.fromkeys(i.notes))
+        return {used: tuple(notes) for used, notes in found.items()}
 
     def summary(self) -> str:
         """Return the answer as a few lines of text."""

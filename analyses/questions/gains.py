@@ -101,7 +101,7 @@ def judged(cells: pd.DataFrame) -> pd.DataFrame:
         adjusted = max_t_by_signs(units) if units.enough else dict.fromkeys(units.table.columns, np.nan)
         in_pivot = replicates(_wide(part, "pivot")).table.mean().to_dict()
         for intermediate in units.table.columns:
-            row = replicate_interval(units, intermediate, "").table.iloc[0]
+            row = replicate_interval(units, intermediate).table.iloc[0]
             rows.append(
                 {
                     "target": target,

@@ -3,8 +3,6 @@
 A* is A flipped for half of the nouns. What is measured is interference between two intermediates, not forgetting.
 """
 
-import pandas as pd
-
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.replicates import assignments, replicate_forest, replicate_interval
 from analyses.questions.scores import UNIT, main_scores
@@ -35,7 +33,7 @@ def answer(run: Run) -> Answer | None:
     difference = (wide[LAST] - wide[FIRST]).unstack("target")
     units = assignments(difference)
     tests = {
-        target: replicate_interval(units, target, f"{target}: A*>A minus A>A*")
+        target: replicate_interval(units, target, "A*>A minus A>A*")
         for target in TARGETS
         if target in difference
     }
@@ -50,7 +48,6 @@ def answer(run: Run) -> Answer | None:
             f"{verdict(first)}: learning A last is {better} than learning A first by {effect(first)} on unseen "
             f"nouns of the pivot ({positive} of {count(len(first.distribution), 'replicate')} with a gain)."
         ),
-        tables={"A*>A minus A>A* (points)": pd.concat([t.table for t in tests.values()], ignore_index=True)},
         inferences=tests,
         primary_test=next(iter(tests)),
         figures=(

@@ -155,7 +155,7 @@ def _values(wide: pd.DataFrame, family: str, contrast: Contrast) -> pd.DataFrame
 
 def _judge(values: pd.DataFrame, contrast: Contrast, place: Place, family: str) -> Found:
     units = assignments(values.assign(both=values.mean(axis=1)))
-    inference = replicate_interval(units, "both", f"{family}: {contrast.label}, {place.label}")
+    inference = replicate_interval(units, "both")
     planted = contrast.planted and place.planted
     verdict = _verdict(inference, planted)
     return Found(contrast, place, units, inference, verdict)

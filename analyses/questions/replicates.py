@@ -78,7 +78,11 @@ def assignments(table: pd.DataFrame) -> Replicates:
 
 
 def replicate_interval(
-    units: Replicates, column: str, term: str, null: str = "the mean is zero", level: float = 0.95
+    units: Replicates,
+    column: str,
+    term: str = "difference",
+    null: str = "the mean is zero",
+    level: float = 0.95,
 ) -> Inference:
     """Return the mean of a column over replicates with Student's t interval and p.
 

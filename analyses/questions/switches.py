@@ -62,7 +62,7 @@ def answer(run: Run) -> Answer | None:
     table = _table(units, pairs)
     mean = replicates(_complete(costs).groupby(level=UNIT).mean())
     tests = {
-        switch: replicate_interval(mean, language, f"{switch}: score minus pivot's, mean over targets")
+        switch: replicate_interval(mean, language, "score minus pivot's, mean over targets")
         for language, switch in pairs.items()
         if language in mean.table
     }
@@ -136,7 +136,7 @@ def _not_shown(tests: dict) -> tuple[str, ...]:
 
 def _figure(units: dict[str, Replicates], pairs: dict[str, str]) -> Figure:
     tests = {
-        (target, pairs[language], ""): replicate_interval(replicate, language, language)
+        (target, pairs[language], ""): replicate_interval(replicate, language)
         for target, replicate in units.items()
         for language in replicate.table.columns
     }

@@ -75,7 +75,7 @@ def _tests(units: Replicates) -> dict:
     table = units.table.assign(**{MEAN: units.table.mean(axis=1, skipna=False)})
     units = Replicates(table, units.unit, units.n_encoders)
     return {
-        name: replicate_interval(units, name, f"pretrained minus control, {name}", null)
+        name: replicate_interval(units, name, "pretrained minus control", null)
         for name in [MEAN, *table.columns[:-1]]
     }
 
@@ -104,7 +104,7 @@ def _table(wide: pd.DataFrame, order: list[str]) -> pd.DataFrame:
                 continue
             here = cells[cells.index.get_level_values("language") == language]
             units = replicates(here.droplevel(["target", "language"]))
-            test = replicate_interval(units, "difference", "")
+            test = replicate_interval(units, "difference")
             low, high = test.interval
             means = units.table.mean()
             rows.append(

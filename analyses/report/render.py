@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from analyses.figures import interactive
 from analyses.questions.answer import Answer, Figure
 from analyses.report.overview import Overview
-from analyses.report.tables import file_name, heading, is_number, to_markdown, written
+from analyses.report.tables import file_name, heading, is_number, tests_only, to_markdown, written
 
 
 def page(facts: Overview, found: list[Answer]) -> str:
@@ -91,6 +91,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"html_table": html_table, "markdown_table": to_markdown, "file_name": file_name}
+    environment.filters |= {
+        "html_table": html_table, "markdown_table": to_markdown, "file_name": file_name, "tests_only": tests_only,
+    }  # fmt: skip
     environment.tests["wide"] = _wide
     return environment

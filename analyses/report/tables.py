@@ -29,13 +29,20 @@ def file_name(*parts: str) -> str:
 
 def heading(column: str) -> str:
     """Return the heading of a column."""
-    return NAMES.get(column, column.replace("_", " "))
+    return NAMES.get(column, column.removeprefix("n_").replace("_", " "))
 
 
 def written(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table as text: p values, integers, and floats with digits by the column's size; missing is a dash."""
     columns = {heading(str(name)): _written(table[name], str(name)) for name in table.columns}
     return pd.DataFrame(columns, index=table.index)
+
+
+def tests_only(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what people read of a table of tests: term, estimate, interval, p, and n of every grouping."""
+    wanted = ["test", "term", "estimate", "low", "high", "p"]
+    groups = [name for name in table if str(name).startswith("n_")]
+    return table[[*wanted, *groups]].astype(dict.fromkeys(groups, "Int64"))
 
 
 def is_number(column: pd.Series) -> bool:
