@@ -78,7 +78,9 @@ def scatter(figure: Figure) -> Sheet:
                 _name(axes, label, (x, y), place)
         if figure.zero is not None:
             axes.axhline(figure.zero, color=style.MUTED, lw=0.8, ls=":")
-        axes.set(title=panel, xlabel=figure.x, ylabel=figure.y)
+        axes.set(xlabel=figure.x, ylabel=figure.y)
+        axes.margins(0.12)
+        axes.set_title(panel, loc="left", size=9)
     return sheet
 
 
@@ -92,7 +94,7 @@ def forest(figure: Figure) -> Sheet:
     """An estimate and its interval a label and series, with the replicates as faint dots."""
     all_series = style.series(figure)
     most = max(len(style.labels(figure, panel)) for panel in style.panels(figure))
-    height = 0.9 + (0.19 + 0.06 * len(all_series)) * most
+    height = 0.9 + (0.15 + 0.04 * len(all_series)) * most
     sheet, grid = _sheet(len(style.panels(figure)), width=3.6, height=height)
     for axes, panel in zip(grid, style.panels(figure), strict=True):
         names = style.labels(figure, panel)
@@ -102,8 +104,9 @@ def forest(figure: Figure) -> Sheet:
         if figure.zero is not None:
             axes.axvline(figure.zero, color=style.MUTED, lw=0.8, ls=":")
         axes.set_yticks(range(len(names)), names)
-        axes.set(title=panel, xlabel=figure.x, xlim=style.value_range(figure), ylim=(len(names) - 0.4, -0.6))
-    if any(all_series):
+        axes.set(xlabel=figure.x, xlim=style.value_range(figure), ylim=(len(names) - 0.4, -0.6))
+        axes.set_title(panel, loc="left", size=9)
+    if len(all_series) > 1:
         grid[0].legend(frameon=False, fontsize=7, loc="best")
     return sheet
 
