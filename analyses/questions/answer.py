@@ -79,8 +79,8 @@ class Answer:
             return pd.DataFrame()
         table = pd.concat(frames, ignore_index=True)
         first = ["test", "term", "estimate", "low", "high", "p"]
-        groups = [name for name in table if name.startswith("n_")]
-        return table[[*first, *groups, *(name for name in table if name not in (*first, *groups))]]
+        groups = [name for name in table.columns if name.startswith("n_")]
+        return table[[*first, *groups, *table.columns.difference([*first, *groups], sort=False)]]
 
     def procedures(self) -> dict[str, tuple[str, ...]]:
         """Return how the tests were made, by procedure and null: the notes that they carry, each once."""

@@ -11,6 +11,7 @@ from analyses.inference.genealogy import genealogical_covariance, without_relati
 from analyses.inference.multiplicity import benjamini_hochberg
 from analyses.inference.phylogenetic import pgls
 from analyses.inference.result import Inference
+from analyses.outcomes import degradation
 from analyses.questions.answer import Answer, Figure, unanswerable
 from analyses.questions.scores import main_scores
 from analyses.questions.wording import count, effect, listed, p_value, verdict
@@ -54,6 +55,7 @@ def answer(run: Run) -> Answer | None:
         tables={
             "Slope of the score by target (points; PGLS, Pagel's lambda by REML)": table,
             "Scores, sizes and distances": data.drop(columns=["flags"]),
+            "Degradation from the pivot (points)": _degradation(run),
         },
         inferences={f"{target} on {name}": test for (target, name), test in tests.items()},
         primary_test=f"{primary} on {SIZE_TERM}",
@@ -87,6 +89,15 @@ def score_table(run: Run) -> pd.DataFrame:
     scores["syntactic"] = scores["language"].map(syntactic)
     kept = ["target", "language", "run", "split", "value", "log2_gib", "syntactic", "flags"]
     return scores[kept].sort_values(["target", "language"], ignore_index=True)
+
+
+def _degradation(run: Run) -> pd.DataFrame:
+    """Return degradation beside both scores by source; targets without a pivot score are refused and left out."""
+    scores = main_scores(run)
+    if not (scores["language"] == run.pivot).any():
+        return pd.DataFrame()
+    dropped = degradation(scores, run.pivot).dropna(subset=["degradation"])
+    return dropped[["target", "run", "language", "y_pivot", "y_language", "degradation", "parallel", "flags"]]
 
 
 def _to_pivot(languages: list[str], pivot: str) -> pd.Series:

@@ -6,6 +6,7 @@ random weights, fine-tuned alike. Without that comparison a score above chance m
 
 import pandas as pd
 
+from analyses.inference.result import Inference
 from analyses.outcomes import degradation
 from analyses.questions.answer import Answer, Figure, unanswerable
 from analyses.questions.replicates import Replicates, replicate_interval, replicates
@@ -70,7 +71,7 @@ def _by_target(outside: pd.DataFrame) -> tuple[Replicates, str]:
     return replicates(pd.DataFrame(means)), text
 
 
-def _tests(units: Replicates) -> dict:
+def _tests(units: Replicates) -> dict[str, Inference]:
     null = "pretraining makes no difference to the zero-shot score"
     table = units.table.assign(**{MEAN: units.table.mean(axis=1, skipna=False)})
     units = Replicates(table, units.unit, units.n_encoders)
@@ -80,17 +81,17 @@ def _tests(units: Replicates) -> dict:
     }
 
 
-def _sentence(first, tests: dict) -> str:
+def _sentence(first: Inference, tests: dict[str, Inference]) -> str:
     above = [name for name, test in list(tests.items())[1:] if test.interval[0] > 0]
-    targets = count(len(tests) - 1, "target")
+    by_target = f"; the interval by target lies above zero for {listed(above, 12)}" if above else ""
     return (
-        f"{verdict(first)}: averaged over {targets} and all zero-shot languages, pretrained encoders score "
-        f"{effect(first)} over their no-pretraining controls ({count(first.counts['replicates'], 'encoder')}); "
-        f"the interval by target lies above zero for {listed(above, 12)}."
+        f"{verdict(first)}: averaged over {count(len(tests) - 1, 'target')} and all zero-shot languages, pretrained "
+        f"encoders score {effect(first)} over their no-pretraining controls "
+        f"({count(first.counts['replicates'], 'encoder')}){by_target}."
     )
 
 
-def _not_shown(tests: dict) -> tuple[str, ...]:
+def _not_shown(tests: dict[str, Inference]) -> tuple[str, ...]:
     unclear = [name for name, test in list(tests.items())[1:] if not test.interval[0] > 0]
     shown = (f"A benefit of pretraining for: {listed(unclear, 12)}.",) if unclear else ()
     return (*shown, "Which part of pretraining matters: controls have random weights in every layer.")
