@@ -43,7 +43,7 @@ def answer(run: Run) -> Answer | None:
     table = judged(cells)
     if table.empty:
         return unanswerable(
-            NAME, TITLE, QUESTION, "The run cannot tell: no encoder has all intermediates of a target."
+            NAME, TITLE, QUESTION, "The run cannot tell: no replicate has all intermediates of a target."
         )
     main, check = table[~table["same_data"]], table[table["same_data"]]
     order = _order(table)
@@ -94,7 +94,7 @@ def judged(cells: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (target, same_data), part in cells.groupby(["target", "same_data"]):
         by_unit = replicates(_wide(part, "zero_shot"))
-        # Encoders that have every intermediate, so that all columns change sign together.
+        # Replicates that have every intermediate, so that all columns change sign together.
         units = Replicates(by_unit.table.dropna(), by_unit.unit, by_unit.n_encoders)
         if units.table.empty:
             continue
@@ -112,7 +112,8 @@ def judged(cells: pd.DataFrame) -> pd.DataFrame:
                     "high": row["high"],
                     "p": row["p"],
                     "p_max_t": adjusted[intermediate],
-                    "encoders": len(units.table),
+                    "replicates": len(units.table),
+                    "unit": units.unit,
                     "same_data": same_data,
                     "verdict": _verdict(row["estimate"], adjusted[intermediate]),
                 }
@@ -170,7 +171,7 @@ def _sentence(main: pd.DataFrame) -> str:
         f"{best['target']}, {best['verdict']}), the largest loss {points(worst['zero_shot'])} "
         f"({worst['intermediate']} to {worst['target']}, {worst['verdict']})"
     )
-    n = count(int(main["encoders"].max()), "encoder")
+    n = count(int(main["replicates"].max()), main["unit"].iloc[0])
     if (main["verdict"] == "not judged").all():
         return f"Not judged, with {n} there are values only: {ends}."
     raised, lowered = ((main["verdict"] == verdict).sum() for verdict in ("gain shown", "loss shown"))
@@ -202,9 +203,9 @@ def _both(row: pd.Series) -> str:
 
 
 def _what_would_change(main: pd.DataFrame) -> str:
-    n = int(main["encoders"].max()) if len(main) else 0
+    n = int(main["replicates"].max()) if len(main) else 0
     if n < FEWEST_LEVELS:
-        return f"At least {FEWEST_LEVELS} encoders: with {n} there is no interval."
+        return f"At least {FEWEST_LEVELS} encoders, or seeds of a single one: with {n} there is no interval."
     least = 2.0 ** (1 - n)
     return (
         f"More encoders: with {n} the smallest p that sign changes can give is {number(least, 3)}; a table that "

@@ -3,7 +3,7 @@
 Pretraining seeds differ a lot, so the encoder is the unit and its fine-tuning seeds are averaged first. For
 planted attributes the assignment of attributes to nouns is the unit: a world and a seed draw one, and encoders of
 one world are averaged over it. Where there are too few assignments, pairs of encoder and seed stand in, flagged.
-Conclusions about assignments are conditional on the encoders at hand.
+A run of one encoder has its seeds. Conclusions are then conditional on the encoders at hand.
 """
 
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ class Replicates:
     """Values a replicate: `table` has one row a unit, its columns whatever was measured."""
 
     table: pd.DataFrame
-    unit: Literal["encoder", "assignment", "encoder-seed pair"]
+    unit: Literal["encoder", "seed", "assignment", "encoder-seed pair"]
     n_encoders: int
     n_assignments: int = 0
 
     @property
     def described(self) -> str:
-        """How many and what: `6 encoders`, `6 assignments on 4 encoders`."""
+        """How many and what: `6 encoders`, `9 seeds on 1 encoder`."""
         encoders = count(self.n_encoders, "encoder")
         return encoders if self.unit == "encoder" else f"{count(len(self.table), self.unit)} on {encoders}"
 
@@ -50,16 +50,19 @@ class Replicates:
             )
         if self.unit == "encoder":
             return self.described
-        conditional = f"{self.described}: conclusions are conditional on these encoders"
-        if self.unit == "assignment":
+        at_hand = "this encoder" if self.n_encoders == 1 else "these encoders"
+        conditional = f"{self.described}: conclusions are conditional on {at_hand}"
+        if self.unit != "encoder-seed pair":
             return conditional
         shared = count(self.n_assignments, "assignment")
         return f"{conditional}, and the pairs share {shared} of attributes to nouns: not fully independent"
 
 
 def replicates(table: pd.DataFrame) -> Replicates:
-    """Return the encoders of a table indexed by (checkpoint, seed), any columns; seeds are averaged."""
+    """Return the encoders of a table indexed by (checkpoint, seed), any columns; of one encoder, its seeds."""
     by_encoder = table.groupby(level="checkpoint").mean()
+    if len(by_encoder) == 1 and len(table) > 1:
+        return Replicates(table.droplevel("checkpoint"), "seed", 1)
     return Replicates(by_encoder, "encoder", len(by_encoder))
 
 

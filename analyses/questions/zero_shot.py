@@ -35,12 +35,11 @@ def answer(run: Run) -> Answer | None:
     outside = wide[wide.index.get_level_values("language") != run.pivot]
     units, left_out = _by_target(outside)
     tests = _tests(units)
-    first = next(iter(tests.values()))
     return Answer(
         name=NAME,
         title=TITLE,
         question=QUESTION,
-        sentence=_sentence(first, tests),
+        sentence=_sentence(units, tests),
         findings=tuple(
             f"{target}: {effect(test)} over its control." for target, test in list(tests.items())[1:]
         ),
@@ -81,13 +80,14 @@ def _tests(units: Replicates) -> dict[str, Inference]:
     }
 
 
-def _sentence(first: Inference, tests: dict[str, Inference]) -> str:
+def _sentence(units: Replicates, tests: dict[str, Inference]) -> str:
+    first = tests[MEAN]
     above = [name for name, test in list(tests.items())[1:] if test.interval[0] > 0]
     by_target = f"; the interval by target lies above zero for {listed(above, 12)}" if above else ""
     return (
         f"{verdict(first)}: averaged over {count(len(tests) - 1, 'target')} and all zero-shot languages, pretrained "
         f"encoders score {effect(first)} over their no-pretraining controls "
-        f"({count(first.counts['replicates'], 'encoder')}){by_target}."
+        f"({units.described}){by_target}."
     )
 
 
@@ -117,7 +117,7 @@ def _table(wide: pd.DataFrame, order: list[str]) -> pd.DataFrame:
                     "difference": test.estimate,
                     "low": low,
                     "high": high,
-                    "encoders": len(units.table),
+                    "replicates": len(units.table),
                 }
             )
     return pd.DataFrame(rows)

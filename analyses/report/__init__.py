@@ -16,7 +16,7 @@ from analyses.report.tables import file_name, to_tex
 from analyses.run import load_run
 
 
-def write_report(run_dir: Path, out: Path | None = None) -> Path:
+def write_report(run_dir: str | Path, out: str | Path | None = None) -> Path:
     """Write the report of a run directory or a published folder and return the path of its page.
 
     Beside `report.html` stand `report.md`, `figures/*.pdf` and `*.png`, `tables/*.csv` and `*.tex`, and
@@ -31,7 +31,7 @@ def write_report(run_dir: Path, out: Path | None = None) -> Path:
     """
     run = load_run(run_dir)
     found = list(answers(run))
-    folder = out or Path(run_dir) / "report"
+    folder = Path(out or Path(run_dir) / "report")
     folder.mkdir(parents=True, exist_ok=True)
     _write_figures(found, folder / "figures")
     _write_tables(found, folder / "tables")

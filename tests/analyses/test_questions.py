@@ -57,6 +57,11 @@ def test_seeds_are_averaged_within_encoders():
     assert found.table["x"].to_dict() == {"a": 2.0, "b": 5.0} and found.described == "2 encoders"
 
 
+def test_one_encoder_has_its_seeds():
+    found = replicates(table_of(1, 1, 9))
+    assert found.described == "9 seeds on 1 encoder" and "conditional on this encoder" in found.note()
+
+
 def table_of(n_worlds, n_encoders, n_seeds):
     index = pd.MultiIndex.from_tuples(
         [(f"world/w{w}-s{e}", s) for w in range(n_worlds) for e in range(n_encoders) for s in range(n_seeds)],
