@@ -63,5 +63,5 @@ def answer(run: Run) -> Answer | None:
         not_shown=(
             "Forgetting: after A>A* the target re-selects the old A, so this is interference between tasks.",
         ),
-        flags=(units.note(),),
+        flags=units.flags,
     )

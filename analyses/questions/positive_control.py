@@ -105,7 +105,7 @@ def answer(run: Run) -> Answer | None:
             "encoders narrow the intervals, more test sentences do not."
         ),
         not_shown=_not_shown(found),
-        flags=(next(iter(found.values())).units.note(),),
+        flags=next(iter(found.values())).units.flags,
     )
 
 

@@ -57,6 +57,11 @@ class Replicates:
         shared = count(self.n_assignments, "assignment")
         return f"{conditional}, and the pairs share {shared} of attributes to nouns: not fully independent"
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The note, where it limits the conclusions."""
+        return () if self.unit == "encoder" and self.enough else (self.note(),)
+
 
 def replicates(table: pd.DataFrame) -> Replicates:
     """Return the encoders of a table indexed by (checkpoint, seed), any columns; of one encoder, its seeds."""

@@ -76,7 +76,7 @@ def answer(run: Run) -> Answer | None:
         figures=(_figure(units, pairs),),
         what_would_change="More pretrained encoders: each has its own luck with each language.",
         not_shown=_not_shown(tests),
-        flags=() if mean.enough else (mean.note(),),
+        flags=mean.flags,
     )
 
 

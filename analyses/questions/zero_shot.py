@@ -52,7 +52,7 @@ def answer(run: Run) -> Answer | None:
         figures=(_figure(wide, order),),
         what_would_change="More pretrained encoders, each with its control; fine-tuning seeds narrow nothing here.",
         not_shown=_not_shown(tests),
-        flags=tuple(filter(None, (left_out, "" if units.enough else units.note()))),
+        flags=(*units.flags, *([left_out] if left_out else [])),
     )
 
 
