@@ -26,7 +26,7 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
     lines = [
         f"{grid.name}: {grid.description}".rstrip(": "),
         f"  cells        {len(plan.cells)}: {len(grid.encoders)} encoders, {len(grid.intermediates)} intermediates, "
-        f"{len(grid.targets)} targets, {len(grid.seeds)} seeds, {len(grid.methods)} methods"
+        f"{len(grid.targets)} targets, {len({c.seed for c in plan.cells})} seeds, {len(grid.methods)} methods"
         + (", and the no-pretraining control" if grid.no_pretraining_control else ""),
         f"  to train     {len(trained)} stages (unshared: {plan.unshared_stages}): "
         + ", ".join(f"{n} {phase}" for phase, n in by_phase.items() if phase != PRETRAINED),
