@@ -53,7 +53,7 @@ PROCEDURES: dict[str, Procedure] = {
         f"{_HERE}.pigeonhole:crossed_bootstrap", True, "interval of a statistic over crossed factors"
     ),
     "simultaneous_means": Procedure(
-        f"{_HERE}.max_statistic:simultaneous_means", True, "means by group with joint intervals (max-T)"
+        f"{_HERE}.simultaneous:simultaneous_means", True, "means by group with joint intervals (max-T)"
     ),
     "max_t": Procedure(f"{_HERE}.max_statistic:max_t", True, "many similarity measures judged as a family"),
     "paired_randomisation": Procedure(

@@ -73,9 +73,7 @@ def _best_of_twenty(rng: np.random.Generator) -> bool:
 
 
 def _kin(rng: np.random.Generator, families: int, signal: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return unrelated x and y that evolved on one family tree with Pagel's lambda `signal`, and its
-    covariance.
-    """
+    """Return unrelated x and y that evolved on one tree with Pagel's lambda `signal`, and its covariance."""
     K = genealogical_covariance(simulate_families(rng, families))
     n = len(K)
     L = np.linalg.cholesky(signal * K.to_numpy() + (1 - signal) * np.eye(n))

@@ -59,8 +59,7 @@ def require_varying(values: np.ndarray, name: str) -> None:
     if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
         raise InputError(
             f"{name!r} is constant ({float(values.flat[0]):.6g}): it cannot explain anything; expected a "
-            "column "
-            "that differs between rows"
+            "column that differs between rows"
         )
 
 

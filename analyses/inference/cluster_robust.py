@@ -110,9 +110,7 @@ def clusterings(frame: pd.DataFrame, clusters: Sequence[str], k: int) -> Cluster
 
 
 def _variances(influence: np.ndarray, clustering: Clustering) -> tuple[np.ndarray, np.ndarray]:
-    """Return the variances of the coefficients (k,) from rows of influence (n, k), and where V_12 was left
-    out.
-    """
+    """Return the variances (k,) from rows of influence (n, k), and where V_12 was left out."""
     parts = []
     for codes, weight, G in zip(clustering.codes, clustering.weights, clustering.levels, strict=True):
         sums = np.zeros((G, influence.shape[1]))
@@ -122,9 +120,7 @@ def _variances(influence: np.ndarray, clustering: Clustering) -> tuple[np.ndarra
 
 
 def positive_sum(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return V_1 + V_2 - V_12 of signed parts (1 or 3, k), without V_12 where it is not positive, and
-    where.
-    """
+    """Return the sum of signed parts (1 or 3, k), without V_12 where it is not positive, and where."""
     total = parts.sum(axis=0)
     doubtful = total <= 0
     return np.where(doubtful, np.maximum(parts, 0).sum(axis=0), total), doubtful

@@ -1,14 +1,13 @@
-"""Families of tests judged by the maximum of their statistics over one shared permutation or resample."""
+"""Families of tests judged by the maximum of their statistics over one shared permutation (max-T)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import complete_rows, require_levels
-from analyses.inference.pigeonhole import FEWEST_LEVELS, factor_weights
+from analyses.inference.permutation import permutation_p
 from analyses.inference.result import Inference
-from analyses.inference.task_permutation import permutation_p, task_null, task_tables
+from analyses.inference.task_permutation import task_null, task_tables
 from simxfer.errors import InputError
 
 
@@ -83,72 +82,3 @@ def step_down(null: np.ndarray, observed: np.ndarray, exact: bool) -> np.ndarray
     out = np.empty(len(observed))
     out[order] = np.maximum.accumulate(p)
     return out
-
-
-def simultaneous_means(
-    data: pd.DataFrame,
-    value: str,
-    by: str,
-    factors: Sequence[str],
-    *,
-    rng: np.random.Generator,
-    resamples: int = 4999,
-    level: float = 0.95,
-) -> Inference:
-    """Means by group with intervals that hold for all groups at once.
-
-    Crossed factors are resampled as in `crossed_bootstrap`, with the same resample for every group; intervals
-    are estimate -+ c se with c the quantile of max_g |m*_g - m_g| / se_g (max-T). For example the mean gain
-    of every intermediate on one target over its languages.
-
-    Args:
-        by: the column with the groups. factors: columns whose levels are resampled, shared by the groups.
-
-    Returns:
-        One row a group, the largest mean first; p is adjusted: the share of maxima beyond |m_g| / se_g.
-
-    Raises:
-        InputError: unknown columns, a factor with fewer than 5 levels, a group that lacks some combination of
-            levels (its mean would stand on other levels than its neighbours').
-    """
-    frame, notes = complete_rows(data, [value], [by, *factors])
-    for name in factors:
-        require_levels(frame[name].nunique(), FEWEST_LEVELS, name, "an interval needs levels to resample")
-    means = frame.groupby([*factors, by], sort=True)[value].mean().unstack(by)
-    if means.isna().any(axis=None):
-        lacking = means.columns[means.isna().any()][0]
-        raise InputError(f"{by} {lacking!r} lacks some combination of {list(factors)}; keep the common ones")
-    cells = means.reset_index()
-    draws = np.concatenate(
-        [
-            w @ means.to_numpy() / w.sum(axis=1, keepdims=True)
-            for w in factor_weights(cells, factors, rng, resamples)
-        ]
-    )
-    estimate, se = means.mean().to_numpy(), draws.std(axis=0, ddof=1)
-    if (se == 0).any():
-        raise InputError(
-            f"{by} {means.columns[se == 0][0]!r} has no spread over {list(factors)}: no interval"
-        )
-    maxima = (np.abs(draws - estimate) / se).max(axis=1)
-    half = np.quantile(maxima, level) * se
-    p = [permutation_p(maxima, t, exact=False) for t in estimate / se]
-    columns = {
-        "estimate": estimate,
-        "low": estimate - half,
-        "high": estimate + half,
-        "p": p,
-        "se": se,
-        "statistic": estimate / se,
-    }
-    table = pd.DataFrame({"term": means.columns.astype(str), **columns})
-    return Inference(
-        procedure="simultaneous_means",
-        null=f"every mean of {value} by {by} is zero",
-        table=table.sort_values("estimate", ascending=False, kind="stable").reset_index(drop=True),
-        counts={by: len(estimate), **{name: int(frame[name].nunique()) for name in factors}},
-        level=level,
-        distribution=maxima,
-        notes=tuple(notes),
-        references=("Owen 2007", "Westfall and Young 1993"),
-    )

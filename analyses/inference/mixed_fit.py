@@ -4,14 +4,13 @@
 
 L(theta) is block diagonal: one lower-triangular c x c factor T per random-effects term, repeated over the
 levels of its group (Bates, Maechler, Bolker and Walker 2015, J. Stat. Softw. 67(1), sections 2.2 and 3). A
-term whose levels covary in a known way (phylogeny) has Z multiplied by the Cholesky factor of that
-covariance.
+term whose levels covary in a known way (phylogeny) has Z multiplied by a square root of that covariance.
 
 The data enter only through their cross-products, so that one evaluation of the profiled criterion (section
-3.4) costs the same whatever the number of rows. The largest term with a single column has a
-diagonal Z'Z and is eliminated first (V_1 = I + theta^2 Z_1 Z_1' by Woodbury's identity), the other q random
-effects by a dense Cholesky factor in O(q^3). Its gradient is exact: with P the REML
-projection, the derivative in T is 2 H T, H the sum over levels of the diagonal blocks of
+3.4) costs the same whatever the number of rows. The largest term with a single column has a diagonal Z'Z and
+is eliminated first (V_1 = I + theta^2 Z_1 Z_1' by Woodbury's identity), the other q random effects by a dense
+Cholesky factor in O(q^3). The gradient is exact: with P the REML projection, the derivative in T is 2 H T, H
+the sum over levels of the diagonal blocks of
 Z'V^-1 Z - Z'V^-1 X (X'V^-1 X)^-1 X'V^-1 Z - (n-p)/r^2 Z'P y y'P Z (without the second part for ML).
 """
 
@@ -35,7 +34,7 @@ LARGEST = 1e4
 class Term:
     """One random-effects term: `columns` vary by `group`.
 
-    codes: (n,) level of each row, 0..m-1. design: (n, c) covariates. factor: (m, m) Cholesky factor of the
+    codes: (n,) level of each row, 0..m-1. design: (n, c) covariates. factor: (m, m) square root F, F F' the
     known covariance between levels, or None for independent levels.
     """
 
@@ -114,9 +113,7 @@ class _CrossProducts:
 
 
 def _absorbed(terms: tuple[Term, ...]) -> int | None:
-    """Return the index of the largest term with one column and independent levels, if it is not the only
-    term.
-    """
+    """Return the index of the largest term with one column and independent levels, unless it is alone."""
     sizes = [len(t.levels) if t.design.shape[1] == 1 and t.factor is None else 0 for t in terms]
     return int(np.argmax(sizes)) if len(terms) > 1 and max(sizes) > 0 else None
 
@@ -203,9 +200,8 @@ def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bo
     if random_effects > MOST_RANDOM_EFFECTS:
         raise InputError(
             f"the model has {random_effects} random effects beside its largest term, expected at most "
-            f"{MOST_RANDOM_EFFECTS}: average "
-            "the "
-            "rows first (pair means), or drop the grouping with the most levels"
+            f"{MOST_RANDOM_EFFECTS}: average the rows first (pair means), or drop the grouping with the "
+            "most levels"
         )
     if X.shape[0] <= X.shape[1]:
         raise InputError(f"{X.shape[0]} rows for {X.shape[1]} fixed effects: no degree of freedom is left")

@@ -112,8 +112,7 @@ def _checked(name: str) -> str:
     if not re.fullmatch(_NAME, name.strip()):
         raise InputError(
             f"cannot read {name.strip()!r} in the formula; expected column names with + : * and (... | "
-            "group); "
-            "compute a transformation as a column first"
+            "group); compute a transformation as a column first"
         )
     return name.strip()
 
@@ -192,10 +191,9 @@ def _term(frame: pd.DataFrame, bar: Bar, covariance: pd.DataFrame | None) -> Ter
     codes, levels = pd.factorize(labels, sort=True)
     if len(levels) < 2 or len(levels) >= len(frame):
         raise InputError(
-            f"group {bar.name!r} has {len(levels)} levels in {len(frame)} rows; expected at least two, and "
-            "fewer "
-            "than rows (otherwise it cannot be told from the residual): drop the term, or do not average so "
-            "far"
+            f"group {bar.name!r} has {len(levels)} levels in {len(frame)} rows; expected at least two, "
+            "and fewer than rows (otherwise it cannot be told from the residual): drop the term, or do "
+            "not average so far"
         )
     blocks = [_product_columns(frame, tuple(name.split(":")), bar.columns[0] != "1") for name in bar.columns]
     names = tuple("1" if label == INTERCEPT else label for _, own in blocks for label in own)

@@ -19,9 +19,7 @@ class CrossedEffects(Inference):
 
     formula: str
     variances: pd.DataFrame = field(repr=False)
-    """Columns group, term, variance, sd, correlation (with the first term of the same group); last:
-    residual.
-    """
+    """Columns group, term, variance, sd, correlation (with the group's first term); last the residual."""
     log_likelihood: float
     """Restricted log-likelihood under REML, otherwise the log-likelihood; constants as in lme4."""
     converged: bool

@@ -25,9 +25,7 @@ LAMBDAS = np.linspace(0, 1, 41)
 
 @dataclass(frozen=True)
 class _GlsFit:
-    """Generalised least squares at one lambda: (p,) coefficients, (p, p) covariance, restricted or full
-    likelihood.
-    """
+    """Generalised least squares at one lambda: (p,) coefficients, (p, p) covariance, log-likelihood."""
 
     coefficients: np.ndarray
     covariance: np.ndarray

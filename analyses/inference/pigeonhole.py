@@ -54,14 +54,7 @@ def crossed_bootstrap(
         raise InputError("no factor to resample; name the columns whose levels stand for a population")
     frame, notes = complete_rows(data, [value], list(factors))
     sizes = {name: int(frame[name].nunique()) for name in factors}
-    few = {name: size for name, size in sizes.items() if size < FEWEST_LEVELS}
-    if few and not estimate_only:
-        names = ", ".join(f"{name!r} ({size} levels)" for name, size in few.items())
-        raise InputError(
-            f"no interval from {names}: expected at least {FEWEST_LEVELS} levels; take the factor out of "
-            "`factors` "
-            "and average over it, or ask for the estimate with estimate_only=True"
-        )
+    few = _few(sizes, estimate_only)
     if few:
         estimate = _observed(frame, value, statistic)
         draws, low, high = np.empty(0), np.nan, np.nan
@@ -86,6 +79,18 @@ def crossed_bootstrap(
         notes=tuple(notes),
         references=("Owen 2007, Ann. Appl. Stat. 1: 386-411",),
     )
+
+
+def _few(sizes: dict[str, int], estimate_only: bool) -> list[str]:
+    """Return the factors that carry no interval, or refuse them."""
+    few = [name for name, size in sizes.items() if size < FEWEST_LEVELS]
+    if few and not estimate_only:
+        names = ", ".join(f"{name!r} ({sizes[name]} levels)" for name in few)
+        raise InputError(
+            f"no interval from {names}: expected at least {FEWEST_LEVELS} levels; take it out of `factors` "
+            "and average over it, or ask for the estimate with estimate_only=True"
+        )
+    return few
 
 
 def _observed(frame: pd.DataFrame, value: str, statistic: Literal["mean"] | Statistic) -> float:

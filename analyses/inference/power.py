@@ -3,6 +3,7 @@ variances.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -52,71 +53,72 @@ def power_of_grid(
         raise InputError(f"power is {power}, expected a number between alpha ({alpha}) and 1")
     pairs = pair_table(data, outcome, similarity, source, target, language, kind)
     fit = fit_pairs(pairs, outcome)
-    noise, se = _simulate(pairs, fit, rng, simulations)
-    critical = stats.t.ppf(1 - alpha / 2, min(pairs.cells.shape) - 1)
-    error = np.sqrt(power * (1 - power) / (2 * simulations))
-    mde = [
-        _detectable(noise, se, critical, at)
-        for at in (power, power - 2 * error, min(power + 2 * error, 0.999))
-    ]
-    spread = float(np.subtract(*np.quantile(pairs.frame["centred"], [0.75, 0.25])))
-    rows = [
-        _row("minimum detectable slope", *mde),
-        _row("per interquartile range", *(m * spread for m in mde)),
-    ]
-    rows += [_power_row("rejection at slope 0", 0.0, noise, se, critical)]
-    rows += [_power_row(f"power at slope {b:g}", b, noise, se, critical) for b in slopes]
+    draws = _simulate(pairs, fit, rng, simulations, alpha)
     S, T = pairs.cells.shape
-    notes = (
-        ["a variance between tasks was estimated as zero: the power is optimistic"] if fit.singular else []
-    )
+    boundary = "a variance between tasks was estimated as zero: the power is optimistic"
+    notes = [boundary] if fit.singular else []
     return Inference(
         procedure="power_of_grid",
         null=f"none: what pair_regression finds with power {power:g} at alpha {alpha:g}",
-        table=pd.DataFrame(rows),
+        table=pd.DataFrame(_rows(pairs, draws, slopes, power)),
         counts={source: S, target: T, "pairs": len(pairs.frame), "simulations": simulations},
-        distribution=noise,
+        distribution=draws.noise,
         notes=(*pairs.notes, *notes),
     )
 
 
+@dataclass(frozen=True)
+class _Draws:
+    """Estimates under a slope of zero and their standard errors, each (simulations,), and the critical t."""
+
+    noise: np.ndarray
+    se: np.ndarray
+    critical: float
+
+    def power(self, slope: float) -> float:
+        """Return the share rejected at this slope; its sign does not matter, so both are counted."""
+        reached = [np.abs(sign * slope + self.noise) > self.critical * self.se for sign in (1, -1)]
+        return float(np.mean(reached))
+
+    def detectable(self, power: float) -> float:
+        """Return the slope at which the simulated power crosses the wanted one."""
+        high = float(np.abs(self.noise).max() + self.critical * self.se.max())
+        return float(optimize.brentq(lambda slope: self.power(slope) - power, 0.0, high, xtol=1e-6 * high))
+
+
 def _simulate(
-    pairs: PairTable, fit: MixedFit, rng: np.random.Generator, simulations: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return estimates under a slope of zero and their standard errors, each (simulations,)."""
+    pairs: PairTable, fit: MixedFit, rng: np.random.Generator, simulations: int, alpha: float
+) -> _Draws:
+    """Simulate pair means from the fitted variances and refit each."""
     X, terms = pair_design(pairs)
-    matrices = [
-        (term.matrix() * (T[0, 0] * fit.sigma)).toarray() for term, T in zip(terms, fit.factors, strict=True)
-    ]
+    scales = [T[0, 0] * fit.sigma for T in fit.factors]
+    matrices = [(term.matrix() * scale).toarray() for term, scale in zip(terms, scales, strict=True)]
     loading = np.hstack([*matrices, fit.sigma * np.eye(len(X))])
     estimates, errors = np.empty(simulations), np.empty(simulations)
     for i in range(simulations):
         refit = fit_mixed(X, loading @ rng.normal(size=loading.shape[1]), terms)
         estimates[i], errors[i] = refit.coefficients[1], np.sqrt(refit.covariance[1, 1])
-    return estimates, errors
+    return _Draws(estimates, errors, float(stats.t.ppf(1 - alpha / 2, min(pairs.cells.shape) - 1)))
 
 
-def _power(slope: float, noise: np.ndarray, se: np.ndarray, critical: float) -> float:
-    """Share of simulations rejected at this slope; its sign does not matter, so both are counted."""
-    return float(np.mean([np.abs(sign * slope + noise) > critical * se for sign in (1, -1)]))
-
-
-def _detectable(noise: np.ndarray, se: np.ndarray, critical: float, power: float) -> float:
-    """Return the slope at which the simulated power crosses the wanted one."""
-    high = float(np.abs(noise).max() + critical * se.max())
-    return float(
-        optimize.brentq(lambda slope: _power(slope, noise, se, critical) - power, 0.0, high, xtol=1e-6 * high)
-    )
+def _rows(pairs: PairTable, draws: _Draws, slopes: Sequence[float], power: float) -> list[dict[str, object]]:
+    """Return the detectable slope in both units, with its Monte Carlo interval, and the power at slopes."""
+    error = 2 * np.sqrt(power * (1 - power) / (2 * len(draws.noise)))
+    detectable = [draws.detectable(at) for at in (power, power - error, min(power + error, 0.999))]
+    spread = float(np.subtract(*np.quantile(pairs.frame["centred"], [0.75, 0.25])))
+    at = {"rejection at slope 0": 0.0, **{f"power at slope {b:g}": b for b in slopes}}
+    return [
+        _row("minimum detectable slope", *detectable),
+        _row("per interquartile range", *(slope * spread for slope in detectable)),
+        *(_power_row(term, draws.power(b), len(draws.noise)) for term, b in at.items()),
+    ]
 
 
 def _row(term: str, estimate: float, low: float, high: float) -> dict[str, object]:
     return {"term": term, "estimate": estimate, "low": low, "high": high, "p": np.nan}
 
 
-def _power_row(
-    term: str, slope: float, noise: np.ndarray, se: np.ndarray, critical: float
-) -> dict[str, object]:
+def _power_row(term: str, share: float, simulations: int) -> dict[str, object]:
     """Return the power with its binomial (Wilson) interval."""
-    share = _power(slope, noise, se, critical)
-    interval = stats.binomtest(round(share * len(noise)), len(noise)).proportion_ci(method="wilson")
+    interval = stats.binomtest(round(share * simulations), simulations).proportion_ci(method="wilson")
     return _row(term, share, interval.low, interval.high)

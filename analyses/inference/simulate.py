@@ -139,7 +139,7 @@ def _language_effects(rng: np.random.Generator, truth: Truth) -> np.ndarray:
 def simulate_families(
     rng: np.random.Generator, families: int = 6, size: int = 4, depth: int = 3
 ) -> pd.DataFrame:
-    """Return family membership `F_...` of families x size languages: binary branching at each of `depth`
+    """Return membership `F_...` of families x size languages, with binary branching at each of `depth`
     nodes.
     """
     rows = []

@@ -6,13 +6,13 @@ the statistic is the t of the partial correlation
 
     r = <a, b> / sqrt((|a|^2 - |Q'a|^2) |b|^2),   Q an orthonormal basis of the cleared covariates.
 
+With missing pairs a permutation leaves the overlap of the moved and the unmoved cells: residuals are taken
+anew on it, and its own degrees of freedom count.
+
 Freedman-Lane permutes a = the residual of the outcome against b = the residual of the similarity; double
 semi-partialling permutes a = the residual of the similarity against b = that of the outcome (Dekker,
-Krackhardt and Snijders 2007, Psychometrika 72: 563-581). p = (1 + #{|r*| >= |r|}) / (1 + permutations) for
+Krackhardt and Snijders 2007, Psychometrika 72: 563-581). p = (1 + #{|t*| >= |t|}) / (1 + permutations) for
 random permutations (Phipson and Smyth 2010), #/total where all are enumerated.
-
-turned into t by the degrees of freedom left. With missing pairs a permutation leaves the overlap of the moved
-and the unmoved cells: residuals are taken anew on it, and its own degrees of freedom count.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,8 +40,7 @@ class TaskTables:
     """Residual tables of one grid, cells of missing pairs 0.
 
     outcome: (S, T). regressors: (M, S, T). covariates: (S * T, k) orthonormal basis. present: (S, T), 0 or 1.
-    block: (S, T) codes of the blocks of kinds. slopes: (M,) partial slopes. df: residual degrees of freedom
-    of t.
+    block: (S, T) codes of the blocks of kinds. slopes: (M,) partial slopes. df: degrees of freedom of t.
     groups: indices of the exchangeable sources and of the exchangeable targets.
     """
 
@@ -230,9 +229,7 @@ def _t(r: np.ndarray, df: np.ndarray) -> np.ndarray:
 
 
 def _clear_tasks(stack: np.ndarray, present: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """Clear (B, V, S, T) of row, column and block effects on the present cells, by alternating
-    projections.
-    """
+    """Clear (B, V, S, T) of row, column and block effects on present cells, by alternating projections."""
     masks = [block == code for code in range(block.max() + 1)] if block.max() else []
     stack = stack * present
     small = 1e-9 * np.abs(stack).max()

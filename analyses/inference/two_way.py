@@ -122,9 +122,8 @@ def _common_languages(
     lost = set(sources.index) - set(common.get_level_values(0))
     if lost:
         raise InputError(
-            f"the sources of target {sorted(lost)[0]!r} have no language in common; run the missing cells or "
-            "drop "
-            "the sources with few languages"
+            f"the sources of target {sorted(lost)[0]!r} have no language in common; run the missing cells "
+            "or drop the sources with few languages"
         )
     keep = pd.MultiIndex.from_frame(data[[target, language]]).isin(common)
     if keep.all():
