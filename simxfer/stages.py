@@ -85,8 +85,9 @@ class StageRunner:
             write_json(folder.done, {"stage": stage.id, "steps": 0, "files": {}})
             return model
         model = self._load(self.plan.stages[stage.parent or ""])
-        if stage.head == "new":
-            model.heads.clear()
+        for name in list(model.heads):
+            if stage.head == "new" or name not in stage.tasks:
+                del model.heads[name]
         for name in stage.tasks:
             if name not in model.heads:
                 model.add_head(get_task(name), stream_seed(stage.seed or 0, name, stage.phase, "head"))

@@ -1,0 +1,220 @@
+"""One contract a registry, and the rules that hold for the whole tree."""
+
+import ast
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from simxfer.config import Grid, Override
+from simxfer.errors import InputError
+from simxfer.features import _FEATURES
+from simxfer.losses import _LOSSES
+from simxfer.methods import METHODS
+from simxfer.metrics import METRICS
+from simxfer.predict import _PREDICT
+from simxfer.recipes import RECIPES, Hyperparameters
+from simxfer.schema import PSEUDO_LANGUAGES, TABLES, is_language
+from simxfer.sources import SOURCES, DataRequest, read_examples, revision
+from simxfer.tasks import TASKS, get_task
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("simxfer", "analyses")
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for package in PACKAGES
+    for path in (ROOT / package).rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_task_records(name):
+    task = TASKS[name]
+    assert task.name == name
+    assert task.description.strip() == task.description and task.description.endswith(".")
+    assert task.metrics and set(task.metrics) <= set(METRICS)
+    assert len(set(task.labels)) == len(task.labels)
+    assert all(map(is_language, (*task.languages, *task.train_languages)))
+    assert len(set(task.languages)) == len(task.languages)
+    assert bool(task.training_data) == bool(task.train_languages)
+    assert task.roles and len(set(task.subsets)) == len(task.subsets)
+    assert task.source in SOURCES
+    assert task.kind in _FEATURES and task.kind in _PREDICT
+    assert task.kind == "retrieval" or task.kind in _LOSSES
+    assert task.licence and task.citation
+
+
+def test_descriptions_are_distinct_and_names_are_no_grammar():
+    descriptions = [task.description for task in TASKS.values()]
+    assert len(set(descriptions)) == len(descriptions)
+    for name in TASKS:
+        assert name != "none" and not set(name) & set(">+@, .")  # `.` cannot stand in a head's name
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_tasks_source_reads_it_in_its_first_and_last_language(name):
+    task = get_task(name)
+    for split, languages in (("train", task.train_languages), ("test", task.languages)):
+        for language in {*languages[:1], *languages[-1:]}:
+            request = DataRequest(name, split, language, limit=3)
+            examples = read_examples(request)
+            assert len(examples) == 3
+            assert all(text.strip() for example in examples for text in example.texts)
+            assert examples == read_examples(request)
+    assert revision(name, 0, 0) == revision(name, 0, 0) != revision(name, 1, 0)
+
+
+def test_unknown_tasks_suggest_the_nearest():
+    with pytest.raises(InputError, match=r"unknown task 'w-nlj'. Did you mean 'w-nli'\?"):
+        get_task("w-nlj")
+
+
+_RIGHT = {
+    "accuracy": ["a", "b"],
+    "retrieval_accuracy": ["id1", "id2"],
+    "token_accuracy": [["B-X", "O"], ["O"]],
+    "chunk_f1": [["B-X", "O"], ["B-Y"]],
+    "f1": [["B-X", "O"], ["B-Y"]],
+    "exact_match": [["some text", "text"], ["more"]],
+    "squad_f1": [["some text", "text"], ["more"]],
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_reach_both_ends_of_their_range(name):
+    metric, gold = METRICS[name], _RIGHT[name]
+    texts = name in ("exact_match", "squad_f1")
+    right = [answers[0] for answers in gold] if texts else gold
+    wrong = ["?" if isinstance(p, str) else ["?"] * len(p) for p in right]
+    assert metric.name == name and metric.reference and metric.meaning
+    assert metric(gold, right).value == metric.high == 100.0
+    assert metric(gold, wrong).value == metric.low == 0.0
+    scored = metric(gold, right)
+    assert scored.examples.shape == (2,) and (scored.examples == 1.0).all()
+    assert scored.counts is None or scored.counts.shape == (2, 3)
+
+
+@pytest.mark.parametrize("entry", METHODS.values())
+def test_methods_resolve_and_do_what_the_loop_asks_for(entry):
+    module, attribute = entry.split(":")
+    method = getattr(import_module(module), attribute)()
+    assert callable(method.parameter_groups) and callable(method.loss)
+
+
+@pytest.mark.parametrize("entry", SOURCES.values())
+def test_sources_answer_both_questions(entry):
+    module = import_module(entry)
+    assert callable(module.revision) and callable(module.read_examples)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_name_known_tasks_and_values(name):
+    recipe = RECIPES[name]
+    assert recipe.name == name and recipe.source
+    assert set(recipe.tasks) <= set(TASKS)
+    for task in TASKS:
+        values = recipe.hyperparameters(task)
+        assert bool(values.steps) != bool(values.epochs)
+        assert 0 < values.stride < values.max_length
+
+
+def test_every_hyperparameter_that_an_override_may_change_exists():
+    assert set(Override.model_fields) <= {field.name for field in fields(Hyperparameters)}
+
+
+def test_every_key_of_a_grid_file_says_what_it_means():
+    source = ast.parse((ROOT / "simxfer" / "config.py").read_text())
+    for part in ("Grid", "Block", "Retrieval"):
+        [body] = [n.body for n in source.body if isinstance(n, ast.ClassDef) and n.name == part]
+        for node, following in pairwise(body):
+            if isinstance(node, ast.AnnAssign):
+                assert isinstance(following, ast.Expr), f"{part}.{ast.unparse(node.target)} has no docstring"
+    assert Grid.model_config["extra"] == "forbid"
+
+
+def test_tables_have_their_keys_among_their_columns():
+    for name, table in TABLES.items():
+        assert table.name == name
+        assert len(set(table.column_names)) == len(table.columns)
+        assert set(table.key) <= set(table.column_names)
+        assert all(column.meaning for column in table.columns)
+    assert not any(map(is_language, PSEUDO_LANGUAGES))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_imports_and_has_a_docstring(module):
+    assert import_module(module).__doc__
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def of_package(imports: set[str], package: str) -> set[str]:
+    return {name for name in imports if name == package or name.startswith(package + ".")}
+
+
+ALLOWED = ("simxfer.schema", "simxfer.tasks", "simxfer.metrics", "simxfer.errors", "simxfer.streams")
+
+
+def test_analyses_import_only_the_contracts():
+    for path in (ROOT / "analyses").rglob("*.py"):
+        for name in of_package(imports_of(path), "simxfer") - {"simxfer"}:
+            assert name.startswith(ALLOWED), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_only_the_command_line_imports_analyses_and_only_inside_functions():
+    for path in (ROOT / "simxfer").rglob("*.py"):
+        found = of_package(imports_of(path), "analyses")
+        assert not found or path.name == "cli.py", f"{path.relative_to(ROOT)} imports {found}"
+    top = ast.parse((ROOT / "simxfer" / "cli.py").read_text()).body
+    for node in top:
+        assert not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("analyses")
+
+
+def test_nothing_unsafe_is_loaded_anywhere():
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            assert not {"pickle", "joblib", "dill"} & imports_of(path), path
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Call):
+                    called = ast.unparse(node.func)
+                    assert called not in ("torch.load", "torch.save", "eval", "exec", "yaml.load"), path
+                    assert not any(k.arg == "trust_remote_code" for k in node.keywords), path
+
+
+def modules_after(code: str) -> set[str]:
+    """The top-level modules that are loaded after some code ran in a fresh interpreter."""
+    script = f"import sys, json\n{code}\nprint('\\n' + json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+HEAVY = {"torch", "transformers", "sentence_transformers"}
+
+
+def test_help_loads_neither_torch_nor_pandas():
+    code = "import contextlib\nsys.argv = ['simxfer', '--help']\nfrom simxfer.cli import main\n"
+    loaded = modules_after(code + "with contextlib.suppress(SystemExit): main()")
+    assert "simxfer" in loaded
+    assert not loaded & (HEAVY | {"pandas", "numpy", "pydantic"})
+
+
+def test_planning_and_analyses_load_no_torch():
+    assert not modules_after("import simxfer.config, simxfer.plan, simxfer.run") & HEAVY
+    assert not modules_after("import analyses") & HEAVY

@@ -1,0 +1,235 @@
+"""Predictions of a model whose logits or states the test decides."""
+
+import json
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
+from torch import nn
+
+from simxfer.encoders import resolve_encoder
+from simxfer.evaluate import evaluate
+from simxfer.features import make_dataset
+from simxfer.metrics import METRICS
+from simxfer.model import TransferModel, load_encoder
+from simxfer.plan import Evaluation
+from simxfer.predict import MAX_ANSWER_TOKENS, _best_span, _pool, embed, nearest, predict
+from simxfer.sources import DataRequest, read_examples
+from simxfer.tasks import get_task
+from simxfer.tasks.examples import RetrievalExample, SpanExample, TaggingExample
+
+PAD = 1
+
+
+class Told(nn.Module):
+    """A model whose logits are a function of the ids: each subword always says the same."""
+
+    def __init__(self, outputs: int, whole: bool, seed: int = 0) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.table = nn.Parameter(torch.randn(3000, outputs, generator=generator))
+        self.whole = whole
+
+    def forward(self, _task: str, batch) -> torch.Tensor:
+        logits = self.table[batch["ids"]]
+        return (logits * batch["mask"][..., None]).sum(dim=1) if self.whole else logits
+
+
+@pytest.fixture(scope="module")
+def dataset_of(world_tokenizer):
+    def make(name: str, n: int = 30, language: str = "x-agg", max_length: int = 64):
+        examples = read_examples(DataRequest(name, "test", language, limit=n))
+        return make_dataset(examples, get_task(name), world_tokenizer, max_length, 8)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return TransferModel(load_encoder(resolve_encoder(str(checkpoint)))).eval()
+
+
+def rows_of(features):
+    return [features.ids[a:b] for a, b in zip(features.starts[:-1], features.starts[1:], strict=True)]
+
+
+def test_classification_takes_the_highest_label_in_the_order_of_the_examples(dataset_of, monkeypatch):
+    monkeypatch.setattr("simxfer.predict.MAX_TOKENS", 100)  # many batches, sorted by length
+    dataset, task, told = dataset_of("w-xnli"), get_task("w-xnli"), Told(3, whole=True)
+    logits = [told.table[row].sum(dim=0) for row in rows_of(dataset.features)]
+    expected = [task.labels[int(values.argmax())] for values in logits]
+    assert predict(told, task, dataset, PAD) == expected
+    assert len(set(expected)) > 1
+
+
+def test_multiple_choice_takes_the_highest_choice(dataset_of, monkeypatch):
+    monkeypatch.setattr("simxfer.predict.MAX_TOKENS", 150)
+    dataset, told = dataset_of("w-xcloze"), Told(1, whole=True)
+    scores = [float(told.table[row].detach().sum()) for row in rows_of(dataset.features)]
+    bounds = dataset.features.unit_starts
+    expected = [int(np.argmax(scores[a:b])) for a, b in pairwise(bounds)]
+    assert predict(told, get_task("w-xcloze"), dataset, PAD) == expected
+    assert len(set(expected)) > 1
+
+
+def test_tagging_puts_windows_together(world_tokenizer):
+    task, told = get_task("w-pos"), Told(10, whole=False)
+    rng = np.random.default_rng(0)
+    words = [tuple(rng.choice(["be", "fagekop", "hehu", "rakezi"], n)) for n in (40, 3, 17)]
+    examples = [TaggingExample(id=str(i), words=w, tags=("NOUN",) * len(w)) for i, w in enumerate(words)]
+    dataset = make_dataset(examples, task, world_tokenizer, 10, 0)
+    assert dataset.features.n_rows > 6
+    first = {w: world_tokenizer(w, add_special_tokens=False)["input_ids"][0] for w in set(sum(words, ()))}
+    expected = [[task.labels[int(told.table[first[w]].argmax())] for w in sentence] for sentence in words]
+    assert predict(told, task, dataset, PAD) == expected
+
+
+def brute_force_span(logits, places):
+    inside = [i for i, (a, _) in enumerate(places) if a >= 0]
+    spans = [(i, j) for i in inside for j in inside if i <= j < i + MAX_ANSWER_TOKENS]
+    if not spans:
+        return None
+    i, j = max(spans, key=lambda span: logits[span[0], 0] + logits[span[1], 1])
+    return logits[i, 0] + logits[j, 1], places[i][0], places[j][1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 12), st.integers(0, 80), st.integers(0, 2**32 - 1))
+def test_the_best_span_is_the_best_of_all(question, context, seed):
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(question + context, 2)).astype(np.float32)
+    places = np.full((question + context, 2), -1)
+    places[question:] = np.arange(context)[:, None] * 3 + [0, 2]
+    expected = brute_force_span(logits, places)
+    found = _best_span(logits, places)
+    if expected is None:
+        assert found == (-np.inf, 0, 0)
+    else:
+        assert found == (pytest.approx(expected[0]), *expected[1:])
+
+
+def test_span_qa_takes_the_best_window(world_tokenizer):
+    texts = [e.context for e in read_examples(DataRequest("w-xqa", "test", "x-pivot", limit=30))]
+    context = " ".join(dict.fromkeys(" ".join(texts).split()))  # each word once, so that no two spans tie
+    example = SpanExample(id="1", question="cifi be", context=context, answers=((0, context.split()[0]),))
+    dataset = make_dataset([example], get_task("w-xqa"), world_tokenizer, 32, 8)
+    features, told = dataset.features, Told(2, whole=False)
+    best = (-np.inf, 0, 0)
+    for a, b in zip(features.starts[:-1], features.starts[1:], strict=True):
+        logits = told.table[features.ids[a:b]].detach().numpy()
+        best = max(best, brute_force_span(logits, features.spans[a:b].tolist()))
+    assert predict(told, get_task("w-xqa"), dataset, PAD) == [context[best[1] : best[2]]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_nearest_is_sklearns(n_queries, n_candidates, seed):
+    rng = np.random.default_rng(seed)
+    queries, candidates = rng.normal(size=(n_queries, 6)), rng.normal(size=(n_candidates, 6))
+    theirs = NearestNeighbors(n_neighbors=1, metric="cosine", algorithm="brute").fit(candidates)
+    expected = theirs.kneighbors(queries, return_distance=False)[:, 0]
+    assert np.array_equal(nearest(queries, candidates), expected)
+
+
+def test_nearest_in_blocks(monkeypatch):
+    rng = np.random.default_rng(0)
+    queries, candidates = rng.normal(size=(50, 6)), rng.normal(size=(20, 6))
+    whole = nearest(queries, candidates)
+    monkeypatch.setattr("simxfer.predict.SEARCH_BLOCK", 7)
+    assert np.array_equal(nearest(queries, candidates), whole)
+
+
+def test_pooling_by_hand():
+    states = torch.arange(20.0).view(2, 5, 2)
+    mask = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]])
+    mean = torch.stack([states[0, 1:3].mean(dim=0), states[1, 1:4].mean(dim=0)])
+    torch.testing.assert_close(_pool(states, mask, "mean"), mean)
+    torch.testing.assert_close(_pool(states, mask, "first"), states[:, 0])
+    assert torch.isfinite(_pool(states, torch.tensor([[1, 1, 0, 0, 0]] * 2), "mean")).all()  # an empty text
+
+
+@pytest.mark.parametrize("layer", [0, 1, -1])
+def test_embeddings_are_the_pooled_layer_of_each_row(layer, model, dataset_of, monkeypatch):
+    monkeypatch.setattr("simxfer.predict.MAX_TOKENS", 64)
+    features = dataset_of("w-tatoeba", 10).features
+    found = embed(model, features, PAD, layer, "mean")
+    for row, ids in enumerate(rows_of(features)):
+        tensor = torch.tensor(ids.astype(np.int64))[None]
+        with torch.no_grad():
+            hidden = model.encoder(input_ids=tensor, output_hidden_states=True).hidden_states[layer]
+        expected = hidden[0, 1:-1].mean(dim=0).numpy()
+        np.testing.assert_allclose(found[row], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("centre", [True, False])
+def test_retrieval_is_sklearns(centre, model, dataset_of):
+    dataset = dataset_of("w-tatoeba", 40)
+    vectors = embed(model, dataset.features, PAD, 1, "mean").astype(np.float64)
+    queries, candidates = vectors[0::2], vectors[1::2]
+    if centre:
+        queries, candidates = queries - queries.mean(axis=0), candidates - candidates.mean(axis=0)
+    theirs = NearestNeighbors(n_neighbors=1, metric="cosine", algorithm="brute").fit(candidates)
+    expected = dataset.gold["id"].to_numpy()[theirs.kneighbors(queries, return_distance=False)[:, 0]]
+    protocol = {"layer": 1, "pooling": "mean", "centre": centre}
+    assert predict(model, get_task("w-tatoeba"), dataset, PAD, protocol) == list(expected)
+
+
+def test_a_sentence_is_its_own_translation(model, world_tokenizer):
+    texts = ["be fagekop", "hehu rakezi ri", "cifi be"]
+    examples = [RetrievalExample(id=f"e{i}", text=t, translation=t) for i, t in enumerate(texts)]
+    dataset = make_dataset(examples, get_task("w-tatoeba"), world_tokenizer, 64, 0)
+    protocol = {"layer": -1, "pooling": "mean", "centre": True}
+    assert predict(model, get_task("w-tatoeba"), dataset, PAD, protocol) == ["e0", "e1", "e2"]
+
+
+def evaluation(target: str, *languages: str) -> Evaluation:
+    return Evaluation(target=target, languages=languages, revision="r", draw=0, world=0)
+
+
+def test_scores_are_the_metrics_over_the_test_set_and_its_subsets(dataset_of):
+    task, told = get_task("w-is-a"), Told(2, whole=True)
+    made = {code: dataset_of("w-is-a", 60, code) for code in ("x-pivot", "x-agg")}
+    frames = evaluate(told, evaluation("w-is-a", *made), made.__getitem__, PAD)
+    scores, predictions = frames["scores"], frames["predictions"]
+    for code, dataset in made.items():
+        gold = [json.loads(text) for text in dataset.gold["gold"]]
+        predicted = predict(told, task, dataset, PAD)
+        rows = scores[scores["language"] == code].set_index("split")
+        assert rows.loc["test", "value"] == METRICS["accuracy"](gold, predicted).value
+        assert rows.loc["test", "n_examples"] == 60
+        unseen = [i for i, names in enumerate(dataset.gold["subsets"]) if "unseen" in names.split()]
+        value = METRICS["accuracy"]([gold[i] for i in unseen], [predicted[i] for i in unseen]).value
+        assert rows.loc["test/unseen", "value"] == value
+        assert rows.loc["test/unseen", "n_examples"] == len(unseen) < 60
+        part = predictions[predictions["language"] == code]
+        assert [json.loads(p) for p in part["prediction"]] == predicted
+        assert list(part["example_id"]) == list(dataset.gold["id"])
+    assert {"test", "test/seen", "test/unseen"} <= set(scores["split"])
+    assert frames["examples"]["tp"].isna().all()
+
+
+def test_example_scores_of_tagging_carry_counts(dataset_of):
+    frames = evaluate(Told(4, False), evaluation("w-ner", "x-agg"), lambda _: dataset_of("w-ner"), PAD)
+    examples = frames["examples"]
+    tp, fp, fn = (int(examples[name].sum()) for name in ("tp", "fp", "fn"))
+    scores = frames["scores"].set_index("metric")["value"]
+    assert scores["chunk_f1"] == pytest.approx(200 * tp / max(1, 2 * tp + fp + fn))
+    assert set(scores.index) == {"chunk_f1", "token_accuracy"}
+    assert examples["score"].between(0, 1).all()
+
+
+def test_flags_warn_of_zero_scores_and_unknown_subwords(dataset_of, monkeypatch):
+    dataset = dataset_of("w-xnli", 10)
+    monkeypatch.setattr("simxfer.evaluate.predict", lambda *_: ["nothing"] * 10)
+    strange = SimpleNamespace(features=SimpleNamespace(counts=np.array([2, 10, 100])), gold=dataset.gold)
+    frames = evaluate(None, evaluation("w-xnli", "x-agg"), lambda _: strange, PAD)
+    [row] = frames["scores"].to_dict("records")
+    assert row["flags"] == "all-zero;unknown-subwords"
+    assert (row["truncated"], row["unknown_share"]) == (2, pytest.approx(0.1))
+    assert isinstance(frames["examples"], pd.DataFrame)

@@ -1,0 +1,314 @@
+"""A small grid from its file to its results table, in this process: stages, results, samples."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from simxfer.config import load_grid
+from simxfer.encoders import resolve_encoder
+from simxfer.errors import InputError, StageFailed
+from simxfer.evaluate import evaluate
+from simxfer.model import TransferModel, load_encoder, load_tokenizer
+from simxfer.plan import make_plan
+from simxfer.predict import embed
+from simxfer.progress import stage_progress, status
+from simxfer.represent import write_samples
+from simxfer.results import export_results, gather, import_results, read_results
+from simxfer.run import open_run
+from simxfer.schema import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
+from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, pending_evaluations
+from simxfer.store.layout import RunDirectory
+
+GRID = """\
+name: small
+encoders: [{checkpoint}]
+blocks:
+  - {{intermediates: [none, 'w-which-a>w-roles'], targets: [{targets}]}}
+seeds: [0]
+languages: [x-pivot, x-agg]
+overrides: {{'*': {{steps: 2, batch_size: 4, train_examples: 12}}}}
+test_examples: 8
+"""
+
+
+def opened(folder: Path, checkpoint: Path, targets: str = "w-which-a, w-tatoeba", extra: str = ""):
+    """Return a run directory with nothing trained yet, and what works on it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "grid.yaml"
+    file.write_text(GRID.format(checkpoint=checkpoint, targets=targets) + extra)
+    grid = load_grid(file)
+    plan = make_plan(grid)
+    run = open_run(file, grid, plan, folder / "runs")
+    runner = StageRunner(run, plan, torch.device("cpu"), grid.keep_checkpoints)
+    return SimpleNamespace(run=run, grid=grid, plan=plan, runner=runner)
+
+
+def work(made) -> None:
+    for stage in made.plan.stages.values():
+        made.runner.work(stage)
+
+
+def weights_of(made, stage_id: str) -> dict:
+    folder = made.run.stage(stage_id)
+    return {f"{name}": load_file(getattr(folder, name)) for name in ("encoder", "heads")}
+
+
+def same(a: dict, b: dict) -> bool:
+    return all(
+        a[part].keys() == b[part].keys() and all(torch.equal(a[part][n], b[part][n]) for n in a[part])
+        for part in a
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, checkpoint):
+    made = opened(tmp_path_factory.mktemp("done"), checkpoint)
+    work(made)
+    made.results = gather(made.run, made.plan)
+    write_samples(made.run, made.grid, made.plan)
+    return made
+
+
+def test_everything_is_done_and_counted(made):
+    assert all(is_complete(made.run, made.plan, stage) for stage in made.plan.stages.values())
+    found = status(made.run, made.plan)
+    assert found.complete and found.failed == ()
+    done, total = stage_progress(made.run, made.plan)
+    assert done == total > 0
+
+
+def test_results_and_examples_are_what_the_stages_scored(made):
+    results, examples = made.results, pd.read_parquet(made.run.examples)
+    assert results.equals(validate(results, RESULTS)) and len(validate(examples, EXAMPLES)) == len(examples)
+    # 2 intermediates x (which-a in 2 languages + tatoeba in x-agg)
+    assert len(results) == 2 * 3
+    assert set(results["run"]) == {"small"} and set(results["intermediate"]) == {"none", "w-which-a>w-roles"}
+    for row in results.to_dict("records"):
+        keep = (examples["stage"] == row["stage"]) & (examples["target"] == row["target"])
+        part = examples[keep & (examples["language"] == row["language"])]
+        assert len(part) == row["n_examples"] == 8
+        assert 100 * part["score"].mean() == pytest.approx(row["value"])
+    pd.testing.assert_frame_equal(read_results(made.run.root), results)
+
+
+def test_gathering_again_gives_equal_bytes_and_leaves_out_what_is_missing(made, tmp_path, checkpoint):
+    before = made.run.results.read_bytes()
+    gather(made.run, made.plan)
+    assert made.run.results.read_bytes() == before
+    empty = opened(tmp_path, checkpoint)
+    with pytest.raises(InputError, match="holds no score yet; run `simxfer train` first"):
+        gather(empty.run, empty.plan)
+    root = next(iter(empty.plan.stages.values()))
+    empty.runner.work(root)
+    assert set(gather(empty.run, empty.plan)["intermediate"]) == {"none"}
+    assert not status(empty.run, empty.plan).complete
+
+
+def test_a_loaded_checkpoint_scores_as_the_trained_model_did(made):
+    for cell in made.plan.cells:
+        stage = made.plan.stages[cell.stage]
+        evaluation = made.plan.evaluations[cell.stage][cell.evaluation]
+        values = json.loads(made.run.stage(cell.stage).spec.read_text())["hyperparameters"]
+        assert len(values) == len(stage.data)
+
+        def dataset_of(code, stage=stage, evaluation=evaluation):
+            from simxfer.sources import DataRequest
+
+            request = DataRequest(evaluation.target, "test", code, 0, evaluation.draw, evaluation.limit)
+            return made.runner.dataset(request, stage.encoder, evaluation.max_length, evaluation.stride)
+
+        again = evaluate(made.runner._load(stage), evaluation, dataset_of, 1)
+        stored = pd.read_parquet(made.run.stage(cell.stage).scores(cell.evaluation))
+        assert list(again["scores"]["value"]) == list(stored["value"])
+
+
+def test_scores_that_are_missing_are_made_from_the_checkpoint(made):
+    cell = made.plan.cells[-1]
+    folder, stage = made.run.stage(cell.stage), made.plan.stages[cell.stage]
+    before, trained = folder.scores(cell.evaluation).read_bytes(), folder.encoder.stat().st_mtime_ns
+    folder.scores(cell.evaluation).unlink()
+    assert [e.id for e in pending_evaluations(made.run, made.plan, stage)] == [cell.evaluation]
+    made.runner.work(stage)
+    assert folder.scores(cell.evaluation).read_bytes() == before
+    assert folder.encoder.stat().st_mtime_ns == trained
+
+
+def test_another_run_ends_bitwise_alike(made, tmp_path, checkpoint):
+    again = opened(tmp_path, checkpoint)
+    torch.manual_seed(77)
+    work(again)
+    for stage_id, stage in made.plan.stages.items():
+        if stage.parent:
+            assert same(weights_of(made, stage_id), weights_of(again, stage_id))
+    assert gather(again.run, again.plan).equals(made.results)
+
+
+def test_a_damaged_checkpoint_is_noticed_and_trained_anew(made, tmp_path, checkpoint):
+    hurt = opened(tmp_path, checkpoint)
+    _root, first, second, *_ = path = hurt.plan.path(hurt.plan.cells[-1].stage)
+    for stage in path[:2]:
+        hurt.runner.work(stage)
+    folder = hurt.run.stage(first.id)
+    good = weights_of(hurt, first.id)
+    tensors = load_file(folder.encoder)
+    save_file({name: value + 1 for name, value in tensors.items()}, folder.encoder)
+    with pytest.raises(DamagedCheckpoint, match="is missing or damaged"):
+        hurt.runner.work(second)
+    assert not is_complete(hurt.run, hurt.plan, first) and not folder.done.exists()
+    for stage in (first, second):
+        hurt.runner.work(stage)
+    assert same(weights_of(hurt, first.id), good)
+    assert same(weights_of(hurt, second.id), weights_of(made, second.id))
+
+
+def test_a_diverged_stage_says_why(tmp_path, checkpoint, monkeypatch):
+    hurt = opened(tmp_path, checkpoint)
+    root, first, *_ = hurt.plan.path(hurt.plan.cells[-1].stage)
+    hurt.runner.work(root)
+    monkeypatch.setattr("simxfer.train._step", lambda *_: float("inf"))
+    with pytest.raises(StageFailed, match="the loss is inf at step 1 of 2"):
+        hurt.runner.work(first)
+    assert "lower the learning rate" in json.loads(hurt.run.stage(first.id).failed.read_text())["reason"]
+    assert not hurt.run.stage(first.id).done.exists()
+    [failure] = status(hurt.run, hurt.plan).failed
+    assert failure.startswith(first.title)
+
+
+def test_a_head_is_new_or_that_of_its_parent_for_the_same_task(tmp_path, checkpoint, monkeypatch):
+    """The target's task stands in front, another one between: its head comes anew, and every stage loads."""
+    monkeypatch.setattr("simxfer.stages.fit", lambda *_: 0)  # heads stay as each stage found them
+    for intermediate, alike in (("w-which-a>w-roles", False), ("w-which-a", True)):
+        text = GRID.replace("w-which-a>w-roles", intermediate)
+        folder = tmp_path / intermediate.replace(">", "-")
+        folder.mkdir()
+        file = folder / "grid.yaml"
+        file.write_text(text.format(checkpoint=checkpoint, targets="w-which-a") + "head: reuse\n")
+        grid = load_grid(file)
+        plan = make_plan(grid)
+        run = open_run(file, grid, plan, folder)
+        runner = StageRunner(run, plan, torch.device("cpu"), "all")
+        for stage in plan.stages.values():
+            runner.work(stage)
+        _, first, *_, target = plan.path(plan.cells[-1].stage)
+        heads = [load_file(run.stage(stage.id).heads) for stage in (first, target)]
+        assert set(heads[0]) == set(heads[1])
+        assert all(torch.equal(heads[0][n], heads[1][n]) for n in heads[0] if "weight" in n) == alike
+        assert runner._load(target).heads.keys() == {"w-which-a"}
+
+
+def test_checkpoints_of_targets_can_be_dropped_after_scoring(tmp_path, checkpoint):
+    lean = opened(tmp_path, checkpoint, "w-which-a", "keep_checkpoints: intermediates\n")
+    work(lean)
+    kept = {
+        stage.phase: lean.run.stage(stage.id).encoder.exists()
+        for stage in lean.plan.stages.values()
+        if stage.parent
+    }
+    assert kept == {"target": False, "intermediate-1": True, "intermediate-2": True}
+    assert status(lean.run, lean.plan).complete
+    work(lean)  # nothing is left to do, and nothing is done
+
+
+def test_the_directory_of_another_grid_is_refused(made, checkpoint, tmp_path):
+    file = tmp_path / "grid.yaml"
+    file.write_text(GRID.format(checkpoint=checkpoint, targets="w-pos"))
+    grid = load_grid(file)
+    before = made.run.grid_file.read_bytes()
+    with pytest.raises(InputError, match=r"holds another grid \(blocks: .*nothing was changed"):
+        open_run(file, grid, make_plan(grid), made.run.root.parent)
+    assert made.run.grid_file.read_bytes() == before
+    foreign = tmp_path / "small"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("")
+    with pytest.raises(InputError, match="exists and is no run directory"):
+        open_run(file, grid, make_plan(grid), tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_results_survive_export_and_import(ending, made, tmp_path):
+    out = tmp_path / f"table.{ending}"
+    export_results(made.run.root, out)
+    pd.testing.assert_frame_equal(read_results(out), made.results)
+    import_results(out, tmp_path / "theirs")
+    pd.testing.assert_frame_equal(read_results(tmp_path / "theirs"), made.results)
+    with pytest.raises(InputError, match="exists; nothing was changed"):
+        import_results(out, tmp_path / "theirs")
+
+
+def test_tables_that_are_cut_off_or_missing_are_refused(made, tmp_path):
+    cut = tmp_path / "results.parquet"
+    cut.write_bytes(made.run.results.read_bytes()[:-200])
+    with pytest.raises(InputError, match="cannot be read, it is cut off or damaged"):
+        read_results(tmp_path)
+    export_results(made.run.root, tmp_path / "whole.csv")
+    lines = (tmp_path / "whole.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "cut.csv").write_text("".join(lines[:-1]) + lines[-1][:60])
+    with pytest.raises(InputError, match="row 6"):
+        read_results(tmp_path / "cut.csv")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(InputError, match="cut off or damaged"):
+        read_results(tmp_path / "empty.csv")
+    for path, words in (
+        (tmp_path / "no.csv", "no results table"),
+        (made.run.root / "stages", "holds no results.parquet"),
+        (made.run.grid_file, "expected a .parquet or .csv file"),
+    ):
+        with pytest.raises(InputError, match=words):
+            read_results(path)
+    with pytest.raises(InputError, match=r"ends in \.csv or \.parquet"):
+        export_results(made.run.root, tmp_path / "table.xlsx")
+
+
+def test_subwords_are_counted_as_by_hand(made, checkpoint):
+    tokenizer = load_tokenizer(resolve_encoder(str(checkpoint)))
+    samples, subwords = pd.read_parquet(made.run.samples), pd.read_parquet(made.run.subwords)
+    assert len(validate(samples, SAMPLES)) and len(validate(subwords, SUBWORDS))
+    keys = ["task", "language", "split"]
+    assert set(map(tuple, samples[keys].to_numpy())) == {
+        ("w-which-a", "x-pivot", "train"),
+        ("w-roles", "x-pivot", "train"),
+        ("w-which-a", "x-pivot", "test"),
+        ("w-which-a", "x-agg", "test"),
+        ("w-tatoeba", "x-agg", "test"),
+    }
+    for group, part in samples.groupby(keys):
+        pieces = Counter(piece for text in part["text"] for piece in tokenizer.tokenize(text))
+        found = subwords[(subwords[keys] == list(group)).all(axis=1)]
+        assert dict(zip(found["piece"], found["count"], strict=True)) == pieces
+        assert set(found["words"]) == {sum(len(text.split()) for text in part["text"])}
+
+
+def test_embeddings_stand_in_the_order_of_the_samples(made, checkpoint):
+    samples = pd.read_parquet(made.run.samples)
+    path = made.run.representations(str(checkpoint))
+    with np.load(path) as stored:
+        vectors = stored["embeddings"]
+    rows = pd.read_parquet(path.with_suffix(".parquet"))
+    keys = ["task", "language", "split", "example_id"]
+    aligned = rows.merge(samples, on=keys, how="left", validate="one_to_one")
+    assert len(aligned) == len(vectors) == len(samples)
+    encoder = resolve_encoder(str(checkpoint))
+    tokenizer, model = load_tokenizer(encoder), TransferModel(load_encoder(encoder))
+    from simxfer.features import text_features
+
+    chosen = [0, 3, len(aligned) // 2, len(aligned) - 1]
+    features = text_features([aligned["text"][i] for i in chosen], tokenizer, 128)
+    expected = embed(model, features, tokenizer.pad_token_id, -1, "mean")
+    np.testing.assert_allclose(vectors[chosen], expected, atol=1e-5)
+
+
+def test_samples_that_are_there_are_not_made_again(made, monkeypatch):
+    monkeypatch.setattr("simxfer.represent.read_examples", None)
+    write_samples(made.run, made.grid, made.plan)
+
+
+def test_layout_keeps_scores_examples_and_predictions_apart():
+    stage = RunDirectory(Path("r")).stage("s")
+    assert len({stage.scores("e"), stage.examples("e"), stage.predictions("e")}) == 3
