@@ -1,6 +1,6 @@
 """Order of intermediates: does A after the conflicting A* help more than A* after A?
 
-A* is A flipped for half of the nouns. What is measured is interference between two intermediates, not forgetting.
+A* is A flipped for half of the nouns, so that the two intermediates interfere.
 """
 
 from analyses.questions.answer import Answer, unanswerable
@@ -61,7 +61,7 @@ def answer(run: Run) -> Answer | None:
         ),
         what_would_change="More assignments of the attributes; other strengths of the conflict than half of the nouns.",
         not_shown=(
-            "Forgetting: after A>A* the target re-selects the old A, so this is interference between tasks.",
+            "Forgetting: interference between two sets of labels for the same nouns gives the same difference.",
         ),
         flags=units.flags,
     )

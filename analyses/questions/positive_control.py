@@ -271,7 +271,7 @@ def _gradient(scores: pd.DataFrame, run: Run) -> list[Figure]:
         Figure(
             name="positive-control-languages",
             kind="forest",
-            title="Knowledge crosses to other languages through shared forms",
+            title="Planted knowledge by language, nouns of the same form",
             caption="Accuracy on w-is-* (mean of A and B), unseen nouns whose form equals the pivot's, tagging "
             "intermediates, mean over replicates; languages from near to far. Chance is 50.",
             frame=frame.assign(low=np.nan, high=np.nan),
@@ -288,6 +288,6 @@ def _not_shown(found: dict[tuple[str, str, str], Found]) -> tuple[str, ...]:
         if names:
             texts.append(f"{judgement[0].upper()}{judgement[1:]}: {listed(names, 4)}.")
     texts.append(
-        "Transfer through meaning: what crosses languages here crosses through nouns of the same form."
+        "Transfer through meaning rather than form, but where translated nouns show an effect of their own."
     )
     return tuple(texts)
