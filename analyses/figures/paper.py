@@ -74,7 +74,7 @@ def scatter(figure: Figure) -> Sheet:
         for x, y, label, place in zip(
             rows["x"], rows["y"], rows["label"], style.label_places(rows), strict=True
         ):
-            if len(rows) <= style.MOST_NAMES:
+            if style.named(rows):
                 _name(axes, label, (x, y), place)
         if figure.zero is not None:
             axes.axhline(figure.zero, color=style.MUTED, lw=0.8, ls=":")

@@ -49,9 +49,8 @@ def _scatter_panel(figure: Figure, panel: str) -> go.Figure:
             x=line["x"], y=line["y"], mode="lines", line={"color": style.SERIES[0], "width": 2},
             hoverinfo="skip", showlegend=False,
         )  # fmt: skip
-    named = len(rows) <= style.MOST_NAMES
     plot.add_scatter(
-        x=rows["x"], y=rows["y"], mode="markers+text" if named else "markers", text=rows["label"],
+        x=rows["x"], y=rows["y"], mode="markers+text" if style.named(rows) else "markers", text=rows["label"],
         textposition=style.label_places(rows),
         textfont={"size": 11, "color": style.MUTED}, showlegend=False, cliponaxis=False,
         marker={"size": 8, "color": style.INK, "line": {"color": "white", "width": 1}},

@@ -11,8 +11,8 @@ MARKERS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
 INK = "#1f2933"
 MUTED = "#66727f"
 GRID = "#e4e7eb"
-MOST_NAMES = 40
-"""Points of a scatter panel that are named in print; beyond, names show on hovering only."""
+MOST_CHARACTERS = 250
+"""Room for the names of a scatter panel's points; beyond, names show on hovering only."""
 PLACES = {
     "top center": (0.0, 0.05),
     "middle right": (0.5, 0.0),
@@ -35,6 +35,11 @@ SEQUENTIAL = ((0.0, "#f7fbff"), (0.25, "#c6dbef"), (0.5, "#7fb2d9"), (0.75, "#2c
 def panels(figure: Figure) -> list[str]:
     """Return the panels of a figure in order of appearance; one empty name where it has none."""
     return list(dict.fromkeys(figure.frame["panel"])) if "panel" in figure.frame else [""]
+
+
+def named(rows: pd.DataFrame) -> bool:
+    """Tell whether the names of a scatter panel's points have room."""
+    return int(rows["label"].str.len().sum()) <= MOST_CHARACTERS
 
 
 def label_places(rows: pd.DataFrame) -> list[str]:

@@ -186,8 +186,7 @@ def _findings(main: pd.DataFrame, check: pd.DataFrame) -> tuple[str, ...]:
     for target, rows in main.groupby("target"):
         best = rows.sort_values("zero_shot").iloc[-1]
         texts.append(
-            f"{target}: highest {best['intermediate']} at {_both(best)} ({best['verdict']}, max-T "
-            f"{p_value(best['p_max_t'])})."
+            f"{target}: highest {best['intermediate']} at {_both(best)} ({best['verdict']}{_adjusted(best)})."
         )
     for _, row in check.iterrows():
         texts.append(
@@ -195,6 +194,10 @@ def _findings(main: pd.DataFrame, check: pd.DataFrame) -> tuple[str, ...]:
             f"({row['verdict']})."
         )
     return tuple(texts)
+
+
+def _adjusted(row: pd.Series) -> str:
+    return "" if np.isnan(row["p_max_t"]) else f", max-T {p_value(row['p_max_t'])}"
 
 
 def _both(row: pd.Series) -> str:
