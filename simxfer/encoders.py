@@ -91,7 +91,8 @@ def resolve_encoder(name: str) -> Encoder:
         if not (folder / "config.json").is_file():
             raise InputError(unknown("encoder", name, shipped_encoders()))
         card = json.loads((folder / "card.json").read_text())
-        return Encoder(name, card["model"], str(folder), world=card["world"], **_size(_config(folder)))
+        layers, positions = _size(_config(folder))
+        return Encoder(name, card["model"], str(folder), "", False, card["world"], layers, positions)
     if Path(name).is_dir():
         return _local(name)
     if _HUB_ID.match(name) and not name.startswith((".", "/")):
@@ -112,9 +113,10 @@ def _local(name: str) -> Encoder:
         raise InputError(
             f"encoder folder {name} lacks a tokenizer (tokenizer.json or sentencepiece.bpe.model)"
         )
-    config, size = _config(folder), _size(_config(folder))
-    model = f"{config.get('model_type', 'encoder')}-{config.get('hidden_size', 0)}x{size['layers']}"
-    return Encoder(name, model, str(folder), **size)
+    config = _config(folder)
+    layers, positions = _size(config)
+    model = f"{config.get('model_type', 'encoder')}-{config.get('hidden_size', 0)}x{layers}"
+    return Encoder(name, model, str(folder), layers=layers, positions=positions)
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -126,8 +128,8 @@ def _config(folder: Path) -> dict[str, Any]:
         ) from error
 
 
-def _size(config: dict[str, Any]) -> dict[str, int]:
+def _size(config: dict[str, Any]) -> tuple[int, int]:
     """Return layers and longest input; RoBERTa and XLM-R count positions from the id of <pad> on, plus one."""
     first = config.get("pad_token_id", 1) + 1 if "roberta" in config.get("model_type", "") else 0
     positions = int(config.get("max_position_embeddings", 0))
-    return {"layers": int(config.get("num_hidden_layers", 0)), "positions": max(0, positions - first)}
+    return int(config.get("num_hidden_layers", 0)), max(0, positions - first)

@@ -25,7 +25,7 @@ from simxfer.tasks.intermediate import parse_intermediate
 SAMPLE_SIZE = 200
 """Texts a task, split and language."""
 MAX_LENGTH = 128
-"""Longest sample text in subwords."""
+"""Longest sample text in subwords, for an encoder that can read so many."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def _represent(run: RunDirectory, name: str, samples: pd.DataFrame) -> pd.DataFr
     """Write the embeddings of one encoder; return its subword counts."""
     encoder = resolve_encoder(name)
     tokenizer = load_tokenizer(encoder)
-    features = text_features(list(samples["text"]), tokenizer, MAX_LENGTH)
+    longest = min(MAX_LENGTH, encoder.positions or MAX_LENGTH)
+    features = text_features(list(samples["text"]), tokenizer, longest)
     vectors = embed(TransferModel(load_encoder(encoder)), features, tokenizer.pad_token_id, -1, "mean")
     path = run.representations(name)
     keys = ["task", "language", "split", "example_id"]

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -42,7 +43,7 @@ def train_grid(
         InputError: the grid file is wrong, or the directory belongs to another grid.
         StageFailed: some stages diverged; everything else is done and gathered.
     """
-    from simxfer.engine.local import default_workers, run_local
+    from simxfer.engine.local import default_workers, devices, run_local
     from simxfer.represent import write_samples
     from simxfer.results import gather
 
@@ -51,7 +52,7 @@ def train_grid(
     run = open_run(grid_file, grid, plan, out)
     _retry_failed(run, plan)
     workers = min(workers or default_workers(), len(plan.stages))
-    write_json(run.environment, environment(workers))
+    write_json(run.environment, environment(devices(workers)))
     if not status(run, plan).complete:
         run_local(run, plan, workers, report)
     gather(run, plan)
@@ -126,17 +127,29 @@ def _receipt(grid: Grid, plan: Plan, target: str) -> dict:
     }
 
 
-def environment(workers: int) -> dict:
-    """Return what the numbers may depend on beside the plan: versions, machine, threads."""
+def environment(devices: list[str]) -> dict:
+    """Return what the numbers may depend on beside the plan: versions, commit, machine, device of each worker."""
     return {
+        "commit": _commit(),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "system": platform.platform(),
         "versions": {name: version(name) for name in _VERSIONED},
-        "workers": workers,
+        "devices": devices,
         "threads_per_worker": 1,
         "cores": os.cpu_count(),
     }
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout that runs, with `+` where it has changes; None outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True)
+        changes = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    return head.stdout.strip() + "+" * bool(changes.stdout) if head.returncode == 0 else None
 
 
 def run_status(root: Path) -> tuple[Grid, Plan, Status]:

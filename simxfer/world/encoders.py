@@ -96,7 +96,7 @@ def make_encoder(world: int, seed: int, out: Path, recipe: Recipe) -> Path:
         "command": f"python -m simxfer.world.encoders --only {world},{seed}",
         "recipe": asdict(recipe),
         "parameters": sum(p.numel() for p in network.parameters()),
-        "training_subwords": int(len(features.ids)),
+        "training_subwords": len(features.ids),
         "cpu_seconds": round(time.process_time() - started, 1),
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
         "curve": curve,
