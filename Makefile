@@ -40,10 +40,10 @@ else
 endif
 
 test: $(READY)  ## fast tests, a few minutes
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(READY)  ## long tests: calibration, interruption, encoders made anew
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check
