@@ -20,7 +20,7 @@ from simxfer.metrics import METRICS
 from simxfer.predict import _PREDICT
 from simxfer.recipes import RECIPES, Hyperparameters
 from simxfer.schema import PSEUDO_LANGUAGES, TABLES, is_language
-from simxfer.sources import SOURCES, DataRequest, read_examples, revision
+from simxfer.sources import SOURCES, DataRequest, Split, read_examples, revision
 from simxfer.tasks import TASKS, get_task
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,11 @@ def test_descriptions_are_distinct_and_names_are_no_grammar():
 @pytest.mark.parametrize("name", TASKS)
 def test_a_tasks_source_reads_it_in_its_first_and_last_language(name):
     task = get_task(name)
-    for split, languages in (("train", task.train_languages), ("test", task.languages)):
+    parts: tuple[tuple[Split, tuple[str, ...]], ...] = (
+        ("train", task.train_languages),
+        ("test", task.languages),
+    )
+    for split, languages in parts:
         for language in {*languages[:1], *languages[-1:]}:
             request = DataRequest(name, split, language, limit=3)
             examples = read_examples(request)
@@ -74,7 +78,7 @@ def test_unknown_tasks_suggest_the_nearest():
         get_task("w-nlj")
 
 
-_RIGHT = {
+_RIGHT: dict[str, list] = {
     "accuracy": ["a", "b"],
     "retrieval_accuracy": ["id1", "id2"],
     "token_accuracy": [["B-X", "O"], ["O"]],

@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from support import write_xlmr_checkpoint
 
 from simxfer.encoders import resolve_encoder
 from simxfer.model import load_tokenizer
 
 torch.set_num_threads(1)
+
+# How long an example takes depends on who else uses the machine.
+settings.register_profile("shared-machine", deadline=None)
+settings.load_profile("shared-machine")
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -64,12 +66,12 @@ def test_length_batches_hold_each_row_once_and_keep_to_their_size(lengths, batch
         assert len(batch) == 1 or len(batch) * lengths[batch].max() <= batch_tokens
 
 
-def plain_collate(features: Features, units) -> dict[str, list]:
+def plain_collate(features: Features, units) -> dict[str, Any]:
     """The same with lists."""
     rows = [r for u in units for r in range(features.unit_starts[u], features.unit_starts[u + 1])]
     spans = [range(features.starts[r], features.starts[r + 1]) for r in rows]
     width = max(map(len, spans))
-    batch = {
+    batch: dict[str, Any] = {
         "ids": [[int(features.ids[i]) for i in s] + [PAD] * (width - len(s)) for s in spans],
         "mask": [[1] * len(s) + [0] * (width - len(s)) for s in spans],
     }

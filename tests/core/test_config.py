@@ -132,8 +132,12 @@ def test_one_changed_line(grid_text, before, after, words):
 
 
 def test_the_control_needs_its_baseline(grid_text):
-    [fault] = faults_of(grid_text.replace("none, w-nli", "w-nli") + "no_pretraining_control: true\n")
-    assert "add it to a block" in fault
+    [fault] = faults_of(
+        grid_text.replace("none, w-nli", "w-nli").replace(
+            "    targets:", "    no_pretraining_control: true\n    targets:"
+        )
+    )
+    assert "add it to the block" in fault
 
 
 def test_a_target_without_any_of_the_languages_is_refused(grid_text):

@@ -1,5 +1,6 @@
 import json
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ POS, QA, NLI = get_task("w-pos"), get_task("w-xqa"), get_task("w-xnli")
 # Letters of several scripts, combining marks, ligatures that NFKC takes apart, and characters it removes.
 WORD = st.text("abzéøßжק한字ﬁⅫ²e\u0301\u200d\ufe0f", min_size=1, max_size=12)
 MARKS = "\u200d\ufe0f\u0301 "
-UNICODE = settings(max_examples=60, deadline=None)
+UNICODE = settings(max_examples=60)
 
 
 def rows(features: Features) -> list[np.ndarray]:
@@ -257,7 +258,12 @@ def test_the_cache_tells_requests_lengths_and_tokenizers_apart(world_tokenizer, 
         {"request": DataRequest("w-xqa", "test", "x-sov", limit=5)},
         {"request": DataRequest("w-xqa", "test", "x-sov", world=1, limit=4)},
     ):
-        arguments = {"request": request, "fingerprint": "f", "max_length": 64, "stride": 16} | change
+        arguments: dict[str, Any] = {
+            "request": request,
+            "fingerprint": "f",
+            "max_length": 64,
+            "stride": 16,
+        } | change
         load_dataset(tokenizer=world_tokenizer, cache=tmp_path, **arguments)
     assert len(list(tmp_path.glob("*.safetensors"))) == 6
 

@@ -36,6 +36,7 @@ def test_chunk_f1_by_hand():
     scored = METRICS["chunk_f1"](gold, predicted)
     # Right: PER. Too many: LOC, the short ORG. Missed: LOC, the long ORG. F1 = 2 / (2 + 2 + 2).
     assert scored.value == pytest.approx(100 / 3)
+    assert scored.counts is not None
     assert scored.counts.tolist() == [[1, 0, 1], [0, 1, 0], [0, 1, 1]]
     assert scored.examples.tolist() == [pytest.approx(2 / 3), 0.0, 0.0]
 
@@ -77,6 +78,7 @@ def test_token_accuracy_is_sklearns_micro_f1(sentences):
     scored = METRICS["token_accuracy"](gold, predicted)
     expected = f1_score(np.concatenate(gold), np.concatenate(predicted), average="micro")
     assert scored.value == pytest.approx(100 * expected, abs=EXACT)
+    assert scored.counts is not None
     tp, fp, fn = scored.counts.sum(axis=0)
     assert 200 * tp / (2 * tp + fp + fn) == pytest.approx(scored.value)
 
@@ -156,6 +158,7 @@ def test_chunk_f1_is_seqevals_on_panx(shared):
         predicted = sentences_of(shared / "oracles" / oracles[name]["pred"])
         found = METRICS["chunk_f1"](gold, predicted)
         assert found.value == pytest.approx(100 * oracles[name]["f1"], abs=EXACT)
+        assert found.counts is not None
         tp, fp, fn = found.counts.sum(axis=0)
         assert tp / (tp + fp) == pytest.approx(oracles[name]["p"])
         assert tp / (tp + fn) == pytest.approx(oracles[name]["r"])

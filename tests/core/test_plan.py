@@ -88,8 +88,8 @@ def test_a_sequence_shares_its_beginning(plan_of):
 
 def test_parents_come_first_and_cells_point_to_their_evaluation(plan_of):
     plan = plan_of(
-        "  - {intermediates: [none, 'w-nli>w-qa', 'w-nli+w-qa'], targets: [w-pos, w-tatoeba]}",
-        "no_pretraining_control: true",
+        "  - {intermediates: [none, 'w-nli>w-qa', 'w-nli+w-qa'], targets: [w-pos, w-tatoeba],"
+        " no_pretraining_control: true}"
     )
     seen: set[str | None] = {None}
     for stage in plan.stages.values():
@@ -124,7 +124,7 @@ def test_a_cell_that_two_blocks_name_is_one_cell(plan_of):
 
 
 def test_the_control_has_its_own_root_a_seed(plan_of):
-    plan = plan_of("  - {intermediates: [none], targets: [w-pos]}", "no_pretraining_control: true")
+    plan = plan_of("  - {intermediates: [none], targets: [w-pos], no_pretraining_control: true}")
     roots = [stage for stage in plan.stages.values() if stage.parent is None]
     assert [(root.fingerprint.startswith("random:"), root.seed) for root in roots] == [
         (False, None),

@@ -148,7 +148,7 @@ def results_tables(draw) -> pd.DataFrame:
     return table(n, **changes)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(results_tables())
 def test_a_valid_table_validates_to_itself(tmp_path_factory, frame):
     once = validate(frame, RESULTS)

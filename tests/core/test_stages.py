@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from simxfer import represent
 from simxfer.config import load_grid
 from simxfer.encoders import resolve_encoder
 from simxfer.errors import InputError, StageFailed
@@ -312,3 +313,14 @@ def test_samples_that_are_there_are_not_made_again(made, monkeypatch):
 def test_layout_keeps_scores_examples_and_predictions_apart():
     stage = RunDirectory(Path("r")).stage("s")
     assert len({stage.scores("e"), stage.examples("e"), stage.predictions("e")}) == 3
+
+
+def test_long_samples_are_cut_to_what_the_encoder_reads(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr("simxfer.represent.MAX_LENGTH", 500)
+    samples = pd.DataFrame(
+        {"task": "t", "language": "x-agg", "split": "test", "example_id": ["1"], "text": ["be " * 300]}
+    )
+    run = RunDirectory(tmp_path)
+    counts = represent._represent(run, str(checkpoint), samples)
+    assert counts["count"].sum() == 128 - 2  # the encoder's 128 positions, without <s> and </s>
+    assert run.representations(str(checkpoint)).exists()

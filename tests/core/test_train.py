@@ -212,7 +212,8 @@ def test_an_interrupted_fit_ends_bitwise_as_an_undisturbed_one(names, at, model_
     settings = Settings(seed=3, phase="target", log_every=1, save_every_seconds=0.0)
     with pytest.raises(Killed):
         fit(model_of(*names), tasks, settings, kill, state)
-    taken_up, rows = model_of(*names, seed=99), []
+    taken_up = model_of(*names, seed=99)
+    rows: list = []
     assert fit(taken_up, tasks, settings, rows.append, state) == steps
     assert [row["step"] for row in rows] == list(range(at + 1, steps + 1))
     assert same(weights(taken_up), weights(undisturbed))
@@ -352,7 +353,8 @@ def test_mixtures_draw_by_size_to_the_power_of_one_over_the_temperature(temperat
 
 def test_a_mixture_trains_all_its_heads(model_of, training):
     model = model_of("w-xnli", "w-pos")
-    before, rows = weights(model), []
+    before = weights(model)
+    rows: list = []
     assert fit(model, [training("w-xnli"), training("w-pos")], SETTINGS, rows.append) == 12
     assert {row["task"] for row in rows} == {"w-xnli", "w-pos"}
     assert not any(torch.equal(before[n], v) for n, v in weights(model).items() if n.startswith("heads."))
