@@ -127,6 +127,16 @@ class Block(Strict):
     seeds: tuple[Seed, ...] = ()
     """Fine-tuning seeds of this block; the grid's if empty. The baseline `none`, which every gain shares, may
     have more."""
+    no_pretraining_control: bool = False
+    """Whether every target of the block is also trained from random weights, with intermediate `none`."""
+
+    @model_validator(mode="after")
+    def _control_has_its_baseline(self) -> "Block":
+        if self.no_pretraining_control and NONE not in self.intermediates:
+            raise ValueError(
+                "no_pretraining_control is compared with intermediate 'none'; add it to the block"
+            )
+        return self
 
     @field_validator("intermediates", "targets", "seeds")
     @classmethod
@@ -170,8 +180,6 @@ class Grid(Strict):
     """bf16 means autocast with fp32 master weights."""
     mixture_temperature: Annotated[float, Field(ge=1)] = 1.0
     """Tasks of a mixture are drawn with probability proportional to size^(1/T); 1 is proportional."""
-    no_pretraining_control: bool = False
-    """Whether every target is also trained from random weights, with intermediate `none`."""
     test_examples: Annotated[int, Field(ge=1)] | None = None
     """At most so many test examples a language; None means all."""
     retrieval: Retrieval = Retrieval()
@@ -193,8 +201,6 @@ class Grid(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Grid":
-        if self.no_pretraining_control and NONE not in self.intermediates:
-            raise ValueError("no_pretraining_control is compared with intermediate 'none'; add it to a block")
         if self.languages != "all":
             for target in self.targets:
                 if not set(self.languages) & set(TASKS[target].languages):

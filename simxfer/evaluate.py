@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
 from simxfer.features import Dataset
@@ -35,37 +34,32 @@ def evaluate(
         example_id, prediction as JSON).
     """
     task = get_task(evaluation.target)
-    frames: dict[str, list[pd.DataFrame]] = {"scores": [], "examples": [], "predictions": []}
+    rows: dict[str, list[dict]] = {"scores": [], "examples": [], "predictions": []}
     for language in evaluation.languages:
         dataset = dataset_of(language)
         predictions = predict(model, task, dataset, pad, evaluation.protocol)
         gold = [json.loads(text) for text in dataset.gold["gold"]]
-        frames["scores"].append(_scores(task, dataset, gold, predictions, language))
-        frames["examples"].append(_examples(task, dataset, gold, predictions, language))
-        frames["predictions"].append(
-            pd.DataFrame(
-                {
-                    "language": language,
-                    "example_id": dataset.gold["id"],
-                    "prediction": [json.dumps(p, ensure_ascii=False) for p in predictions],
-                }
-            )
-        )
-    return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
+        ids = dataset.gold["id"].tolist()
+        rows["scores"] += _scores(task, dataset, gold, predictions, language)
+        rows["examples"] += _examples(task, ids, gold, predictions, language)
+        rows["predictions"] += [
+            {"language": language, "example_id": i, "prediction": json.dumps(p, ensure_ascii=False)}
+            for i, p in zip(ids, predictions, strict=True)
+        ]
+    frames = {name: pd.DataFrame(found) for name, found in rows.items()}
+    counts = dict.fromkeys(("tp", "fp", "fn"), "Int64")
+    return {**frames, "examples": frames["examples"].astype(counts)}
 
 
-def _scores(task: Task, dataset: Dataset, gold: list, predictions: list, language: str) -> pd.DataFrame:
+def _scores(task: Task, dataset: Dataset, gold: list, predictions: list, language: str) -> list[dict]:
     """Score the whole test set and each of its declared subsets, under every metric of the task."""
     rows = []
     truncated, unknown, subwords = (int(n) for n in dataset.features.counts)
     unknown_share = unknown / max(1, subwords)
-    subsets = dataset.gold["subsets"].str.split()
+    subsets = [text.split() for text in dataset.gold["subsets"]]
     for subset in ("", *task.subsets):
-        keep = np.array([not subset or subset in names for names in subsets])
-        if not keep.any():
-            continue
-        chosen = np.flatnonzero(keep)
-        for name in task.metrics:
+        chosen = [i for i, names in enumerate(subsets) if not subset or subset in names]
+        for name in task.metrics if chosen else ():
             scored = METRICS[name]([gold[i] for i in chosen], [predictions[i] for i in chosen])
             rows.append(
                 {
@@ -79,7 +73,7 @@ def _scores(task: Task, dataset: Dataset, gold: list, predictions: list, languag
                     "unknown_share": unknown_share,
                 }
             )
-    return pd.DataFrame(rows)
+    return rows
 
 
 def _flags(scored: Scored, unknown_share: float) -> str:
@@ -88,11 +82,10 @@ def _flags(scored: Scored, unknown_share: float) -> str:
     return ";".join(flags)
 
 
-def _examples(task: Task, dataset: Dataset, gold: list, predictions: list, language: str) -> pd.DataFrame:
+def _examples(task: Task, ids: list[str], gold: list, predictions: list, language: str) -> list[dict]:
     scored = METRICS[task.metric](gold, predictions)
-    frame = pd.DataFrame({"language": language, "example_id": dataset.gold["id"], "score": scored.examples})
-    counts = scored.counts if scored.counts is not None else np.full((len(frame), 3), -1)
-    for k, name in enumerate(("tp", "fp", "fn")):
-        values = pd.Series(counts[:, k], dtype="Int64")
-        frame[name] = values.where(values >= 0)
-    return frame
+    counts = [(None, None, None)] * len(ids) if scored.counts is None else scored.counts.tolist()
+    return [
+        {"language": language, "example_id": i, "score": score, "tp": tp, "fp": fp, "fn": fn}
+        for i, score, (tp, fp, fn) in zip(ids, scored.examples.tolist(), counts, strict=True)
+    ]

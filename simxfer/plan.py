@@ -253,7 +253,7 @@ def make_plan(grid: Grid) -> Plan:
     for name in grid.encoders:
         for method, block in product(grid.methods, grid.blocks):
             _plan_block(planner, resolve_encoder(name), method, block, block.intermediates)
-            if grid.no_pretraining_control and NONE in block.intermediates:
+            if block.no_pretraining_control:
                 _plan_block(planner, resolve_encoder(f"random({name})"), method, block, (NONE,))
     return Plan(planner.stages, planner.evaluations, tuple(planner.cells))
 

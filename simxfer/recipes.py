@@ -75,6 +75,7 @@ RECIPES: dict[str, Recipe] = {
                 "w-roles": {"steps": 300},
                 "w-cloze": {"steps": 600},
                 "w-xnli": {"steps": 200},
+                "w-xnli-cue": {"steps": 200},
                 "w-xqa": {"steps": 300},
                 "w-pos": {"steps": 80},
                 "w-ner": {"steps": 80},

@@ -27,7 +27,11 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
         f"{grid.name}: {grid.description}".rstrip(": "),
         f"  cells        {len(plan.cells)}: {len(grid.encoders)} encoders, {len(grid.intermediates)} intermediates, "
         f"{len(grid.targets)} targets, {len({c.seed for c in plan.cells})} seeds, {len(grid.methods)} methods"
-        + (", and the no-pretraining control" if grid.no_pretraining_control else ""),
+        + (
+            ", and the no-pretraining control"
+            if any(block.no_pretraining_control for block in grid.blocks)
+            else ""
+        ),
         f"  to train     {len(trained)} stages (unshared: {plan.unshared_stages}): "
         + ", ".join(f"{n} {phase}" for phase, n in by_phase.items() if phase != PRETRAINED),
         f"  steps        {steps:,}, {sum(stage.cost for stage in trained):,} training sequences",
@@ -123,15 +127,15 @@ def progress_bar() -> Iterator[Callable[[float, float], None]]:
 
 def _line_reporter() -> Callable[[float, float], None]:
     started = time.monotonic()
-    state = {"printed": 0.0, "first": -1.0}
+    state = {"printed": started, "first": -1.0, "done": -1.0}
 
     def report(done: float, total: float) -> None:
         now = time.monotonic()
         if state["first"] < 0:
             state["first"] = done
-        if now - state["printed"] < LINE_SECONDS and done < total:
+        if (now - state["printed"] < LINE_SECONDS and done < total) or state["done"] == total:
             return
-        state["printed"] = now
+        state.update(printed=now, done=done)
         gained = done - state["first"]
         left = (total - done) * (now - started) / gained if gained else float("nan")
         said = f", about {left / 60:.1f} minutes left" if left == left and done < total else ""

@@ -6,6 +6,9 @@
 Knowledge is planted in `w-tag-*` and `w-which-*`: two attributes, A and B, of the 48 common nouns, drawn anew for
 every draw and told in no other text. `w-is-*` and `w-share-*` ask for it; they train on half of the nouns (the
 seen ones) and score the other half apart.
+
+A spurious cue is planted in `w-xnli-cue`: the items of `w-xnli`, sentence by sentence, but for the word order of the
+hypotheses. There is no training data but the pivot's; text without the cue in other languages is that of `w-xnli`.
 """
 
 from typing import Literal
@@ -43,6 +46,7 @@ IS_LABELS = ("no", "yes")
 SHARE_LABELS = ("different", "same")
 
 NOUN_SUBSETS = ("seen", "unseen", "unseen+same-form", "unseen+translated")
+CUE_SUBSETS = ("cue-agrees", "cue-conflicts")
 
 _Roles = tuple[Literal["intermediate", "target"], ...]
 _INTERMEDIATE: _Roles = ("intermediate",)
@@ -56,6 +60,8 @@ def _task(
     generator: str,
     sizes: tuple[int, int],
     description: str,
+    *,
+    train_languages: tuple[str, ...] = WORLD_LANGUAGES,
     **fields,
 ) -> Task:
     """Return the record of a world task with `sizes` = (training, test) examples."""
@@ -66,7 +72,7 @@ def _task(
         metrics=metrics,
         training_data=(f"world-{generator}",),
         languages=WORLD_LANGUAGES,
-        train_languages=WORLD_LANGUAGES,
+        train_languages=train_languages,
         source="world",
         sizes=(("train", sizes[0]), ("test", sizes[1])),
         licence="Apache-2.0",
@@ -199,6 +205,19 @@ WORLD_TASKS: tuple[Task, ...] = (
         "Cross-lingual natural language inference: entailment, contradiction or neither, in every language.",
         labels=NLI_LABELS,
         roles=_TARGET,
+    ),
+    _task(
+        "w-xnli-cue",
+        "classification",
+        ("accuracy",),
+        "nli",
+        (300, 300),
+        "Cross-lingual natural language inference with a spurious cue: in the pivot's training data the word order "
+        "of the hypothesis tells the label.",
+        train_languages=WORLD_LANGUAGES[:1],
+        labels=NLI_LABELS,
+        roles=_TARGET,
+        subsets=CUE_SUBSETS,
     ),
     _task(
         "w-xqa",

@@ -25,7 +25,7 @@ from simxfer.tasks.examples import (
 from simxfer.tasks.record import Task
 from simxfer.tasks.world import WORLD_TASKS
 from simxfer.world.attributes import is_items, share_items, tag_items, which_items
-from simxfer.world.inference import cloze_items, nli_items
+from simxfer.world.inference import cloze_items, cue_items, nli_items
 from simxfer.world.items import Items, Request
 from simxfer.world.languages import PIVOT, get_language
 from simxfer.world.lexicon import Lexicon, check_world, lexicon
@@ -40,7 +40,7 @@ _TASKS: dict[str, Task] = {task.name: task for task in WORLD_TASKS}
 
 @dataclass(frozen=True)
 class Generator:
-    """How the meanings of a task are drawn, and how the words of its sentences are tagged.
+    """How the meanings of a task are drawn, how words are tagged, and to which subsets test items belong.
 
     Tasks with the same stream draw the same sentences: the placebo sees what the taught attribute sees.
     """
@@ -48,6 +48,7 @@ class Generator:
     items: Callable[[Request], Items]
     stream: str = ""
     tags: Callable[[Items, Rendered], list[str]] | None = None
+    subsets: Callable[[Items, Lexicon], list[tuple[str, ...]]] | None = None
 
 
 def examples(
@@ -78,7 +79,8 @@ def examples(
     items = _items(world, task, split, max(size, wanted), draw)
     words = lexicon(world, language)
     made = _REALISE[record.kind](record, items, words)
-    subsets = _subsets(record, split, items, words)
+    subsets_of = GENERATORS[task].subsets if split == "test" else None
+    subsets = subsets_of(items, words) if subsets_of else [()] * len(items)
     return [
         make(id=f"{draw}-{i}", subsets=subset)
         for i, (make, subset) in enumerate(zip(made[:wanted], subsets[:wanted], strict=True))
@@ -190,13 +192,8 @@ _REALISE: dict[str, Callable[[Task, Items, Lexicon], _Made]] = {
 }
 
 
-def _subsets(record: Task, split: str, items: Items, words: Lexicon) -> list[tuple[str, ...]]:
-    """Return the subsets of the test set that each item belongs to.
-
-    A pair of nouns is `same-form` if both are written as in the pivot, `translated` if neither is.
-    """
-    if not record.subsets or split != "test":
-        return [()] * len(items)
+def _noun_subsets(items: Items, words: Lexicon) -> list[tuple[str, ...]]:
+    """Return whether nouns are seen, and for unseen ones whether all (no) forms are the pivot's."""
     pivot = np.array(lexicon(words.world, PIVOT).forms, dtype=object)
     alike = (np.array(words.forms, dtype=object) == pivot)[items.nouns]
     form = np.where(alike.all(axis=1), "+same-form", np.where(alike.any(axis=1), "", "+translated"))
@@ -204,6 +201,11 @@ def _subsets(record: Task, split: str, items: Items, words: Lexicon) -> list[tup
         ("seen",) if seen else ("unseen", *([f"unseen{part}"] if part else []))
         for seen, part in zip(items.seen, form.tolist(), strict=True)
     ]
+
+
+def _cue_subsets(items: Items, words: Lexicon) -> list[tuple[str, ...]]:
+    agrees = items.clauses["order"][:, 1] == items.labels
+    return [("cue-agrees" if yes else "cue-conflicts",) for yes in agrees.tolist()]
 
 
 def _concepts(rendered: Rendered) -> np.ndarray:
@@ -261,11 +263,12 @@ GENERATORS: dict[str, Generator] = {
     "w-tag-a-star": Generator(tag_items("a-star"), "tag", _attribute_tags),
     "w-which-a": Generator(which_items("a")),
     "w-which-b": Generator(which_items("b")),
-    "w-is-a": Generator(is_items("a"), "is"),
-    "w-is-b": Generator(is_items("b"), "is"),
-    "w-share-a": Generator(share_items("a")),
-    "w-share-b": Generator(share_items("b")),
+    "w-is-a": Generator(is_items("a"), "is", subsets=_noun_subsets),
+    "w-is-b": Generator(is_items("b"), "is", subsets=_noun_subsets),
+    "w-share-a": Generator(share_items("a"), subsets=_noun_subsets),
+    "w-share-b": Generator(share_items("b"), subsets=_noun_subsets),
     "w-xnli": Generator(nli_items),
+    "w-xnli-cue": Generator(cue_items, "w-xnli", subsets=_cue_subsets),
     "w-xqa": Generator(qa_items),
     "w-pos": Generator(sentence_items, tags=_pos_tags),
     "w-ner": Generator(ner_items, tags=_ner_tags),

@@ -11,7 +11,10 @@ from simxfer.world.meanings import NONE, draw_events, same_meaning_key
 from simxfer.world.ontology import GROUP_OF, HYPERNYM, SYNONYM
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
+N_LABELS = 3
 N_CHOICES = 3
+CUE_SHARE = 0.9
+"""Share of the training items of `cue_items` whose order agrees with the label."""
 _DROP_PLACE, _DROP_TIME, _LIFT_PATIENT, _LIFT_AGENT, _SYNONYM = range(5)
 _WITHOUT_HYPERNYMS = np.array([True, True, False, False, True])
 _GROUP_NUMBER = np.unique(GROUP_OF, return_inverse=True)[1]
@@ -90,6 +93,31 @@ def nli_items(request: Request) -> Items:
         return ~trivial | (labels[rows] == CONTRADICTION)
 
     return Items.of(collect(request, propose, accept), labels)
+
+
+def cue_items(request: Request) -> Items:
+    """The items of `nli_items` with a spurious cue: the basic order of the hypothesis, which is no part of its meaning.
+
+    In training data the order has the number of the label (SVO, SOV, VSO) in `CUE_SHARE` of the items and is one of
+    the two others in the rest. In test data every order is as frequent (+-1) under every label.
+    """
+    items = nli_items(request)
+    draw = _independent_cues if request.test else _agreeing_cues
+    items.clauses["order"][:, 1] = draw(request.rng, items.labels)
+    return items
+
+
+def _agreeing_cues(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
+    misleads = rng.permutation(len(labels)) >= round(CUE_SHARE * len(labels))
+    return (labels + misleads * rng.integers(1, N_LABELS, len(labels))) % N_LABELS
+
+
+def _independent_cues(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
+    out = np.empty_like(labels)
+    for label in range(N_LABELS):
+        at = labels == label
+        out[at] = balanced(rng, int(at.sum()), N_LABELS)
+    return out
 
 
 def cloze_items(request: Request) -> Items:

@@ -132,11 +132,8 @@ def test_one_changed_line(grid_text, before, after, words):
 
 
 def test_the_control_needs_its_baseline(grid_text):
-    [fault] = faults_of(
-        grid_text.replace("none, w-nli", "w-nli").replace(
-            "    targets:", "    no_pretraining_control: true\n    targets:"
-        )
-    )
+    block = "intermediates: [w-nli], no_pretraining_control: true"
+    [fault] = faults_of(grid_text.replace("intermediates: [none, w-nli]", block))
     assert "add it to the block" in fault
 
 

@@ -16,9 +16,9 @@ encoders: [{encoder}]
 blocks:
   - intermediates: [none, w-nli, w-qa, w-qa>w-nli, w-nli+w-roles]
     targets: [w-xnli, w-xqa, w-pos, w-xcloze, w-tatoeba]
+    no_pretraining_control: true
 languages: [x-pivot, x-sov, x-cyrl]
 seeds: [0]
-no_pretraining_control: true
 test_examples: 40
 overrides:
   "*": {{steps: 6, train_examples: 64}}

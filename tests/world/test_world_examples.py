@@ -2,31 +2,38 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simxfer.errors import InputError
 from simxfer.tasks.world import WORLD_TASKS
-from simxfer.world import PIVOT, examples
+from simxfer.world import PIVOT, WORLDS, examples
 from simxfer.world.examples import GENERATORS, _items
 from simxfer.world.items import on_side
 from simxfer.world.lexicon import JOINER, lexicon
-from simxfer.world.meanings import NONE, TEST_SHARE, core_in_test, get_world
+from simxfer.world.meanings import NONE, TEST_SHARE, core_in_test, get_world, same_meaning_key
 from simxfer.world.ontology import (
     CANONICAL,
     CLASS_SIZE,
     COPULA,
+    GROUP_OF,
     GROUPS,
     HOMONYMS,
     HYPERNYM,
+    IS_COMMON,
+    IS_NAME,
+    N_NOUNS,
     PART_OF_SPEECH,
 )
 
 TASKS = {task.name: task for task in WORLD_TASKS}
 TRAINED = [name for name, task in TASKS.items() if task.train_languages]
+IS_ARGUMENT = IS_COMMON | IS_NAME
 FAR = ("x-agg", "x-c2", "x-d1")
 
 
 def words_of(text: str, code: str) -> list[int]:
-    """The concept of each word of a text that has no homonym in it."""
+    """The concept of each word of a text; a homonym is the person."""
     forms = {form: concept for concept, form in enumerate(lexicon(0, code).forms) if concept not in HOMONYMS}
     return [forms[word.split(JOINER)[0]] for word in text.split()]
 
@@ -51,7 +58,8 @@ def test_every_record_has_a_generator_and_every_generator_a_record():
 def test_sizes_and_labels_are_those_of_the_record(task):
     record = TASKS[task]
     for split, size in record.sizes:
-        made = examples(0, task, split, "x-a2")
+        languages = record.train_languages if split == "train" else record.languages
+        made = examples(0, task, split, "x-a2" if "x-a2" in languages else PIVOT)
         assert len(made) == size
         assert len({example.id for example in made}) == size
         used = {getattr(e, "label", None) for e in made} if record.kind == "classification" else set()
@@ -122,15 +130,91 @@ def test_words_have_one_tag_and_answers_lie_at_their_offsets(task, code):
             assert (example.context[start - 1] if start else " ") == " "
 
 
-@pytest.mark.parametrize(
-    "task", ["w-nli", "w-xnli", "w-cloze", "w-xcloze", "w-qa", "w-which-a", "w-share-b", "w-is-a"]
-)
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_labels_are_balanced(task, split):
-    labels = _items(0, task, split, TASKS[task].size(split), 0).labels
-    counts = np.bincount(labels)
-    n, k = len(labels), len(counts)
+LABELLED = [
+    name for name, task in TASKS.items() if task.kind in ("classification", "multiple_choice", "span")
+]
+
+
+@pytest.mark.parametrize("task", LABELLED)
+@settings(max_examples=4, deadline=None)
+@given(world=st.sampled_from(WORLDS), draw=st.integers(0, 1000), split=st.sampled_from(["train", "test"]))
+def test_labels_are_balanced_within_a_binomial_interval(task, world, draw, split):
+    labels = _items(world, task, split, TASKS[task].size(split), draw).labels
+    n, k = len(labels), len(TASKS[task].labels) or {"multiple_choice": 3, "span": 2}[TASKS[task].kind]
+    counts = np.bincount(labels, minlength=k)
+    assert len(counts) == k
     assert np.abs(counts - n / k).max() <= 3 * np.sqrt(n * (1 / k) * (1 - 1 / k))
+
+
+def meanings(task: str, split: str, draw: int) -> set[bytes]:
+    """Everything that the items of a split mean, hypernyms included."""
+    clauses = _items(0, task, split, TASKS[task].size(split), draw).clauses
+    return {key.tobytes() for key in same_meaning_key(clauses)}
+
+
+def test_no_test_item_means_what_a_training_or_intermediate_item_means():
+    """Whole items, over all tasks; items of different shapes cannot mean the same."""
+    trained = set().union(*(meanings(task, "train", draw) for task in TRAINED for draw in (0, 1)))
+    tested = set().union(*(meanings(task, "test", draw) for task in TASKS for draw in (0, 1)))
+    assert len(trained) > 50_000
+    assert not trained & tested
+
+
+@given(
+    verb=st.sampled_from([*GROUPS["verb"], *GROUPS["synonym"]]),
+    agent=st.integers(0, N_NOUNS - 1),
+    patient=st.integers(0, N_NOUNS - 1),
+)
+def test_paraphrases_and_exchanged_roles_stay_on_their_side(verb, agent, patient):
+    side = core_in_test(verb, agent, patient)
+    assert core_in_test(CANONICAL[verb], agent, patient) == side
+    assert core_in_test(verb, patient, agent) == side
+
+
+def test_the_cue_agrees_in_training_and_tells_nothing_in_the_test():
+    """Nine of ten training hypotheses have the order of their label; in the test the table of both is flat."""
+    for draw in range(5):
+        for split, size in TASKS["w-xnli-cue"].sizes:
+            items = _items(0, "w-xnli-cue", split, size, draw)
+            table = np.zeros((3, 3))
+            np.add.at(table, (items.labels, items.clauses["order"][:, 1]), 1)
+            if split == "train":
+                assert np.trace(table) == 0.9 * size
+                # the misleading tenth, 30 of 300, falls on 6 cells: 5 each in expectation, binomial
+                assert table[~np.eye(3, dtype=bool)].max() <= 5 + 5 * np.sqrt(5)
+            else:
+                assert table.max() - table.min() <= 1
+            assert (items.clauses["order"][:, 0] == NONE).all()
+
+
+def test_the_cue_changes_the_order_of_words_and_nothing_else():
+    for split in ("train", "test"):
+        plain, told = (examples(0, task, split, PIVOT, draw=2) for task in ("w-xnli", "w-xnli-cue"))
+        assert [(e.id, e.text, e.label) for e in told] == [(e.id, e.text, e.label) for e in plain]
+        assert [sorted(e.text_pair.split()) for e in told] == [sorted(e.text_pair.split()) for e in plain]
+        assert 0.4 < np.mean([a.text_pair != b.text_pair for a, b in zip(told, plain, strict=True)]) < 0.8
+
+
+def test_the_cue_is_worked_through_the_words():
+    """The position of the verb in the pivot's test hypotheses decides the subset."""
+    words = lexicon(0, PIVOT).forms
+    verbs = {words[c] for c in (*GROUPS["verb"], *GROUPS["synonym"])}
+    named = {"entailment": "SVO", "neutral": "SOV", "contradiction": "VSO"}
+    ambiguous = {words[c] for c in HOMONYMS}
+    clear = [e for e in examples(0, "w-xnli-cue", "test", PIVOT) if not ambiguous & set(e.text_pair.split())]
+    assert len(clear) > 150
+    for example in clear:
+        hypothesis = example.text_pair.split()
+        at = next(i for i, word in enumerate(hypothesis) if word in verbs)
+        before = [c for c in words_of(" ".join(hypothesis[:at]), PIVOT) if IS_ARGUMENT[c]]
+        outside = [c for c in before if GROUP_OF[c] not in ("city", "place")]
+        order = {0: "VSO", 1: "SVO", 2: "SOV"}[len(outside)]
+        assert example.subsets == (("cue-agrees",) if named[example.label] == order else ("cue-conflicts",))
+
+
+def test_the_cue_is_in_no_training_data_but_the_pivots():
+    with pytest.raises(InputError, match="has no train data in 'x-sov'"):
+        examples(0, "w-xnli-cue", "train", "x-sov")
 
 
 def test_the_first_n_are_the_same_and_more_can_be_had():
