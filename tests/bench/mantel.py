@@ -11,12 +11,12 @@ from scipy.spatial.distance import pdist, squareform
 from analyses.inference import mantel
 from simxfer.streams import stream
 
-from .measure import Row, Seconds, Timer, absent, compared, has
+from .measure import Row, Seconds, Subject, Timer, absent, compared, has
 from .r_scripts import has_r, run_r
 
 ITEMS, PERMUTATIONS = 100, 9999
 _ADVICE = {
-    "scikit-bio": "pip install scikit-bio",
+    "scikit-bio": "pip install scikit-bio (extra: bench)",
     "vegan": "install R and its package vegan (apt-get install r-cran-vegan)",
 }
 _TARGETS = {"scikit-bio": 20.0, "vegan": 20.0}
@@ -28,7 +28,7 @@ def run(timer: Timer) -> list[Row]:
     what = f"{ITEMS} x {ITEMS}, {PERMUTATIONS:,} permutations"
     there = {"scikit-bio": has("skbio"), "vegan": has_r("vegan")}
     with tempfile.TemporaryDirectory() as folder:
-        subjects = {
+        subjects: dict[str, Subject] = {
             "ours": partial(_ours, first, second),
             "a plain NumPy loop": partial(_plain, first, second),
         }

@@ -16,7 +16,7 @@ from transformers import DataCollatorWithPadding, TrainerCallback, XLMRobertaFor
 from simxfer.batching import BatchOrder, collate
 from simxfer.train import Settings, TrainingTask, fit, load_method
 
-from .measure import Row, Seconds, Timer, absent, alone, compared, has
+from .measure import Row, Seconds, Subject, Timer, absent, alone, compared, has
 from .world_data import CPU, WorldData, world_data
 
 STEPS, WARM = 110, 10
@@ -43,11 +43,11 @@ def run(timer: Timer) -> list[Row]:
 def _without(timer: Timer, data: WorldData, what: str, work: float) -> list[Row]:
     seconds = timer.interleave({"ours": partial(_fit, timer, data)})["ours"]
     ours = alone("world-step", what, seconds, work=work, unit="tokens/s")
-    return [ours, absent("world-step", what, "Trainer", "pip install accelerate")]
+    return [ours, absent("world-step", what, "Trainer", "pip install accelerate (extra: bench)")]
 
 
 def _against(timer: Timer, data: WorldData, what: str, work: float) -> list[Row]:
-    modes = {mode: partial(_trainer, timer, data, mode) for mode in TARGETS}
+    modes: dict[str, Subject] = {mode: partial(_trainer, timer, data, mode) for mode in TARGETS}
     seconds = timer.interleave({"ours": partial(_fit, timer, data), **modes})
     return [
         compared(
