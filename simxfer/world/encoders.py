@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -71,11 +72,19 @@ class Recipe:
     """Steps between two points of the learning curve."""
 
 
-def make_encoder(world: int, seed: int, out: Path, recipe: Recipe) -> Path:
+def make_encoder(world: int, seed: int, out: Path, recipe: Recipe, stop_after: int | None = None) -> Path:
     """Pretrain one encoder and write its folder `out/wWORLD-sSEED`.
 
     The stream of everything random is named by (seed, world); the tokenizer and the text of a world are the
     same for all its seeds but for the documents drawn.
+
+    Args:
+        world: number of the world.
+        seed: pretraining seed.
+        out: folder of the encoders.
+        recipe: size and pretraining.
+        stop_after: leave the schedule of `recipe.steps` at the first point of the learning curve from this step on:
+            the curve so far is then that of the whole pretraining. None: never.
     """
     torch.set_num_threads(1)
     started = time.process_time()
@@ -85,7 +94,7 @@ def make_encoder(world: int, seed: int, out: Path, recipe: Recipe) -> Path:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     features = _features(world, seed, tokenizer, recipe)
     network = _network(world, seed, tokenizer, recipe)
-    curve = _train(network, features, world, seed, tokenizer, recipe)
+    curve = _train(network, features, world, seed, tokenizer, recipe, stop_after or recipe.steps)
     network.save_pretrained(folder)
     card = {
         "model": f"world-xlmr-{recipe.hidden}x{recipe.layers}",
@@ -93,7 +102,8 @@ def make_encoder(world: int, seed: int, out: Path, recipe: Recipe) -> Path:
         "pretraining_seed": seed,
         "languages": list(embedded.LANGUAGES),
         "generator": embedded.VERSION,
-        "command": f"python -m simxfer.world.encoders --only {world},{seed}",
+        "command": f"python -m simxfer.world.encoders --only {world},{seed}"
+        + (f" --stop-after {stop_after}" if stop_after else ""),
         "recipe": asdict(recipe),
         "parameters": sum(p.numel() for p in network.parameters()),
         "training_subwords": len(features.ids),
@@ -135,8 +145,18 @@ def _network(world: int, seed: int, tokenizer: Any, recipe: Recipe) -> XLMRobert
     return XLMRobertaForMaskedLM(config)
 
 
+class _LongEnough(Exception):
+    """Ends a pretraining before its schedule does."""
+
+
 def _train(
-    network: XLMRobertaForMaskedLM, features: Features, world: int, seed: int, tokenizer: Any, recipe: Recipe
+    network: XLMRobertaForMaskedLM,
+    features: Features,
+    world: int,
+    seed: int,
+    tokenizer: Any,
+    recipe: Recipe,
+    stop_after: int,
 ) -> list[dict]:
     """Pretrain in place; return the learning curve."""
     model = TransferModel(network.roberta)
@@ -160,18 +180,25 @@ def _train(
     curve: list[dict] = []
 
     def log(row: Mapping[str, Any]) -> None:
-        curve.append({"step": row["step"], "mlm_loss": round(row["loss"], 4), **_retrieval(model, tests, tokenizer)})
+        curve.append(
+            {"step": row["step"], "mlm_loss": round(row["loss"], 4), **_retrieval(model, tests, tokenizer)}
+        )
         print(f"w{world}-s{seed}", json.dumps(curve[-1]), flush=True)
         model.train()
+        if row["step"] >= stop_after:
+            raise _LongEnough
 
-    fit(model, [TrainingTask(task=MLM, features=features, values=values)], settings, log)
+    with suppress(_LongEnough):
+        fit(model, [TrainingTask(task=MLM, features=features, values=values)], settings, log)
     return curve
 
 
 def _retrieval_tests(world: int, tokenizer: Any, recipe: Recipe) -> dict[str, Dataset]:
     task = get_task("w-tatoeba")
     return {
-        code: make_dataset(embedded.examples(world, task.name, "test", code), task, tokenizer, recipe.positions - 2, 0)
+        code: make_dataset(
+            embedded.examples(world, task.name, "test", code), task, tokenizer, recipe.positions - 2, 0
+        )
         for code in task.languages
     }
 
@@ -195,12 +222,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the encoders of the embedded world.")
     parser.add_argument("--out", type=Path, default=Path("data/encoders"), help="folder of the encoders")
     parser.add_argument("--only", default="", help="WORLD,SEED of a single encoder")
-    parser.add_argument("--steps", type=int, default=Recipe().steps, help="pretraining steps (fewer for a try)")
+    parser.add_argument(
+        "--steps", type=int, default=Recipe().steps, help="pretraining steps (fewer for a try)"
+    )
+    parser.add_argument(
+        "--stop-after", type=int, help="leave the schedule at this point of the curve (for a check)"
+    )
     parser.add_argument("--workers", type=int, default=multiprocessing.cpu_count(), help="encoders at a time")
     arguments = parser.parse_args()
     recipe = replace(Recipe(), steps=arguments.steps)
     pairs = [tuple(int(n) for n in arguments.only.split(","))] if arguments.only else ENCODERS
-    jobs = [(world, seed, arguments.out, recipe) for world, seed in pairs]
+    jobs = [(world, seed, arguments.out, recipe, arguments.stop_after) for world, seed in pairs]
     with multiprocessing.get_context("spawn").Pool(min(arguments.workers, len(jobs))) as pool:
         for folder in pool.starmap(make_encoder, jobs, chunksize=1):
             print(folder)
