@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from simxfer.streams import stream, stream_seed
 
-NAMES = st.lists(st.one_of(st.integers(), st.text(st.characters(exclude_characters="\x1f"))), max_size=4)
+NAMES = st.lists(
+    st.one_of(st.integers(), st.text(st.characters(codec="utf-8", exclude_characters="\x1f"))), max_size=4
+)
 
 
 @given(NAMES, NAMES)
