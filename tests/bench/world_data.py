@@ -13,6 +13,7 @@ from simxfer.sources import DataRequest, read_examples
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
 
+TASK = "w-nli"
 CPU = torch.device("cpu")
 
 
@@ -46,7 +47,7 @@ class WorldData:
 
 def world_data(examples: int) -> WorldData:
     """Return so many training examples of w-nli in the pivot, tokenised for encoder world/w0-s0."""
-    encoder, task = resolve_encoder("world/w0-s0"), get_task("w-nli")
+    encoder, task = resolve_encoder("world/w0-s0"), get_task(TASK)
     tokenizer, values = load_tokenizer(encoder), get_recipe("world").hyperparameters(task.name)
     found = read_examples(DataRequest(task.name, "train", task.languages[0], limit=examples))
     dataset = make_dataset(found, task, tokenizer, values.max_length, values.stride)

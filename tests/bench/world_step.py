@@ -14,10 +14,11 @@ import transformers
 from transformers import DataCollatorWithPadding, TrainerCallback, XLMRobertaForSequenceClassification
 
 from simxfer.batching import BatchOrder, collate
+from simxfer.recipes import get_recipe
 from simxfer.train import Settings, TrainingTask, fit, load_method
 
 from .measure import Row, Seconds, Subject, Timer, absent, alone, compared, has
-from .world_data import CPU, WorldData, world_data
+from .world_data import CPU, TASK, WorldData, world_data
 
 STEPS, WARM = 110, 10
 """Steps of a run, and how many of them come before the clock starts."""
@@ -33,7 +34,7 @@ _NAMES: dict[Mode, str] = {
 
 def run(timer: Timer) -> list[Row]:
     """Measure whole steps against the three ways of Trainer, and forward and backward apart."""
-    data = world_data(STEPS * world_data(1).values.batch_size)
+    data = world_data(STEPS * get_recipe("world").hyperparameters(TASK).batch_size)
     work = data.tokens * (STEPS - WARM) / STEPS
     what = f"whole step, {data.task.name}, batch {data.values.batch_size}"
     whole = _against if has("accelerate") else _without
