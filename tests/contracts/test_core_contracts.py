@@ -204,7 +204,7 @@ def modules_after(code: str) -> set[str]:
     """The top-level modules that are loaded after some code ran in a fresh interpreter."""
     script = f"import sys, json\n{code}\nprint('\\n' + json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+        [sys.executable, "-c", script], timeout=120, capture_output=True, text=True, cwd=ROOT, check=True
     )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
