@@ -10,6 +10,8 @@ TABLE = Path(__file__).with_name("calibration.csv")
 @cache
 def error_rates() -> tuple[dict[str, str], ...]:
     """Return the recorded rates, one dict a design: procedure, design, measure, nominal, rate, runs."""
+    if not TABLE.exists():
+        return ()
     with TABLE.open(newline="", encoding="utf-8") as file:
         return tuple(csv.DictReader(file))
 
