@@ -1,10 +1,10 @@
 """Model-based measures against textbook versions, on features such as XLM-R Large gives.
 
 The textbook versions are written from the papers, in the form of the authors' code: LogME by fixed-point
-iteration on a full singular value decomposition, class by class (You et al. 2021, algorithm 1); H-score by the
-pseudo-inverse of the Ledoit-Wolf covariance (Ibrahim et al. 2022, equation 5, with scikit-learn's estimate);
-TransRate by determinants of dimension x dimension matrices (Huang et al. 2022, equation 7); LEEP by loops over
-examples (Nguyen et al. 2020, equation 2).
+iteration on a singular value decomposition of the Gram matrix, class by class (You et al. 2022, arXiv
+2110.10545); H-score by the pseudo-inverse of the Ledoit-Wolf covariance (Ibrahim et al. 2022, equation 5, with
+scikit-learn's estimate); TransRate by determinants of dimension x dimension matrices (Huang et al. 2022,
+equation 7); LEEP by loops over examples (Nguyen et al. 2020, equation 2).
 """
 
 from collections.abc import Callable
@@ -66,10 +66,10 @@ def _data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _log_me(features: np.ndarray, labels: np.ndarray) -> float:
     n, d = features.shape
-    u, s, _ = np.linalg.svd(features, full_matrices=False)
-    return float(
-        np.mean([_fixed_point(u.T @ (labels == c), s**2, (labels == c).sum(), n, d) for c in range(CLASSES)])
-    )
+    _, squares, right = np.linalg.svd(features.T @ features)
+    u = features @ right.T / np.sqrt(squares)
+    members = [labels == c for c in range(CLASSES)]
+    return float(np.mean([_fixed_point(u.T @ of, squares, of.sum(), n, d) for of in members]))
 
 
 def _fixed_point(z: np.ndarray, squares: np.ndarray, total: float, n: int, d: int) -> float:
