@@ -121,9 +121,18 @@ def results_import(
     print(f"{len(import_results(table, run))} rows: {run}")
 
 
+class Interrupted(BaseException):
+    """A signal asked the command to end; no `except Exception` on the way may swallow it."""
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise Interrupted
+
+
 def main() -> None:
     """Run the command line and exit; a user's mistake never shows a traceback."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for sent in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sent, _interrupt)
     try:
         code = app(standalone_mode=False)
     except typer.Exit as error:
@@ -132,7 +141,7 @@ def main() -> None:
         code = _say(str(error), BAD_INPUT)
     except StageFailed as error:
         code = _say(str(error), FAILED)
-    except (KeyboardInterrupt, typer.Abort):
+    except (Interrupted, typer.Abort):
         code = _say("interrupted; run the same command again to go on", INTERRUPTED)
     except Exception as error:
         if not hasattr(error, "format_message"):

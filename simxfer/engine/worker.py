@@ -42,13 +42,9 @@ def _work(run: RunDirectory, device: torch.device) -> None:
     plan = make_plan(grid)
     runner = StageRunner(run, plan, device, grid.keep_checkpoints)
     order = sorted(plan.stages.values(), key=lambda stage: -plan.urgency[stage.id])
-    while todo := [stage for stage in order if not is_complete(run, plan, stage)]:
-        open_stages = [stage for stage in todo if not _blocked(run, plan, stage)]
-        if not open_stages:
-            return
-        if not any(_try(runner, stage) for stage in open_stages):
+    while todo := [s for s in order if not is_complete(run, plan, s) and not _blocked(run, plan, s)]:
+        if not any(_try(runner, stage) for stage in todo):
             time.sleep(POLL_SECONDS)
-        order = todo
 
 
 def _try(runner: StageRunner, stage: Stage) -> bool:

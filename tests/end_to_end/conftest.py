@@ -2,29 +2,11 @@
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from tests.support import write_xlmr_checkpoint
-
-GRID = """\
-name: tiny
-encoders: [{encoder}]
-blocks:
-  - intermediates: [none, w-nli, w-qa, w-qa>w-nli, w-nli+w-roles]
-    targets: [w-xnli, w-xqa, w-pos, w-xcloze, w-tatoeba]
-    no_pretraining_control: true
-languages: [x-pivot, x-sov, x-cyrl]
-seeds: [0]
-test_examples: 40
-overrides:
-  "*": {{steps: 6, train_examples: 64}}
-"""
-
-Cli = Callable[..., subprocess.CompletedProcess[str]]
+from support import write_xlmr_checkpoint
+from tiny import GRID, Cli, command
 
 
 @pytest.fixture(scope="session")
@@ -41,18 +23,15 @@ def grid(tmp_path: Path, encoder: Path) -> Path:
     return path
 
 
-def command(*arguments: object) -> list[str]:
-    """Return the command line of `simxfer` with these arguments."""
-    return [sys.executable, "-c", "from simxfer.cli import main; main()", *map(str, arguments)]
-
-
 @pytest.fixture(scope="session")
 def simxfer() -> Cli:
     """Run `simxfer` with some arguments and return what it did."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        return subprocess.run(command(*arguments), capture_output=True, text=True, env=environment, timeout=300)
+        return subprocess.run(
+            command(*arguments), capture_output=True, text=True, env=environment, timeout=300
+        )
 
     return run
 

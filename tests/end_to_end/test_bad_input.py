@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
-from tests.end_to_end.conftest import Cli
+from tiny import Cli
 
 
 def changed(old: str, new: str) -> Callable[[str], str]:
@@ -20,17 +19,17 @@ def changed(old: str, new: str) -> Callable[[str], str]:
 MISTAKES = {
     "misspelt task": (changed("w-nli,", "w-nlli,"), ["line 4", "'w-nlli'", "Did you mean 'w-nli'"]),
     "misspelt target": (changed("w-xcloze", "w-xclose"), ["line 5", "Did you mean 'w-xcloze'"]),
-    "misspelt language": (changed("x-sov", "x-svo"), ["line 6", "Did you mean 'x-sov'"]),
-    "misspelt key": (changed("seeds:", "seds:"), ["line 7", "Did you mean 'seeds'", "'seeds' is missing"]),
-    "seeds twice": (changed("seeds: [0]", "seeds: [0, 1, 0]"), ["line 7", "0 given twice"]),
+    "misspelt language": (changed("x-sov", "x-sovv"), ["line 7", "Did you mean 'x-sov'"]),
+    "misspelt key": (changed("seeds:", "seds:"), ["line 8", "Did you mean 'seeds'", "'seeds' is missing"]),
+    "seeds twice": (changed("seeds: [0]", "seeds: [0, 1, 0]"), ["line 8", "0 given twice"]),
     "empty sequence": (changed("w-qa>w-nli", "w-qa>"), ["line 4", "empty part"]),
     "target as intermediate": (changed("w-nli+w-roles", "w-xnli"), ["line 4", "target only"]),
     "unknown encoder": (changed("encoders: [", "encoders: [world/w9-s9, "), ["line 2", "unknown encoder"]),
-    "average as a language": (changed("x-cyrl", "avg"), ["line 6", "'avg'"]),
+    "average as a language": (changed("x-cyrl", "avg"), ["line 7", "'avg'"]),
     "no YAML": (lambda text: "name: [", ["not valid YAML"]),
-    "two faults at once": (
+    "several faults at once": (
         lambda text: text.replace("w-nli,", "w-nlli,").replace("x-sov", "x-svo"),
-        ["2 faults", "line 4", "line 6"],
+        ["3 faults", "line 4", "line 7"],
     ),
 }
 
@@ -52,7 +51,9 @@ def test_a_missing_grid_file_is_named(simxfer: Cli) -> None:
     assert done.returncode == 2 and "Did you mean 'default'" in done.stderr
 
 
-def test_the_run_of_another_grid_is_left_alone(grid: Path, tmp_path: Path, simxfer: Cli, undisturbed: Path) -> None:
+def test_the_run_of_another_grid_is_left_alone(
+    grid: Path, tmp_path: Path, simxfer: Cli, undisturbed: Path
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")}
     grid.write_text(grid.read_text().replace("seeds: [0]", "seeds: [0, 1]"))
     done = simxfer("train", grid, "--out", undisturbed.parent)
@@ -85,7 +86,9 @@ def test_a_truncated_results_file_is_refused(undisturbed: Path, tmp_path: Path, 
     assert not (tmp_path / "run").exists()
 
 
-def test_average_as_a_language_is_refused_with_its_rows(undisturbed: Path, tmp_path: Path, simxfer: Cli) -> None:
+def test_average_as_a_language_is_refused_with_its_rows(
+    undisturbed: Path, tmp_path: Path, simxfer: Cli
+) -> None:
     results = pd.read_parquet(undisturbed / "results.parquet")
     average = results.iloc[[0]].assign(language="avg")
     pd.concat([results, average]).to_csv(tmp_path / "results.csv", index=False)

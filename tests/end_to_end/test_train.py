@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import write_xlmr_checkpoint
+from tiny import GRID, Cli, command
 
 from simxfer.schema import EXAMPLES, RESULTS, validate
-from tests.end_to_end.conftest import GRID, Cli, command
-from tests.support import write_xlmr_checkpoint
 
 
 def table(run: Path) -> bytes:
@@ -50,7 +50,9 @@ def test_analyses_need_neither_world_nor_hub(undisturbed: Path) -> None:
     assert receipts["targets"]["w-tatoeba"]["retrieval"] == {"layer": -1, "pooling": "mean", "centre": True}
 
 
-def test_two_workers_make_the_table_of_one(grid: Path, tmp_path: Path, simxfer: Cli, undisturbed: Path) -> None:
+def test_two_workers_make_the_table_of_one(
+    grid: Path, tmp_path: Path, simxfer: Cli, undisturbed: Path
+) -> None:
     done = simxfer("train", grid, "--out", tmp_path / "runs", "--workers", 2)
     assert done.returncode == 0, done.stderr
     assert table(tmp_path / "runs" / "tiny") == table(undisturbed)
@@ -58,7 +60,10 @@ def test_two_workers_make_the_table_of_one(grid: Path, tmp_path: Path, simxfer: 
 
 def test_two_processes_share_a_run(grid: Path, tmp_path: Path, undisturbed: Path) -> None:
     arguments = command("train", grid, "--out", tmp_path / "runs", "--workers", 1)
-    both = [subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in "12"]
+    both = [
+        subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in "12"
+    ]
     errors = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
     assert table(tmp_path / "runs" / "tiny") == table(undisturbed)
@@ -83,7 +88,9 @@ def test_an_interrupted_run_goes_on(
     assert table(run) == table(undisturbed)
 
 
-def test_a_damaged_checkpoint_is_trained_anew(grid: Path, tmp_path: Path, simxfer: Cli, undisturbed: Path) -> None:
+def test_a_damaged_checkpoint_is_trained_anew(
+    grid: Path, tmp_path: Path, simxfer: Cli, undisturbed: Path
+) -> None:
     run = tmp_path / "runs" / "tiny"
     assert simxfer("train", grid, "--out", tmp_path / "runs").returncode == 0
     plan = json.loads((run / "plan.json").read_text())
