@@ -43,8 +43,9 @@ BLOCK = 4096
 MAX_CLAUSES = 4
 FREE_ORDER = 0.25
 """Share of clauses with a random basic order."""
-_RESTATEMENT, _QUESTION, _CONTINUATION, _HYPERNYM = range(4)
-_KIND_SHARES = np.cumsum([0.30, 0.30, 0.25, 0.15])
+KIND_SHARES = {"restatement": 0.30, "question": 0.30, "continuation": 0.25, "hypernym": 0.15}
+"""Kinds of documents and their shares."""
+_CUMULATIVE = np.cumsum(list(KIND_SHARES.values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +122,7 @@ def _draw_documents(world: World, rng: np.random.Generator, n: int) -> tuple[np.
     rows = np.full((n, MAX_CLAUSES), NONE, dtype=np.int16).astype(CLAUSE)
     there = np.zeros((n, MAX_CLAUSES), dtype=bool)
     events = draw_events(world, rng, n)
-    kind = np.searchsorted(_KIND_SHARES, rng.random(n), side="right")
+    kind = np.searchsorted(_CUMULATIVE, rng.random(n), side="right")
     for k, write in enumerate((_restatement, _question, _continuation, _hypernym)):
         at = np.flatnonzero(kind == k)
         rows[at], there[at] = write(world, rng, events[at])

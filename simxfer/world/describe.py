@@ -1,5 +1,8 @@
 """What a data sheet of a world shows: concepts, forms by language, sentences with glosses."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -53,3 +56,14 @@ def _sentences(world: int) -> pd.DataFrame:
             words = rendered.words[rendered.offsets[i] : rendered.offsets[i + 1]]
             rows.append((i, code, text.replace(JOINER, "-"), " ".join(map(gloss, words))))
     return pd.DataFrame(rows, columns=["sentence", "language", "text", "gloss"])
+
+
+def markdown(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
+    """Return a Markdown table; numbers with decimals are shown with two."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.2f}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|")

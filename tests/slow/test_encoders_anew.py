@@ -39,15 +39,15 @@ def test_tokenizer_and_config_are_the_recorded_files(remade, recorded, name):
 def test_the_learning_curve_begins_as_recorded(remade, recorded):
     """Stopped under the full schedule, so the curve's first point is comparable.
 
-    On the machine that made the encoders it came out equal in every printed digit (measured). Another instruction
-    set rounds otherwise; the tolerances are a twentieth of what the loss falls by up to the second point, and the
-    spread of retrieval between pretraining seeds at this step.
+    Measured on the machine type that made the encoder: the loss and the mean of retrieval equal the recorded ones in
+    every printed digit, single languages differ by up to .03 (6 of 200 sentences). Another instruction set rounds
+    otherwise; the tolerances stay below the spread between pretraining seeds at this step (.07 and .06).
     """
     card = json.loads((remade / "card.json").read_text())
     (point,), expected = card["curve"], recorded["curve"][0]
     assert point["step"] == expected["step"] == STEPS
     assert card["training_subwords"] == recorded["training_subwords"]
     assert card["parameters"] == recorded["parameters"]
-    fall = expected["mlm_loss"] - recorded["curve"][1]["mlm_loss"]
-    assert point["mlm_loss"] == pytest.approx(expected["mlm_loss"], abs=fall / 20)
-    assert point["retrieval"] == pytest.approx(expected["retrieval"], abs=0.05)
+    assert point["mlm_loss"] == pytest.approx(expected["mlm_loss"], abs=0.02)
+    assert point["retrieval"] == pytest.approx(expected["retrieval"], abs=0.03)
+    assert point["retrieval_by_language"] == pytest.approx(expected["retrieval_by_language"], abs=0.1)

@@ -1,7 +1,9 @@
 import hashlib
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from itertools import islice, pairwise
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simxfer.errors import InputError
+from simxfer.streams import stream
 from simxfer.world import (
     LANGUAGES,
+    attributes,
     corpus,
     corpus_tokens,
     corpus_words,
+    examples,
     save_tokenizer,
     train_tokenizer,
     word_pieces,
 )
 from simxfer.world.corpus import BLOCK
+from simxfer.world.items import Request
 from simxfer.world.lexicon import JOINER, lexicon
+from simxfer.world.meanings import get_world
 from simxfer.world.ontology import FULL_STOP, N_NOUNS, QUESTION_MARK
 
 TOKENIZER = train_tokenizer(0)
@@ -47,6 +54,34 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"}
     )
     assert out.stdout.strip() == digest(0, "x-b1", 5000)
+
+
+def test_the_same_seed_gives_the_same_bytes_on_any_number_of_workers():
+    """Whole corpora, and the test sets of a task, by two processes at once and by this one."""
+    jobs = [(0, code, 2000) for code in ("x-pivot", "x-c2", "x-d1")]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        corpora = list(pool.map(digest, *zip(*jobs, strict=True)))
+        sets = list(pool.map(digest_of_examples, [job[1] for job in jobs]))
+    assert corpora == [digest(*job) for job in jobs]
+    assert sets == [digest_of_examples(job[1]) for job in jobs]
+
+
+def digest_of_examples(language: str) -> str:
+    """The SHA-256 of a test set."""
+    return hashlib.sha256(repr(examples(0, "w-is-a", "test", language, draw=5)).encode()).hexdigest()
+
+
+def test_the_corpus_never_asks_for_an_attribute(monkeypatch):
+    """Proof that no text can depend on A or B: documents come out alike where reading an attribute fails."""
+    before = digest(0, "x-fus", 500)
+
+    def refuse(*_):
+        raise AssertionError("an attribute was read")
+
+    monkeypatch.setattr(attributes, "attributes", refuse)
+    with pytest.raises(AssertionError, match="was read"):
+        attributes.tag_items("a")(Request(get_world(0), stream("any"), 8, False, 0))
+    assert digest(0, "x-fus", 500) == before
 
 
 def test_languages_worlds_and_seeds_have_their_own_documents():
