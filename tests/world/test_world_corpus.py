@@ -1,15 +1,10 @@
-import hashlib
-import subprocess
-import sys
-from concurrent.futures import ProcessPoolExecutor
 from itertools import islice, pairwise
-from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_world_bytes import digest
 
 from simxfer.errors import InputError
 from simxfer.streams import stream
@@ -19,7 +14,6 @@ from simxfer.world import (
     corpus,
     corpus_tokens,
     corpus_words,
-    examples,
     save_tokenizer,
     train_tokenizer,
     word_pieces,
@@ -33,42 +27,12 @@ from simxfer.world.ontology import FULL_STOP, N_NOUNS, QUESTION_MARK
 TOKENIZER = train_tokenizer(0)
 
 
-def digest(world: int, language: str, n: int) -> str:
-    """The SHA-256 of n documents as text."""
-    text = "\n".join(f"{d.text}\t{d.text_pair}" for d in corpus(world, language, n, seed=3))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 @settings(max_examples=8, deadline=None)
 @given(n=st.integers(0, 2 * BLOCK), more=st.integers(0, 500), code=st.sampled_from(list(LANGUAGES)))
 def test_a_corpus_is_the_beginning_of_every_longer_one(n, more, code):
     short = list(corpus(0, code, n, seed=1))
     assert len(short) == n
     assert short == list(islice(corpus(0, code, n + more, seed=1), n))
-
-
-def test_the_same_seed_gives_the_same_bytes_in_another_process():
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-    code += "from test_world_corpus import digest; print(digest(0, 'x-b1', 5000))"
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"}
-    )
-    assert out.stdout.strip() == digest(0, "x-b1", 5000)
-
-
-def test_the_same_seed_gives_the_same_bytes_on_any_number_of_workers():
-    """Whole corpora, and the test sets of a task, by two processes at once and by this one."""
-    jobs = [(0, code, 2000) for code in ("x-pivot", "x-c2", "x-d1")]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        corpora = list(pool.map(digest, *zip(*jobs, strict=True)))
-        sets = list(pool.map(digest_of_examples, [job[1] for job in jobs]))
-    assert corpora == [digest(*job) for job in jobs]
-    assert sets == [digest_of_examples(job[1]) for job in jobs]
-
-
-def digest_of_examples(language: str) -> str:
-    """The SHA-256 of a test set."""
-    return hashlib.sha256(repr(examples(0, "w-is-a", "test", language, draw=5)).encode()).hexdigest()
 
 
 def test_the_corpus_never_asks_for_an_attribute(monkeypatch):
