@@ -18,7 +18,7 @@ from simxfer.world import LANGUAGES, PIVOT, VERSION, WORLDS, describe, examples,
 from simxfer.world.corpus import FREE_ORDER, KIND_SHARES, MAX_CLAUSES
 from simxfer.world.describe import markdown
 from simxfer.world.inference import CUE_SHARE
-from simxfer.world.languages import COMPONENTS, MINIMAL_PAIRS, SWITCHES
+from simxfer.world.languages import COMPONENTS, MINIMAL_PAIRS, SWITCHES, differing_switches
 from simxfer.world.lexicon import SUFFIXES, lexicon
 from simxfer.world.meanings import TEST_SHARE
 from simxfer.world.measured import (
@@ -84,15 +84,12 @@ def _motivation() -> str:
 
 
 def _languages() -> str:
-    table = describe(WORLDS[0])["languages"].set_index("language")
     rows = [
         (
             code,
             language.family,
             language.parent or "",
-            "; ".join(
-                f"{s}={getattr(language, s)}" for s in SWITCHES if s in table.loc[code, "differs"].split(", ")
-            ),
+            "; ".join(f"{switch}={getattr(language, switch)}" for switch in differing_switches(code)),
             *(true_distance(code)[name] for name in (*COMPONENTS, "total")),
         )
         for code, language in LANGUAGES.items()

@@ -10,7 +10,7 @@ from simxfer.tasks.world import WORLD_TASKS
 from simxfer.world import LANGUAGES, WORLDS
 from simxfer.world.datasheet import datasheet, without_run
 from simxfer.world.describe import markdown
-from simxfer.world.measured import RUN_BEGINS, RUN_ENDS, fertility
+from simxfer.world.measured import RUN_BEGINS, RUN_ENDS, fertility, run_section
 
 PAGE = Path(__file__).parents[2] / "docs" / "world.md"
 
@@ -71,12 +71,12 @@ def test_a_run_is_told_in_its_reports_words_and_numbers(tmp_path, sheet):
 
 
 def test_what_a_run_did_not_answer_is_left_out(tmp_path):
-    assert "Found?" not in datasheet(a_run(tmp_path, answered=False))
+    assert "Found?" not in run_section(a_run(tmp_path, answered=False))
 
 
 def test_a_run_without_a_report_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"has no report .* run `simxfer report"):
-        datasheet(tmp_path)
+        run_section(tmp_path)
 
 
 def test_fertility_is_one_but_for_suffixes():
