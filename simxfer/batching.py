@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simxfer.features import IGNORED, Features
+from simxfer.ragged import IGNORED, Features
 from simxfer.streams import stream
 
 

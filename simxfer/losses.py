@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from simxfer.features import IGNORED
 from simxfer.model import Batch, TransferModel
+from simxfer.ragged import IGNORED
 from simxfer.tasks.record import Task
 
 

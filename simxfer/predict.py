@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from simxfer.batching import by_length, collate
-from simxfer.features import Dataset, Features
+from simxfer.features import Dataset
 from simxfer.model import Batch, TransferModel
+from simxfer.ragged import Features
 from simxfer.tasks.record import Task
 
 MAX_TOKENS = 2048

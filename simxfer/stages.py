@@ -12,9 +12,10 @@ import torch
 from simxfer.encoders import Encoder, resolve_encoder
 from simxfer.errors import StageFailed
 from simxfer.evaluate import evaluate
-from simxfer.features import Dataset, join_features, load_dataset
+from simxfer.features import Dataset, load_dataset
 from simxfer.model import TransferModel, load_encoder, load_tokenizer, load_weights, save_weights
 from simxfer.plan import PRETRAINED, Evaluation, Plan, Stage
+from simxfer.ragged import join_features
 from simxfer.recipes import Hyperparameters
 from simxfer.sources import DataRequest
 from simxfer.store.atomic import sha256, write_json, write_table

@@ -66,7 +66,9 @@ def _wait(
     while any(process.is_alive() for process in processes):
         broken = [process for process in processes if process.exitcode not in (None, 0)]
         if broken and broken[0].exitcode == BAD_INPUT:
-            raise InputError("a worker refused its input; its message stands above. What was finished is kept")
+            raise InputError(
+                "a worker refused its input; its message stands above. What was finished is kept"
+            )
         if broken:
             raise RuntimeError(
                 f"a worker ended with exit code {broken[0].exitcode}; its error stands above. "

@@ -23,9 +23,10 @@ import torch
 from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaForMaskedLM
 
 from simxfer import world as embedded
-from simxfer.features import Dataset, Features, join_features, make_dataset, mlm_features
+from simxfer.features import Dataset, make_dataset, mlm_features
 from simxfer.model import TransferModel
 from simxfer.predict import predict
+from simxfer.ragged import Features, join_features
 from simxfer.recipes import Hyperparameters
 from simxfer.store.atomic import sha256, write_json
 from simxfer.streams import stream_seed

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simxfer.batching import BatchOrder, LengthOrder, by_length, collate
-from simxfer.features import IGNORED, Features, make_dataset
+from simxfer.features import make_dataset
+from simxfer.ragged import IGNORED, Features
 from simxfer.sources import DataRequest, read_examples
 from simxfer.tasks import get_task
 

@@ -8,16 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simxfer.errors import InputError
-from simxfer.features import (
-    IGNORED,
-    Features,
-    join_features,
-    load_dataset,
-    make_dataset,
-    mlm_features,
-    text_features,
-)
+from simxfer.features import load_dataset, make_dataset, mlm_features, text_features
 from simxfer.metrics import normalise
+from simxfer.ragged import IGNORED, Features, join_features
 from simxfer.sources import DataRequest, read_examples
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.examples import (

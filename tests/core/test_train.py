@@ -18,9 +18,10 @@ from simxfer import train
 from simxfer.batching import collate
 from simxfer.encoders import resolve_encoder
 from simxfer.errors import StageFailed
-from simxfer.features import IGNORED, make_dataset
+from simxfer.features import make_dataset
 from simxfer.losses import loss_count, loss_sum, mask_tokens
 from simxfer.model import TransferModel, load_encoder
+from simxfer.ragged import IGNORED
 from simxfer.recipes import Hyperparameters
 from simxfer.sources import DataRequest, read_examples
 from simxfer.tasks import get_task

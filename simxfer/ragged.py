@@ -1,0 +1,73 @@
+"""Token arrays without padding: rows behind one another, and the units that batches count.
+
+A *row* is one sequence of subwords. A *unit* is what a training batch counts: one row, or for multiple choice
+the rows of all choices of an example.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+IGNORED = -100
+"""Label of a position that no loss looks at."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Tokenised examples, as flat arrays.
+
+    Attributes:
+        ids: (tokens,) int32, the rows behind one another.
+        starts: (rows + 1,) int64, where each row starts in `ids`.
+        unit_starts: (units + 1,) int64, where each unit starts among the rows.
+        example: (rows,) int64, index of the example that the row belongs to.
+        labels: (units,) class or choice; (tokens,) tag or `IGNORED`; (rows, 2) first and last token of the
+            answer within the row, (0, 0) if it is not in this window; empty for retrieval and MLM; int64.
+        spans: (tokens, 2) int32. Tagging: (index of the word that starts here, or -1; 0). Span QA: first and
+            last + 1 character of the token in the context, (-1, -1) outside of it. Empty otherwise.
+        counts: (3,) int64: truncated rows, unknown subwords, subwords without special ones.
+    """
+
+    ids: np.ndarray
+    starts: np.ndarray
+    unit_starts: np.ndarray
+    example: np.ndarray
+    labels: np.ndarray
+    spans: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.starts) - 1
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return len(self.unit_starts) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(rows,) number of subwords of each row."""
+        return np.diff(self.starts)
+
+
+def join_features(parts: Sequence[Features]) -> Features:
+    """Put the features of several languages behind one another."""
+    if len(parts) == 1:
+        return parts[0]
+    rows = np.cumsum([0, *(p.n_rows for p in parts)])
+    tokens = np.cumsum([0, *(len(p.ids) for p in parts)])
+    examples = np.cumsum([0, *(int(p.example.max()) + 1 for p in parts)])
+    return Features(
+        ids=np.concatenate([p.ids for p in parts]),
+        starts=np.concatenate([[0], *(p.starts[1:] + t for p, t in zip(parts, tokens, strict=False))]),
+        unit_starts=np.concatenate(
+            [[0], *(p.unit_starts[1:] + r for p, r in zip(parts, rows, strict=False))]
+        ),
+        example=np.concatenate([p.example + e for p, e in zip(parts, examples, strict=False)]),
+        labels=np.concatenate([p.labels for p in parts]),
+        spans=np.concatenate([p.spans for p in parts]),
+        counts=np.sum([p.counts for p in parts], axis=0),
+    )
