@@ -65,6 +65,7 @@ CONTRASTS = (
     Contrast("matched − crossed, tagging", "w-tag-{x}", "w-tag-{y}", True),
     Contrast("matched − crossed, two-choice", "w-which-{x}", "w-which-{y}", True),
     Contrast("matched − placebo, tagging", "w-tag-{x}", "w-tag-0", True),
+    Contrast("matched − placebo, two-choice", "w-which-{x}", "w-tag-0", True),
     Contrast("crossed − none, tagging", "w-tag-{y}", "none", False),
     Contrast("placebo − none", "w-tag-0", "none", False),
     Contrast("unrelated (inference) − none", "w-nli", "none", False),
