@@ -76,8 +76,6 @@ RECIPES: dict[str, Recipe] = {
                 "w-cloze": {"steps": 600},
                 "w-xnli": {"steps": 200},
                 "w-xnli-cue": {"steps": 200},
-                # Fewer steps, smaller batches or easier negatives leave most encoders at chance.
-                "w-paws": {"steps": 2000, "batch_size": 32},
                 "w-xqa": {"steps": 300},
                 "w-pos": {"steps": 80},
                 "w-ner": {"steps": 80},

@@ -43,7 +43,6 @@ NER_LABELS = ("O", "B-PER", "B-LOC", "B-ORG")
 ATTRIBUTE_LABELS = ("O", "B-0", "B-1")
 WHICH_LABELS = ("first", "second")
 IS_LABELS = ("no", "yes")
-PAWS_LABELS = ("exchanged", "same")
 SHARE_LABELS = ("different", "same")
 
 NOUN_SUBSETS = ("seen", "unseen", "unseen+same-form", "unseen+translated")
@@ -219,16 +218,6 @@ WORLD_TASKS: tuple[Task, ...] = (
         labels=NLI_LABELS,
         roles=_TARGET,
         subsets=CUE_SUBSETS,
-    ),
-    _task(
-        "w-paws",
-        "classification",
-        ("accuracy",),
-        "paws",
-        (12000, 300),
-        "Paraphrase detection: tell whether two sentences of the same words say the same, or exchange who does it to "
-        "whom.",
-        labels=PAWS_LABELS,
     ),
     _task(
         "w-xqa",

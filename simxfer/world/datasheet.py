@@ -27,6 +27,7 @@ from simxfer.world.measured import (
     encoders_section,
     run_section,
     tokenizer_section,
+    trials_section,
 )
 from simxfer.world.ontology import (
     CLASS_SIZE,
@@ -210,7 +211,8 @@ def _limits() -> str:
         f"- {len(GROUPS['verb'])} verbs, {N_NOUNS} nouns, clauses without embedding, tense or agreement: a score near "
         "the ceiling says little about a skill.\n"
         "- The unit of replication is the encoder and the assignment of attributes to nouns, not the sentence.\n"
-        "- Languages of a family are related: correlations over languages are not over independent cases."
+        "- Languages of a family are related: correlations over languages are not over independent cases.\n"
+        + trials_section()
     )
 
 

@@ -25,7 +25,7 @@ from simxfer.tasks.examples import (
 from simxfer.tasks.record import Task
 from simxfer.tasks.world import WORLD_TASKS
 from simxfer.world.attributes import is_items, share_items, tag_items, which_items
-from simxfer.world.inference import cloze_items, cue_items, nli_items, paws_items
+from simxfer.world.inference import cloze_items, cue_items, nli_items
 from simxfer.world.items import Items, Request
 from simxfer.world.languages import PIVOT, get_language
 from simxfer.world.lexicon import Lexicon, check_world, lexicon
@@ -269,7 +269,6 @@ GENERATORS: dict[str, Generator] = {
     "w-share-b": Generator(share_items("b"), subsets=_noun_subsets),
     "w-xnli": Generator(nli_items),
     "w-xnli-cue": Generator(cue_items, "w-xnli", subsets=_cue_subsets),
-    "w-paws": Generator(paws_items),
     "w-xqa": Generator(qa_items),
     "w-pos": Generator(sentence_items, tags=_pos_tags),
     "w-ner": Generator(ner_items, tags=_ner_tags),

@@ -4,8 +4,6 @@ Entailed are: dropping the place or the time, replacing an argument by its hyper
 monotone, so not under negation), and replacing a verb by its synonym.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from simxfer.world.items import Items, Request, balanced, collect, draw_on_side
@@ -149,30 +147,6 @@ def cloze_items(request: Request) -> Items:
         return changed & ~_same_words(context, right)
 
     return Items.of(collect(request, propose, accept), labels)
-
-
-def paws_items(request: Request) -> Items:
-    """Two sentences of the same words but for synonyms; label 1: they say the same, 0: agent and patient are exchanged.
-
-    Agent and patient are of one group, so that both ways are alike sensible, and every event gives four pairs, two
-    that begin with it and two that begin with its exchange: no word and no sentence tells the label.
-    """
-    rng, n_events = request.rng, -(-request.n // 4)
-
-    def propose(rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
-        return _premises(request, rng, len(rows))[:, None]
-
-    def accept(items: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        agent, patient = items["agent"][:, 0], items["patient"][:, 0]
-        return (_GROUP_NUMBER[agent] == _GROUP_NUMBER[patient]) & (agent < patient)
-
-    events = collect(replace(request, n=n_events), propose, accept)[:, 0]
-    first = np.concatenate([events, events, swapped(events), swapped(events)])
-    labels = np.tile(np.repeat([1, 0], n_events), 2)
-    second = paraphrased(rng, np.where(labels == 1, first, swapped(first)))
-    second["fronted"] = rng.random(len(second)) < 0.3
-    kept = rng.permutation(len(first))[: request.n]
-    return Items.of(np.stack([first, second], axis=1)[kept], labels[kept])
 
 
 def _premises(request: Request, rng: np.random.Generator, n: int) -> np.ndarray:
