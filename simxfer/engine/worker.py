@@ -1,6 +1,7 @@
 """One worker: takes the most urgent stage that is free, until nothing is left that it could do."""
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -28,6 +29,9 @@ def work(root: str, device: str, threads: int, parent: int) -> None:
         threads: CPU threads of this worker.
         parent: process that started it; the worker ends when that one is gone.
     """
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the parent ends its workers
     _end_with(parent)
     torch.set_num_threads(threads)
     try:
