@@ -60,6 +60,18 @@ class Run:
         with np.load(arrays, allow_pickle=False) as file:
             return file["embeddings"], pd.read_parquet(rows)
 
+    def task_embeddings(self, checkpoint: str) -> dict[str, np.ndarray]:
+        """Return the Fisher vector of every embedded task, by `intermediate/NAME` and `target/NAME`.
+
+        Each is (weights,), or (weight tensors,) for a large encoder; empty unless the grid asked for
+        `task_embeddings`.
+        """
+        path = self.directory / "representations" / "fisher" / (checkpoint.replace("/", "__") + ".npz")
+        if not path.exists():
+            return {}
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
 
 def load_run(path: str | Path) -> Run:
     """Load a run directory (`results.parquet`, ...) or a published folder (`results.csv`, `covariates.csv`).

@@ -188,6 +188,8 @@ class Grid(Strict):
     """The world that a foreign encoder is trained on; shipped encoders know their own."""
     keep_checkpoints: Literal["all", "intermediates"] = "all"
     """Whether checkpoints of target stages stay on disk after they were evaluated."""
+    task_embeddings: bool = False
+    """Whether the Fisher information of every task is written for the similarity measure `taskemb`."""
 
     @field_validator("encoders", "seeds", "languages", "methods")
     @classmethod
@@ -225,6 +227,15 @@ class Grid(Strict):
                     f"retrieval.layer is {self.retrieval.layer}, but encoder {encoder.name!r} has layers 0 "
                     f"(embeddings) to {encoder.layers}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _task_embeddings_have_their_checkpoints(self) -> "Grid":
+        if self.task_embeddings and self.keep_checkpoints != "all":
+            raise ValueError(
+                "task_embeddings reads the checkpoints of target stages; set keep_checkpoints: all, or leave "
+                "task_embeddings out"
+            )
         return self
 
     @property

@@ -19,6 +19,8 @@ from simxfer.store.atomic import write_file, write_json, write_table
 from simxfer.store.layout import RunDirectory
 from simxfer.tasks import get_task
 
+_DECIDES_NO_SCORE = ("description", "task_embeddings")
+"""Keys of a grid that may change while its run directory stays."""
 _VERSIONED = ("torch", "transformers", "tokenizers", "numpy", "pandas", "simxfer")
 
 
@@ -44,6 +46,7 @@ def train_grid(
         StageFailed: some stages diverged; everything else is done and gathered.
     """
     from simxfer.engine.local import default_workers, devices, run_local
+    from simxfer.fisher import write_task_embeddings
     from simxfer.represent import write_samples
     from simxfer.results import gather
 
@@ -57,6 +60,8 @@ def train_grid(
         run_local(run, plan, workers, report)
     gather(run, plan)
     write_samples(run, grid, plan)
+    if grid.task_embeddings:
+        write_task_embeddings(run, plan)
     found = status(run, plan)
     if found.failed:
         raise StageFailed("; ".join(found.failed) + f". All other scores are in {run.results}")
@@ -179,7 +184,7 @@ def _resolved(grid: Grid, plan: Plan) -> dict:
 def _refuse_other_grid(run: RunDirectory, resolved: dict) -> None:
     stored = json.loads(run.grid_json.read_text())
     now = json.loads(json.dumps(resolved))
-    differing = [key for key in now if stored.get(key) != now[key] and key != "description"]
+    differing = [key for key in now if stored.get(key) != now[key] and key not in _DECIDES_NO_SCORE]
     if not differing:
         return
     said = "; ".join(

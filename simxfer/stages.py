@@ -78,6 +78,10 @@ class StageRunner:
             for path in (folder.encoder, folder.heads):
                 path.unlink(missing_ok=True)
 
+    def trained(self, stage: Stage) -> tuple[TransferModel, list[TrainingTask]]:
+        """Return the model of a trained stage, on the device, and what it was trained on."""
+        return self._load(stage), self._training_tasks(stage)
+
     def _train(self, stage: Stage, folder: StageDirectory) -> TransferModel:
         started = time.monotonic()
         write_json(folder.spec, self._spec(stage))

@@ -126,6 +126,7 @@ MEASURES: dict[str, Measure] = _registry(
     _model("leep", -inf, 0, "source probabilities, labels", "Nguyen et al. 2020"),
     _model("nce", -inf, 0, "source labels, labels", "Tran et al. 2019"),
     _model("linear_cka", 0, 1, "two features of the same examples", "Kornblith et al. 2019", False),
+    _model("taskemb", 0, 1, "two Fisher vectors", "Vu et al. 2020; Achille et al. 2019", False),
     *(
         Measure(kind, _ANGULAR, 0, 1, False, "language", "typological features", _URIEL)
         for kind in _ANGULAR_KINDS

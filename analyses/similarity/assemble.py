@@ -1,6 +1,6 @@
 """One call each for all measures between tasks and between languages that the inputs allow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from analyses.similarity.tables import (
     lexical_table,
     semantic_table,
     structural_table,
+    task_embedding_table,
     typological_table,
 )
 from analyses.similarity.typology import MIN_SHARE, language_distances
@@ -73,6 +74,7 @@ def task_similarities(
     targets: Sequence[str] | None = None,
     encoder: Encoder | None = None,
     cache: Path | None = None,
+    task_embeddings: Mapping[str, Mapping[str, np.ndarray]] | None = None,
     measures: Iterable[str] | None = None,
 ) -> Assembled:
     """Return all measures between intermediates and targets that the inputs allow.
@@ -86,6 +88,7 @@ def task_similarities(
         targets: by default every task with test texts.
         encoder: sentence encoder for the task descriptions, which are English.
         cache: folder for their embeddings.
+        task_embeddings: Fisher vectors by checkpoint, as `Run.task_embeddings` returns them.
         measures: names in `MEASURES`; by default all of level task that need no labels.
 
     Raises:
@@ -103,6 +106,8 @@ def task_similarities(
     parts += _typological(samples, a, b, languages, wanted, log)
     if "description" in wanted:
         parts += _described(records, a, b, encoder, cache, log)
+    if "taskemb" in wanted:
+        parts += _embedded(task_embeddings or {}, a, b, log)
     return log.assembled(parts)
 
 
@@ -166,7 +171,11 @@ class _Log:
 
 
 def _wanted(measures: Iterable[str] | None) -> set[str]:
-    computed = {name for name, m in MEASURES.items() if m.level == "task" and ".model_based:" not in m.path}
+    computed = {
+        name
+        for name, m in MEASURES.items()
+        if m.level == "task" and (".model_based:" not in m.path or name == "taskemb")
+    }
     for name in measures or ():
         if name not in computed:
             raise InputError(unknown("measure of a table of tasks", name, computed))
@@ -225,6 +234,19 @@ def _typological(
             log.add(name, f"{thin.sum()} pairs", f"under {MIN_SHARE:.0%} of the features are observed")
         parts.append(part[~thin])
     return parts
+
+
+def _embedded(
+    found: Mapping[str, Mapping[str, np.ndarray]], a: list[str], b: list[str], log: _Log
+) -> list[pd.DataFrame]:
+    if not found:
+        log.add("taskemb", "all pairs", "no task embeddings were given (grid key task_embeddings)")
+    for checkpoint, vectors in found.items():
+        sides = [*(f"intermediate/{name}" for name in a), *(f"target/{name}" for name in b)]
+        missing = [name for name in sides if name not in vectors]
+        if missing:
+            log.add("taskemb", ", ".join(missing), f"not embedded through {checkpoint}")
+    return [task_embedding_table(vectors, a, b, name) for name, vectors in found.items()]
 
 
 def _described(

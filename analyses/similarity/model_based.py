@@ -133,6 +133,35 @@ def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
     return float(min(1.0, cross / norms)) if norms > 0 else np.nan
 
 
+def taskemb(x: np.ndarray, y: np.ndarray) -> float:
+    """Similarity of two tasks' diagonal Fisher information; range [0, 1], symmetric.
+
+    cos(x / (x + y), y / (x + y)) after each is scaled to sum 1, over the weights that either depends on: one
+    minus the symmetric TASK2VEC distance of Achille et al. 2019, in which weights of all sizes of gradient
+    count alike. The scaling is added here: how well a task is learnt scales its whole Fisher information and
+    is no similarity. 1 for proportional vectors, 0 for tasks that depend on different weights; NaN where one
+    depends on none.
+
+    Args:
+        x: (weights,), not negative.
+        y: (weights,), of the same encoder.
+
+    Raises:
+        InputError: other shapes, or values that are negative, NaN or infinite.
+    """
+    x, y = (np.asarray(v, dtype=np.float64) for v in (x, y))
+    if x.ndim != 1 or x.shape != y.shape:
+        raise InputError(f"Fisher vectors have shapes {x.shape} and {y.shape}; expected those of one encoder")
+    if not (np.isfinite(x).all() and np.isfinite(y).all() and x.min() >= 0 and y.min() >= 0):
+        raise InputError("Fisher vectors hold negative, NaN or infinite values; expected means of squares")
+    if not (x.any() and y.any()):
+        return np.nan
+    x, y = x / x.sum(), y / y.sum()
+    used = (x + y) > 0
+    share = x[used] / (x + y)[used]
+    return float(share @ (1 - share) / (np.linalg.norm(share) * np.linalg.norm(1 - share)))
+
+
 def _spectrum(features: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return squared singular values s^2 (k,) and squared projections (u_i' y)^2 (k, classes).
 

@@ -127,6 +127,24 @@ def task_embeddings(examples: pd.DataFrame, kind: str, table: pd.DataFrame | Non
     return pd.DataFrame(mean, index=list(weights.index), columns=features.columns)
 
 
+def task_embedding_table(
+    vectors: Mapping[str, np.ndarray], intermediates: Sequence[str], targets: Sequence[str], checkpoint: str
+) -> pd.DataFrame:
+    """Compare Fisher vectors of intermediates and targets; pairs without both are left out.
+
+    Args:
+        vectors: `intermediate/NAME` and `target/NAME` -> (weights,), see `Run.task_embeddings`.
+    """
+    compare = MEASURES["taskemb"].function
+    rows = [
+        (a, b, "taskemb", "", compare(vectors[f"intermediate/{a}"], vectors[f"target/{b}"]), 1.0)
+        for a in intermediates
+        for b in targets
+        if f"intermediate/{a}" in vectors and f"target/{b}" in vectors
+    ]
+    return _table([_frame(rows)], checkpoint)
+
+
 def typological_table(
     rows: pd.DataFrame,
     intermediates: Sequence[str],

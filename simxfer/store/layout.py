@@ -69,6 +69,11 @@ class RunDirectory:
         """Embeddings of the sample texts by a pretrained encoder (`.npz`; the rows are in `.parquet`)."""
         return self.root / "representations" / (checkpoint.replace("/", "__") + ".npz")
 
+    def task_embeddings(self, checkpoint: str) -> Path:
+        """Fisher information of every task through a pretrained encoder (`.npz`, one array a task)."""
+        path = self.representations(checkpoint)
+        return path.parent / "fisher" / path.name
+
     def stage(self, stage_id: str) -> "StageDirectory":
         """The folder of a stage."""
         return StageDirectory(self.root / "stages" / stage_id)

@@ -22,7 +22,7 @@ FEATURED = {
     if "features of the data" in m.needs or m.needs == "typological features"
 }
 LABELLED = {name: m for name, m in MEASURES.items() if m.needs.endswith("labels")}
-OTHER = {"structural", "geographic", "linear_cka"}
+OTHER = {"structural", "geographic", "linear_cka", "taskemb"}
 
 NOT_INVARIANT_TO_DUPLICATION = {"mmd", "mmd_centred", "log_me", "regularized_h_score", "knn_accuracy"}
 """Unbiased MMD leaves out pairs of an example with itself, of which copies make more; evidence, shrinkage and
@@ -47,6 +47,8 @@ def arguments(measure: Measure, seed: int = 0) -> tuple:
         return np.array([10.0, 20.0]), np.array([-30.0, 80.0])
     if measure.name == "structural":
         return rng.normal(size=(4, 3)), np.array([["a"], ["b"], ["a"], ["b"]])
+    if measure.name == "taskemb":
+        return tuple(rng.gamma(0.5, size=(2, 40)))
     if measure.name == "linear_cka":
         return rng.normal(size=(30, 6)), rng.normal(size=(30, 4))
     if measure.name in LABELLED:
@@ -91,7 +93,7 @@ def test_inputs_are_left_as_they_were(name):
         np.testing.assert_array_equal(x, y)
 
 
-@pytest.mark.parametrize("name", [*PAIRS, *COUNTED, *RATED, *FEATURED, "geographic"])
+@pytest.mark.parametrize("name", [*PAIRS, *COUNTED, *RATED, *FEATURED, "geographic", "taskemb"])
 def test_direction_is_as_stated(name):
     measure = MEASURES[name]
     x, y = arguments(measure)
@@ -102,7 +104,7 @@ def test_direction_is_as_stated(name):
         assert there == pytest.approx(back, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", [*PAIRS, *COUNTED, *RATED, *FEATURED, "geographic"])
+@pytest.mark.parametrize("name", [*PAIRS, *COUNTED, *RATED, *FEATURED, "geographic", "taskemb"])
 def test_nothing_is_more_alike_than_the_thing_itself(name):
     measure = MEASURES[name]
     x, y = arguments(measure)
