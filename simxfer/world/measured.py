@@ -19,6 +19,8 @@ from simxfer.world.tokenizer import MAX_LENGTH, word_pieces
 RUN_BEGINS, RUN_ENDS = "<!-- from a run: begin -->", "<!-- from a run: end -->"
 TRIALS = Path(__file__).parents[2] / "docs" / "paws-trials.csv"
 """Trials of a paraphrase task; its last column says what made a row."""
+CHOICE = Path(__file__).parents[2] / "docs" / "encoder-choice.csv"
+"""What candidates for the encoders' recipe measured."""
 SOLVED = 85.0
 """Accuracy in points above which a trial counts as solved; chance is 50."""
 _ABOUT_THE_WORLD = ("positive-control", "order", "switches", "zero-shot", "distance")
@@ -98,6 +100,19 @@ def encoders_section() -> str:
         + markdown(rows, header)
         + "\n\nRetrieval at the end, by language, over encoders:\n\n"
         + _final_retrieval(cards)
+        + "\n\n"
+        + _choice()
+    )
+
+
+def _choice() -> str:
+    """Return what the candidates for the recipe measured."""
+    tried = pd.read_csv(CHOICE)
+    return (
+        "Candidates for the recipe, one seed of one world (`docs/encoder-choice.csv`, made by "
+        "`docs/encoder_choice.py`; the first is the recipe, the best that leaves the default grid its minutes; `retrieval_far` is the mean over "
+        "languages that combine many switches):\n\n"
+        + markdown(tried.astype(str).to_numpy().tolist(), list(tried))
     )
 
 

@@ -1,6 +1,6 @@
 """How the encoders' recipe was chosen: MLM loss and retrieval of some sizes and lengths, one seed of one world.
 
-    python tests/reference/world/encoder_choice.py docs/encoder-choice.csv
+    python docs/encoder_choice.py docs/encoder-choice.csv
 
 Pretrains each candidate (minutes each, two at a time) and writes one row each. Only pretraining-side criteria are
 looked at; what fine-tuning shows played no part.
