@@ -61,6 +61,16 @@ PROCEDURES: dict[str, Procedure] = {
     ),
     "equivalence": Procedure(f"{_HERE}.tost:equivalence", True, "is an effect too small to matter"),
     "power_of_grid": Procedure(f"{_HERE}.power:power_of_grid", True, "what this grid could have found"),
+    "rank_agreement": Procedure(
+        f"{_HERE}.agreement:rank_agreement", True, "do methods, seeds or languages rank tasks alike"
+    ),
+    "intraclass_correlation": Procedure(
+        f"{_HERE}.reliability:intraclass_correlation", True, "absolute agreement of scores between seeds"
+    ),
+    "seed_reliability": Procedure(
+        f"{_HERE}.reliability:seed_reliability", True, "how reliable is a mean over seeds"
+    ),
+    "ceiling": Procedure(f"{_HERE}.oracle:ceiling", True, "what a perfect ranking could score"),
     "wild_cluster_bootstrap": Procedure(
         f"{_HERE}.wild_bootstrap:wild_cluster_bootstrap", False, "one coefficient with few clusters"
     ),
@@ -79,6 +89,10 @@ _HELPERS: dict[str, str] = {
     "pair_table": f"{_HERE}.pairs:pair_table",
     "Truth": f"{_HERE}.simulate:Truth",
     "simulate_grid": f"{_HERE}.simulate:simulate_grid",
+    "headroom": f"{_HERE}.diagnostics:headroom",
+    "ceiling_check": f"{_HERE}.diagnostics:ceiling_check",
+    "chance_corrected_logit": f"{_HERE}.diagnostics:chance_corrected_logit",
+    "chance_corrected_points": f"{_HERE}.diagnostics:chance_corrected_points",
     "collinearity": f"{_HERE}.influence:collinearity",
     "error_rates": f"{_HERE}.rates:error_rates",
     "simulate_families": f"{_HERE}.simulate:simulate_families",
