@@ -35,7 +35,8 @@ def rank_agreement(
     Spearman's rho of every pair of levels, their mean, and for more than two levels Kendall's W, corrected for
     ties. p is one-sided (agreement): items change places within each level, all orders where two levels and
     few items allow. Intervals are pigeonhole percentiles over items and, where it has five levels, `across`;
-    below five items there is none.
+    below five items there is none. Measured coverage of 95 % intervals of tau (300 runs, two rankings of normal
+    scores): .97 with 6 or 9 items at tau .41, .97 with 9 items at tau .80, but .74 with 6 items at tau .80.
 
     Returns:
         The mean over pairs of levels first (with two levels, their only pair), then one row a pair, then
@@ -173,7 +174,7 @@ def _bootstrap(
         levels = np.concatenate(list(factor_weights(frame, [across], rng, resamples)))
         notes = []
     if n < FEW_LEVELS:
-        notes.append(f"few levels of {by} ({n}): the interval is too short")
+        notes.append(f"few levels of {by} ({n}): where rankings agree almost fully the interval is too short")
     return np.array([_statistics(signs, w, v, method) for w, v in zip(items, levels, strict=True)]), notes
 
 

@@ -93,6 +93,11 @@ def test_encoders_as_replicates_and_refusals():
     control = one.assign(checkpoint="random(a)", value=5.0)
     with pytest.raises(InputError, match="at least two"):
         headroom(pd.concat([encoders, control]), replicate="checkpoint")
+    controls = [control, control.assign(checkpoint="random(b)")]
+    both = headroom(pd.concat([encoders, *controls]), replicate="checkpoint")
+    random = both["checkpoint"].str.startswith("random")
+    np.testing.assert_allclose(both[~random]["baseline"], out["baseline"])
+    assert (both[random]["baseline"] == 5).all()
     with pytest.raises(InputError, match="unknown seed '7'"):
         headroom(table, seeds=[7])
     with pytest.raises(InputError, match="3 of 3 levels"):
