@@ -1,6 +1,7 @@
 """A run directory or a published folder -> one frozen `Run` of tables."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,17 @@ class Run:
             return {}
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
+
+    def labelled_features(self, checkpoint: str) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+        """Yield (intermediate, target, features, labels) of every file of labelled features, one at a time.
+
+        Features (rows, dimensions) of the target's training data after the intermediate, labels (rows,);
+        nothing unless the grid asked for `task_embeddings`.
+        """
+        folder = self.directory / "representations" / "labelled" / checkpoint.replace("/", "__")
+        for path in sorted(folder.glob("*/*.npz")):
+            with np.load(path, allow_pickle=False) as file:
+                yield path.parent.name, path.stem, file["features"], file["labels"]
 
 
 def load_run(path: str | Path) -> Run:

@@ -189,7 +189,8 @@ class Grid(Strict):
     keep_checkpoints: Literal["all", "intermediates"] = "all"
     """Whether checkpoints of target stages stay on disk after they were evaluated."""
     task_embeddings: bool = False
-    """Whether the Fisher information of every task is written for the similarity measure `taskemb`."""
+    """Whether what the model-based similarity measures look at is written: the Fisher information of every task,
+    and labelled features of every target after every intermediate."""
 
     @field_validator("encoders", "seeds", "languages", "methods")
     @classmethod

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from simxfer.batching import collate
-from simxfer.engine.local import devices
 from simxfer.losses import loss_count, loss_sum
 from simxfer.model import TransferModel
 from simxfer.plan import TARGET, Plan, Stage
@@ -27,13 +26,12 @@ MOST_WEIGHTS = 4_000_000
 """An encoder with more weights (XLM-R has 270 million and up) is embedded by the mean of each weight tensor."""
 
 
-def write_task_embeddings(run: RunDirectory, plan: Plan) -> None:
+def write_task_embeddings(run: RunDirectory, plan: Plan, runner: StageRunner) -> None:
     """Write the task embeddings of every pretrained encoder of a run, where missing.
 
     One file an encoder, one array a task as named by `embedded_stages`. A task whose stage is not trained
     (its training diverged) is left out until it is.
     """
-    runner = StageRunner(run, plan, torch.device(devices(1)[0]), keep_checkpoints="all")
     for checkpoint, stages in embedded_stages(plan).items():
         path = run.task_embeddings(checkpoint)
         found = _read(path)
@@ -106,10 +104,10 @@ def _unit_loss(model: TransferModel, training: TrainingTask, unit: int, pad: int
 
 def _embedding(runner: StageRunner, stage: Stage) -> np.ndarray:
     """Return the Fisher information of a trained stage of one task on its own training data."""
-    model, [training] = runner.trained(stage)
+    [training] = runner.training_tasks(stage)
     rng = stream(stage.seed or 0, training.task.name, stage.phase, "fisher")
     units = rng.permutation(training.features.n_units)[:FISHER_UNITS]
-    return empirical_fisher(model, training, units, runner.tokenizer(stage.encoder).pad_token_id)
+    return empirical_fisher(runner.load(stage), training, units, runner.tokenizer(stage.encoder).pad_token_id)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

@@ -1,31 +1,46 @@
-"""What the similarity measures look at, on disk: sample texts, their subwords, their embeddings.
+"""What the similarity measures look at, on disk: sample texts, their subwords, their embeddings; labelled features.
 
 After this the analyses need neither the world nor the hub nor torch.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
+from simxfer.batching import collate
 from simxfer.config import Grid
 from simxfer.encoders import resolve_encoder
 from simxfer.features import text_features
-from simxfer.model import TransferModel, load_encoder, load_tokenizer
-from simxfer.plan import Plan
+from simxfer.model import Batch, TransferModel, load_encoder, load_tokenizer
+from simxfer.plan import TARGET, Plan, Stage
 from simxfer.predict import embed
+from simxfer.ragged import IGNORED
 from simxfer.schema import SAMPLES, SUBWORDS, validate
 from simxfer.sources import DataRequest, Split, read_examples
+from simxfer.stages import StageRunner, is_trained
 from simxfer.store.atomic import write_file, write_table
 from simxfer.store.layout import RunDirectory
+from simxfer.streams import stream
 from simxfer.tasks import get_task
-from simxfer.tasks.intermediate import parse_intermediate
+from simxfer.tasks.intermediate import NONE, parse_intermediate
+from simxfer.train import TrainingTask
 
 SAMPLE_SIZE = 200
 """Texts a task, split and language."""
 MAX_LENGTH = 128
 """Longest sample text in subwords, for an encoder that can read so many."""
+LABELLED_ROWS = 2000
+"""Rows of labelled features (examples, choices, words or subwords) at most, a target."""
+_UNITS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,108 @@ def write_samples(run: RunDirectory, grid: Grid, plan: Plan) -> None:
     counts = [_represent(run, name, texts[stage.world]) for name, stage in roots.items()]
     write_table(run.subwords, validate(pd.concat(counts, ignore_index=True), SUBWORDS))
     write_table(run.samples, validate(pd.concat(texts.values(), ignore_index=True), SAMPLES))
+
+
+def write_labelled_features(run: RunDirectory, plan: Plan, runner: StageRunner) -> None:
+    """Write the labelled features of every target's training data after every intermediate, where missing.
+
+    One file a pretrained encoder, intermediate and target, through the checkpoint that the target starts from,
+    with the first method and seed that the grid names for it; left out until that checkpoint is trained.
+    """
+    missing = [
+        (target.parent or "", target, path)
+        for path, target in _labelled_stages(run, plan).items()
+        if not path.exists() and is_trained(run, plan.stages[target.parent or ""])
+    ]
+    missing.sort(key=itemgetter(0))
+    for parent, group in groupby(missing, key=itemgetter(0)):
+        model = runner.load(plan.stages[parent])
+        for _, target, path in group:
+            features, labels = _labelled(model, target, runner)
+            write_file(path, partial(_save, features=features, labels=labels))
+
+
+def _labelled(model: TransferModel, target: Stage, runner: StageRunner) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labelled features of a target; the units are the same ones whatever came before."""
+    [training] = runner.training_tasks(target)
+    rng = stream(target.seed or 0, training.task.name, target.phase, "labelled")
+    units = rng.permutation(training.features.n_units)
+    return labelled_features(model, training, units, runner.tokenizer(target.encoder).pad_token_id)
+
+
+def _labelled_stages(run: RunDirectory, plan: Plan) -> dict[Path, Stage]:
+    """Return the file of every (pretrained encoder, intermediate, target) and the target's stage."""
+    out: dict[Path, Stage] = {}
+    for cell in plan.cells:
+        root, end = plan.path(cell.stage)[0], plan.stages[cell.stage]
+        if cell.intermediate != NONE and end.phase == TARGET and root.seed is None:
+            out.setdefault(run.labelled(cell.checkpoint, cell.intermediate, cell.target), end)
+    return out
+
+
+def labelled_features(
+    model: TransferModel, training: TrainingTask, units: np.ndarray, pad: int, most: int = LABELLED_ROWS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return last hidden states where the head of the task's kind reads them, and what stands there.
+
+    Classification: the first token and the class. Multiple choice: the first token of every choice, 1 if it is
+    the right one. Tagging: the first subword of every word and its tag. Span QA: every subword, 1 inside the
+    answer.
+
+    Args:
+        model: the encoder; it needs no head.
+        training: a target and its training data.
+        units: which units of them, read in this order until there are enough rows.
+        pad: id of the padding subword.
+        most: rows at most.
+
+    Returns:
+        features (rows, hidden) float32 and labels (rows,) int64.
+    """
+    device = next(model.parameters()).device
+    model.eval()
+    features: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    with torch.inference_mode():
+        for first in range(0, len(units), _UNITS_AT_ONCE):
+            batch = collate(training.features, units[first : first + _UNITS_AT_ONCE], pad, device)
+            read, found = _READ[training.task.kind](model.states(batch).float(), batch)
+            features.append(read.cpu().numpy())
+            labels.append(found.cpu().numpy())
+            if sum(map(len, labels)) >= most:
+                break
+    return np.concatenate(features)[:most], np.concatenate(labels)[:most]
+
+
+def _classes(states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    return states[:, 0], batch["labels"]
+
+
+def _choices(states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    right = torch.nn.functional.one_hot(batch["labels"], len(states) // len(batch["labels"]))
+    return states[:, 0], right.flatten()
+
+
+def _words(states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    labelled = batch["labels"] != IGNORED
+    return states[labelled], batch["labels"][labelled]
+
+
+def _answers(states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    places = torch.arange(states.shape[1], device=states.device)
+    first, last = batch["labels"][:, :1], batch["labels"][:, 1:]
+    # (0, 0) stands for no answer in this window.
+    inside = (places >= first) & (places <= last) & (last > 0)
+    read = batch["mask"] == 1
+    return states[read], inside[read].long()
+
+
+_READ: dict[str, Callable[[Tensor, Batch], tuple[Tensor, Tensor]]] = {
+    "classification": _classes,
+    "multiple_choice": _choices,
+    "tagging": _words,
+    "span": _answers,
+}
 
 
 def _parts(grid: Grid) -> list[_Part]:
@@ -88,7 +205,7 @@ def _represent(run: RunDirectory, name: str, samples: pd.DataFrame) -> pd.DataFr
     path = run.representations(name)
     keys = ["task", "language", "split", "example_id"]
     write_table(path.with_suffix(".parquet"), samples[keys])
-    write_file(path, lambda temporary: _save(temporary, vectors))
+    write_file(path, lambda temporary: _save(temporary, embeddings=vectors))
     rows = []
     for group, part in samples.groupby(keys[:3], sort=False):
         counts = _count(features.ids, features.starts, part.index.to_numpy(), tokenizer)
@@ -98,9 +215,9 @@ def _represent(run: RunDirectory, name: str, samples: pd.DataFrame) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def _save(path, vectors: np.ndarray) -> None:
-    with path.open("wb") as stream:
-        np.savez(stream, embeddings=vectors)
+def _save(path: Path, **arrays: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def _count(ids: np.ndarray, starts: np.ndarray, rows: np.ndarray, tokenizer) -> Counter[str]:

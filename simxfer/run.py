@@ -45,10 +45,13 @@ def train_grid(
         InputError: the grid file is wrong, or the directory belongs to another grid.
         StageFailed: some stages diverged; everything else is done and gathered.
     """
+    import torch
+
     from simxfer.engine.local import default_workers, devices, run_local
     from simxfer.fisher import write_task_embeddings
-    from simxfer.represent import write_samples
+    from simxfer.represent import write_labelled_features, write_samples
     from simxfer.results import gather
+    from simxfer.stages import StageRunner
 
     grid = load_grid(grid_file)
     plan = make_plan(grid)
@@ -61,7 +64,9 @@ def train_grid(
     gather(run, plan)
     write_samples(run, grid, plan)
     if grid.task_embeddings:
-        write_task_embeddings(run, plan)
+        runner = StageRunner(run, plan, torch.device(devices(1)[0]), grid.keep_checkpoints)
+        write_task_embeddings(run, plan, runner)
+        write_labelled_features(run, plan, runner)
     found = status(run, plan)
     if found.failed:
         raise StageFailed("; ".join(found.failed) + f". All other scores are in {run.results}")

@@ -71,16 +71,12 @@ class StageRunner:
                 raise
         pending = pending_evaluations(self.run, self.plan, stage)
         if pending:
-            model = model or self._load(stage)
+            model = model or self.load(stage)
             for evaluation in pending:
                 self._evaluate(model, stage, evaluation, folder)
         if stage.phase == "target" and self.keep_checkpoints == "intermediates":
             for path in (folder.encoder, folder.heads):
                 path.unlink(missing_ok=True)
-
-    def trained(self, stage: Stage) -> tuple[TransferModel, list[TrainingTask]]:
-        """Return the model of a trained stage, on the device, and what it was trained on."""
-        return self._load(stage), self._training_tasks(stage)
 
     def _train(self, stage: Stage, folder: StageDirectory) -> TransferModel:
         started = time.monotonic()
@@ -89,7 +85,7 @@ class StageRunner:
             model = self._fresh(stage)
             write_json(folder.done, {"stage": stage.id, "steps": 0, "files": {}})
             return model
-        model = self._load(self.plan.stages[stage.parent or ""])
+        model = self.load(self.plan.stages[stage.parent or ""])
         for name in list(model.heads):
             if stage.head == "new" or name not in stage.tasks:
                 del model.heads[name]
@@ -98,7 +94,7 @@ class StageRunner:
                 model.add_head(get_task(name), stream_seed(stage.seed or 0, name, stage.phase, "head"))
         model.to(self.device)
         folder.log.unlink(missing_ok=True)
-        steps = fit(model, self._training_tasks(stage), self._settings(stage), _logger(folder), folder.state)
+        steps = fit(model, self.training_tasks(stage), self._settings(stage), _logger(folder), folder.state)
         save_weights(folder.encoder, model.encoder)
         save_weights(folder.heads, model.heads)
         folder.state.unlink(missing_ok=True)
@@ -117,7 +113,7 @@ class StageRunner:
         )
         return TransferModel(encoder).to(self.device).eval()
 
-    def _load(self, stage: Stage) -> TransferModel:
+    def load(self, stage: Stage) -> TransferModel:
         """Return the model of a trained stage, on the device, after checking its files against the done-marker."""
         model = self._fresh(self.plan.path(stage.id)[0])
         if stage.phase == PRETRAINED:
@@ -134,7 +130,8 @@ class StageRunner:
         load_weights(folder.heads, model.heads)
         return model.to(self.device).eval()
 
-    def _training_tasks(self, stage: Stage) -> list[TrainingTask]:
+    def training_tasks(self, stage: Stage) -> list[TrainingTask]:
+        """Return what a stage is trained on, a mixture's tasks one by one."""
         tasks = []
         for data, values in zip(stage.data, stage.hyperparameters, strict=True):
             parts = [

@@ -12,11 +12,14 @@ from analyses.similarity import MEASURES
 from analyses.similarity.codes import iso639_3
 from analyses.similarity.encoders import Embeddings, Encoder, encode
 from analyses.similarity.tables import (
+    TRANSFERABILITY,
+    Labelled,
     description_table,
     lexical_table,
     semantic_table,
     structural_table,
     task_embedding_table,
+    transferability_table,
     typological_table,
 )
 from analyses.similarity.typology import MIN_SHARE, language_distances
@@ -75,6 +78,7 @@ def task_similarities(
     encoder: Encoder | None = None,
     cache: Path | None = None,
     task_embeddings: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    labelled: Mapping[str, Iterable[Labelled]] | None = None,
     measures: Iterable[str] | None = None,
 ) -> Assembled:
     """Return all measures between intermediates and targets that the inputs allow.
@@ -89,7 +93,9 @@ def task_similarities(
         encoder: sentence encoder for the task descriptions, which are English.
         cache: folder for their embeddings.
         task_embeddings: Fisher vectors by checkpoint, as `Run.task_embeddings` returns them.
-        measures: names in `MEASURES`; by default all of level task that need no labels.
+        labelled: labelled features by checkpoint, as `Run.labelled_features` yields them.
+        measures: names in `MEASURES`; by default all of level task but `leep`, `nce` and `linear_cka`, which are
+            functions of arrays only.
 
     Raises:
         InputError: an unknown task or measure, or a table that breaks its schema.
@@ -108,6 +114,7 @@ def task_similarities(
         parts += _described(records, a, b, encoder, cache, log)
     if "taskemb" in wanted:
         parts += _embedded(task_embeddings or {}, a, b, log)
+    parts += _transferability(labelled or {}, a, b, wanted, log)
     return log.assembled(parts)
 
 
@@ -174,7 +181,7 @@ def _wanted(measures: Iterable[str] | None) -> set[str]:
     computed = {
         name
         for name, m in MEASURES.items()
-        if m.level == "task" and (".model_based:" not in m.path or name == "taskemb")
+        if m.level == "task" and (".model_based:" not in m.path or name in ("taskemb", *TRANSFERABILITY))
     }
     for name in measures or ():
         if name not in computed:
@@ -247,6 +254,21 @@ def _embedded(
         if missing:
             log.add("taskemb", ", ".join(missing), f"not embedded through {checkpoint}")
     return [task_embedding_table(vectors, a, b, name) for name, vectors in found.items()]
+
+
+def _transferability(
+    found: Mapping[str, Iterable[Labelled]], a: list[str], b: list[str], wanted: set[str], log: _Log
+) -> list[pd.DataFrame]:
+    names = [name for name in TRANSFERABILITY if name in wanted]
+    if names and not found:
+        log.add("transferability", "all pairs", "no labelled features were given (grid key task_embeddings)")
+    parts = []
+    for checkpoint, rows in found.items() if names else ():
+        part, refused = transferability_table(rows, a, b, names, checkpoint)
+        parts.append(part)
+        for reason in refused:
+            log.add(*reason)
+    return parts
 
 
 def _described(

@@ -15,6 +15,7 @@ from analyses.similarity.lexical import UNKNOWN
 from analyses.similarity.semantic import centred, median_distance
 from analyses.similarity.structural import gower_similarity, task_variables
 from analyses.similarity.typology import angular_distances, language_features
+from simxfer.errors import InputError
 from simxfer.schema import SIMILARITY
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import parse_intermediate, tasks_of
@@ -25,7 +26,10 @@ SUBWORD = ("subword_js", "subword_jaccard", "subword_coverage")
 MOST_EXAMPLES = 256
 """Examples of a set that the semantic measures look at, for speed and for sets of like size (Frechet)."""
 
+TRANSFERABILITY = ("log_me", "regularized_h_score", "transrate", "knn_accuracy")
+
 Target = tuple[str, str]
+Labelled = tuple[str, str, np.ndarray, np.ndarray]
 
 
 def semantic_table(
@@ -143,6 +147,35 @@ def task_embedding_table(
         if f"intermediate/{a}" in vectors and f"target/{b}" in vectors
     ]
     return _table([_frame(rows)], checkpoint)
+
+
+def transferability_table(
+    labelled: Iterable[Labelled],
+    intermediates: Sequence[str],
+    targets: Sequence[str],
+    measures: Iterable[str],
+    checkpoint: str,
+) -> tuple[pd.DataFrame, list[tuple[str, str, str]]]:
+    """Score how well the encoder after an intermediate already tells the labels of a target apart.
+
+    Args:
+        labelled: (intermediate, target, features (rows, dimensions), labels (rows,)), see
+            `Run.labelled_features`; read one by one.
+        measures: names in `TRANSFERABILITY`.
+
+    Returns:
+        The table, and (measure, pair, reason) of what a measure refuses, such as labels of one class.
+    """
+    wanted, found, refused = set(measures), [], []
+    for a, b, features, labels in labelled:
+        for name in TRANSFERABILITY if a in intermediates and b in targets else ():
+            if name not in wanted:
+                continue
+            try:
+                found.append((a, b, name, "", MEASURES[name].function(features, labels), 1.0))
+            except InputError as error:
+                refused.append((name, f"{a} to {b} through {checkpoint}", str(error)))
+    return _table([_frame(found)], checkpoint), refused
 
 
 def typological_table(

@@ -74,6 +74,11 @@ class RunDirectory:
         path = self.representations(checkpoint)
         return path.parent / "fisher" / path.name
 
+    def labelled(self, checkpoint: str, intermediate: str, target: str) -> Path:
+        """Labelled features of a target's training data after an intermediate (`.npz`)."""
+        folder = self.root / "representations" / "labelled" / checkpoint.replace("/", "__")
+        return folder / intermediate / f"{target}.npz"
+
     def stage(self, stage_id: str) -> "StageDirectory":
         """The folder of a stage."""
         return StageDirectory(self.root / "stages" / stage_id)

@@ -1,4 +1,4 @@
-"""Task embeddings: Fisher information against Jacobians of the loss by hand, and the files of a run."""
+"""Task embeddings and labelled features: against Jacobians and loops by hand, and the files of a run."""
 
 from types import SimpleNamespace
 
@@ -20,6 +20,7 @@ from simxfer.model import TransferModel, load_encoder
 from simxfer.plan import make_plan
 from simxfer.ragged import IGNORED
 from simxfer.recipes import Hyperparameters
+from simxfer.represent import labelled_features, write_labelled_features
 from simxfer.run import open_run
 from simxfer.sources import DataRequest, read_examples
 from simxfer.stages import StageRunner
@@ -122,15 +123,19 @@ def opened(folder, checkpoint, extra: str = ASKED):
     return SimpleNamespace(grid=grid, plan=plan, run=open_run(file, grid, plan, folder / "runs"))
 
 
+def runner_of(made) -> StageRunner:
+    return StageRunner(made.run, made.plan, CPU, "all")
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, checkpoint):
     """A run whose embedded stages are trained, with its task embeddings."""
     made = opened(tmp_path_factory.mktemp("fisher"), checkpoint)
     made.stages = embedded_stages(made.plan)[str(checkpoint)]
-    runner = StageRunner(made.run, made.plan, CPU, "all")
+    runner = runner_of(made)
     for stage in {s.id: s for end in made.stages.values() for s in made.plan.path(end.id)}.values():
         runner._train(stage, made.run.stage(stage.id))
-    write_task_embeddings(made.run, made.plan)
+    write_task_embeddings(made.run, made.plan, runner_of(made))
     made.path = made.run.task_embeddings(str(checkpoint))
     return made
 
@@ -148,9 +153,8 @@ def test_what_is_embedded(trained):
 def test_the_files_hold_the_fisher_information_of_the_trained_stages(trained):
     found = fisher._read(trained.path)
     assert found.keys() == trained.stages.keys()
-    model, [training] = StageRunner(trained.run, trained.plan, CPU, "all").trained(
-        trained.stages["intermediate/w-roles"]
-    )
+    runner, stage = runner_of(trained), trained.stages["intermediate/w-roles"]
+    model, [training] = runner.load(stage), runner.training_tasks(stage)
     assert training.features.n_units == 12  # fewer than FISHER_UNITS: all of them, in whatever order
     expected = empirical_fisher(model, training, np.arange(12), PAD)
     np.testing.assert_allclose(found["intermediate/w-roles"], expected, rtol=1e-3, atol=1e-8)
@@ -160,7 +164,7 @@ def test_the_files_hold_the_fisher_information_of_the_trained_stages(trained):
 def test_only_what_is_missing_is_made_and_it_is_the_same(trained, monkeypatch):
     before = fisher._read(trained.path)
     stamp = trained.path.stat().st_mtime_ns
-    write_task_embeddings(trained.run, trained.plan)
+    write_task_embeddings(trained.run, trained.plan, runner_of(trained))
     assert trained.path.stat().st_mtime_ns == stamp
     fisher._write(trained.path, {"target/w-which-a": before["target/w-which-a"]})
     made, embedding = [], fisher._embedding
@@ -170,7 +174,7 @@ def test_only_what_is_missing_is_made_and_it_is_the_same(trained, monkeypatch):
         return embedding(runner, stage)
 
     monkeypatch.setattr(fisher, "_embedding", noted)
-    write_task_embeddings(trained.run, trained.plan)
+    write_task_embeddings(trained.run, trained.plan, runner_of(trained))
     assert made == [trained.stages["intermediate/w-roles"]]
     after = fisher._read(trained.path)
     assert all(np.array_equal(before[name], after[name]) for name in trained.stages)
@@ -178,7 +182,7 @@ def test_only_what_is_missing_is_made_and_it_is_the_same(trained, monkeypatch):
 
 def test_what_is_not_trained_is_left_out(tmp_path, checkpoint):
     made = opened(tmp_path, checkpoint)
-    write_task_embeddings(made.run, made.plan)
+    write_task_embeddings(made.run, made.plan, runner_of(made))
     assert not made.run.task_embeddings(str(checkpoint)).exists()
 
 
@@ -192,3 +196,68 @@ def test_asking_for_task_embeddings_changes_no_id_and_a_run_may_ask_later(tmp_pa
 def test_task_embeddings_need_the_checkpoints_of_targets(checkpoint):
     with pytest.raises(InputError, match="task_embeddings reads the checkpoints of target stages; set keep"):
         parse_grid(GRID.format(checkpoint=checkpoint) + ASKED + "keep_checkpoints: intermediates\n")
+
+
+def by_hand(kind: str, states: torch.Tensor, row: int, features) -> list[tuple[torch.Tensor, int]]:
+    """What the labelled features of one row are: (state, label) at each place that is read."""
+    start, stop = features.starts[row], features.starts[row + 1]
+    if kind == "classification":
+        return [(states[0], features.labels[row])]
+    if kind == "multiple_choice":
+        unit = int(np.searchsorted(features.unit_starts, row, side="right")) - 1
+        return [(states[0], int(row - features.unit_starts[unit] == features.labels[unit]))]
+    if kind == "tagging":
+        tags = features.labels[start:stop]
+        return [(states[i], tag) for i, tag in enumerate(tags) if tag != IGNORED]
+    first, last = features.labels[row]
+    return [(states[i], int(last > 0 and first <= i <= last)) for i in range(stop - start)]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_labelled_features_are_the_states_that_heads_read(name, tiny):
+    model, training = tiny(name, 6)
+    features = training.features
+    expected = []
+    for unit in (4, 1, 5):
+        for row in range(features.unit_starts[unit], features.unit_starts[unit + 1]):
+            ids = torch.from_numpy(
+                features.ids[features.starts[row] : features.starts[row + 1]][None].astype(int)
+            )
+            with torch.no_grad():
+                states = model.eval().encoder(input_ids=ids).last_hidden_state[0]
+            expected += by_hand(training.task.kind, states, row, features)
+    found, labels = labelled_features(model.train(), training, np.array([4, 1, 5]), PAD)
+    assert found.dtype == np.float32
+    assert labels.tolist() == [label for _, label in expected] and len(set(labels.tolist())) > 1
+    np.testing.assert_allclose(found, torch.stack([state for state, _ in expected]).numpy(), atol=1e-5)
+    few, _ = labelled_features(model, training, np.array([4, 1, 5]), PAD, most=2)
+    np.testing.assert_array_equal(few, found[:2])
+
+
+def test_a_window_without_the_answer_has_no_answer(tiny):
+    model, training = tiny("w-xqa")
+    training.features.labels[:] = 0
+    assert labelled_features(model, training, np.arange(4), PAD)[1].max() == 0
+
+
+def test_labelled_features_of_a_run_are_those_after_the_intermediate_and_only_missing_ones_are_made(trained):
+    runner, name = runner_of(trained), trained.grid.encoders[0]
+    write_labelled_features(trained.run, trained.plan, runner)
+    path = trained.run.labelled(name, "w-roles", "w-which-a")
+    # The mixture and the sequence's second stage are not trained here; none and the control are no intermediates.
+    assert list(path.parents[1].glob("*/*")) == [path]
+    stored = {key: value.copy() for key, value in np.load(path).items()}
+    training = runner.training_tasks(trained.stages["target/w-which-a"])[0]
+    model = runner.load(trained.stages["intermediate/w-roles"])
+    features, labels = labelled_features(model, training, np.arange(training.features.n_units), PAD)
+    order = [
+        np.lexsort(x.T.round(4)) for x in (features, stored["features"])
+    ]  # the same units in another order
+    np.testing.assert_allclose(stored["features"][order[1]], features[order[0]], atol=1e-4)
+    assert sorted(stored["labels"]) == sorted(labels) and len(labels) == training.features.n_units == 12
+    stamp = path.stat().st_mtime_ns
+    write_labelled_features(trained.run, trained.plan, runner)
+    assert path.stat().st_mtime_ns == stamp
+    path.unlink()
+    write_labelled_features(trained.run, trained.plan, runner)
+    assert all(np.array_equal(value, stored[key]) for key, value in np.load(path).items())

@@ -125,7 +125,7 @@ def test_a_loaded_checkpoint_scores_as_the_trained_model_did(made):
             request = DataRequest(evaluation.target, "test", code, 0, evaluation.draw, evaluation.limit)
             return made.runner.dataset(request, stage.encoder, evaluation.max_length, evaluation.stride)
 
-        again = evaluate(made.runner._load(stage), evaluation, dataset_of, 1)
+        again = evaluate(made.runner.load(stage), evaluation, dataset_of, 1)
         stored = pd.read_parquet(made.run.stage(cell.stage).scores(cell.evaluation))
         assert list(again["scores"]["value"]) == list(stored["value"])
 
@@ -201,7 +201,7 @@ def test_a_head_is_new_or_that_of_its_parent_for_the_same_task(tmp_path, checkpo
         heads = [load_file(run.stage(stage.id).heads) for stage in (first, target)]
         assert set(heads[0]) == set(heads[1])
         assert all(torch.equal(heads[0][n], heads[1][n]) for n in heads[0] if "weight" in n) == alike
-        assert runner._load(target).heads.keys() == {"w-which-a"}
+        assert runner.load(target).heads.keys() == {"w-which-a"}
 
 
 def test_checkpoints_of_targets_can_be_dropped_after_scoring(tmp_path, checkpoint):

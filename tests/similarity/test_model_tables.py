@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from analyses.run import load_run
-from analyses.similarity import task_similarities, taskemb
+from analyses.similarity import (
+    knn_accuracy,
+    log_me,
+    regularized_h_score,
+    task_similarities,
+    taskemb,
+    transrate,
+)
 from simxfer.errors import InputError
 from simxfer.schema import RESULTS, SAMPLES, SIMILARITY, validate
 
@@ -88,3 +95,49 @@ def test_a_run_returns_what_the_core_wrote(tmp_path):
     assert found.keys() == VECTORS.keys()
     assert all(np.array_equal(found[name], VECTORS[name]) for name in VECTORS)
     assert run.task_embeddings("world/w0-s1") == {}
+    assert list(run.labelled_features("world/w0-s0")) == []
+    rng = np.random.default_rng(0)
+    for intermediate in ("w-roles", "w-nli>w-roles"):
+        folder = tmp_path / "representations" / "labelled" / "world__w0-s0" / intermediate
+        folder.mkdir(parents=True)
+        labels = np.arange(30) % 3
+        np.savez(folder / "w-pos.npz", features=rng.normal(size=(30, 4)) + labels[:, None], labels=labels)
+    rows = list(run.labelled_features("world/w0-s0"))
+    assert [row[:2] for row in rows] == [("w-nli>w-roles", "w-pos"), ("w-roles", "w-pos")]
+    for _, _, features, labels in rows:
+        assert features.shape == (30, 4)
+        np.testing.assert_array_equal(labels, np.arange(30) % 3)
+
+
+def test_transferability_is_that_of_the_functions_and_refusals_are_named():
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    features = {
+        name: rng.normal(size=(60, 4)) + k * labels[:, None] for k, name in enumerate(["w-nli", "w-roles"])
+    }
+    rows = [(a, "w-pos", x, labels) for a, x in features.items()]
+    rows += [
+        ("w-nli", "w-xnli", features["w-nli"], np.zeros(60, dtype=int)),
+        ("w-qa", "w-pos", features["w-nli"], labels),
+    ]
+    functions = (log_me, regularized_h_score, transrate, knn_accuracy)
+    found = task_similarities(
+        NO_SAMPLES,
+        intermediates=["w-nli", "w-roles"],
+        targets=["w-pos", "w-xnli"],
+        labelled={"world/w0-s0": iter(rows)},
+        measures=[function.__name__ for function in functions],
+    )
+    validate(found.table, SIMILARITY)
+    values = found.table.set_index(["a", "b", "measure", "checkpoint"])["value"]
+    expected = {
+        (a, "w-pos", function.__name__, "world/w0-s0"): function(x, labels)
+        for a, x in features.items()
+        for function in functions
+    }
+    assert values.to_dict() == pytest.approx(expected)
+    for function in functions:  # features that hold the labels transfer better
+        of = [values["w-roles" if k else "w-nli", "w-pos", function.__name__, "world/w0-s0"] for k in (0, 1)]
+        assert of[1] > of[0]
+    assert set(found.left_out["what"]) == {"w-nli to w-xnli through world/w0-s0"}
+    assert len(found.left_out) == 4 and found.left_out["reason"].str.contains("1 class").all()
