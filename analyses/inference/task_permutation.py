@@ -32,6 +32,9 @@ from analyses.inference.two_way import Cells, cells, pair_means, task_kinds
 from simxfer.errors import InputError
 
 Scheme = Literal["freedman-lane", "double-semi-partialling"]
+
+SMALLEST_SHARE = 0.5
+"""Share of the orders that must leave a statistic where pairs are missing; below it nothing is tested."""
 Groups = tuple[list[np.ndarray], list[np.ndarray]]
 
 
@@ -166,8 +169,10 @@ def task_null(
 
     All M regressors see the same permutations. Statistics are t of the partial correlation.
 
+    Orders that leave no degree of freedom, where pairs are missing, are dropped.
+
     Raises:
-        InputError: unknown scheme; double semi-partialling of several regressors at once.
+        InputError: unknown scheme; double semi-partialling of several regressors at once; too many missing pairs.
     """
     if scheme not in ("freedman-lane", "double-semi-partialling"):
         raise InputError(f"unknown scheme {scheme!r}; expected 'freedman-lane' or 'double-semi-partialling'")
@@ -181,9 +186,15 @@ def task_null(
     S, T = moved.shape
     exact = _orders(tables.groups) <= permutations + 1
     batches = _all_orders(tables.groups) if exact else _random_orders(tables.groups, rng, permutations, S * T)
-    null = [_statistics(moved, fixed, tables, rows, columns) for rows, columns in batches]
+    null = np.concatenate([_statistics(moved, fixed, tables, rows, columns) for rows, columns in batches])
     observed = _statistics(moved, fixed, tables, np.arange(S)[None], np.arange(T)[None])[0]
-    return np.concatenate(null), observed, exact
+    kept = null[~np.isnan(null).any(axis=1)]
+    if len(kept) < SMALLEST_SHARE * len(null):
+        raise InputError(
+            f"in {1 - len(kept) / len(null):.0%} of the orders the pairs that are there leave too few in common: "
+            "with so many missing pairs no permutation of tasks is a test; fill the grid or use pair_regression"
+        )
+    return kept, observed, exact
 
 
 def _statistics(
@@ -218,13 +229,31 @@ def _overlap_statistics(
         stack -= (stack * q).sum(axis=2, keepdims=True) * q
     norms = np.linalg.norm(stack[:, : 1 + M], axis=2)
     cross = np.einsum("bn,bmn->bm", stack[:, 0], stack[:, 1 : 1 + M])
+    whole = np.linalg.norm(np.concatenate([moved[None], fixed]).reshape(1 + M, -1), axis=1)
+    flat_out = (norms < 1e-6 * whole).any(axis=1)  # the cells in common leave no variance
     r = cross / np.maximum(norms[:, :1] * norms[:, 1:], 1e-300)
-    return _t(r, tables.df - tables.present.sum() + both.sum(axis=(1, 2)))
+    whole_df = tables.present.sum() - _task_rank(tables.present[None] > 0)[0]
+    df = tables.df - whole_df + both.sum(axis=(1, 2)) - _task_rank(both > 0)
+    return np.where(flat_out[:, None], np.nan, _t(r, df))
+
+
+def _task_rank(present: np.ndarray) -> np.ndarray:
+    """Return the rank (B,) of row and column effects on the cells (B, S, T): tasks with cells less components."""
+    B, S, _ = present.shape
+    rows = np.where(present.any(2), np.arange(S), S)
+    for _ in range(S):  # rows take the smallest label that a shared column hands on, until nothing changes
+        columns = np.where(present, rows[:, :, None], S).min(1)
+        spread = np.where(present, columns[:, None, :], S).min(2)
+        if (spread == rows).all():
+            break
+        rows = spread
+    components = (rows == np.arange(S)).sum(1)
+    return present.any(2).sum(1) + present.any(1).sum(1) - components
 
 
 def _t(r: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """Return t of the partial correlations r (B, M) with df (B,); 0 where no degree of freedom is left."""
-    left = np.maximum(df, 0)[:, None]
+    """Return t of the partial correlations r (B, M) with df (B,); NaN where no degree of freedom is left."""
+    left = np.where(df >= 1, df, np.nan)[:, None]
     return r * np.sqrt(left / np.maximum(1 - r**2, 1e-15))
 
 

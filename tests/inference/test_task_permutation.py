@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analyses.inference import Truth, permute_tasks, simulate_grid
-from analyses.inference.task_permutation import task_null, task_tables
+from analyses.inference.task_permutation import _task_rank, task_null, task_tables
 from simxfer.errors import InputError
 
 ONE = {"languages": 1, "seeds": 1}
@@ -135,3 +135,37 @@ def test_missing_cells_leave_p_close_to_the_complete_one():
 def test_refusals(change, arguments, message):
     with pytest.raises(InputError, match=message):
         permute_tasks(change(grid()), rng=np.random.default_rng(0), **arguments)
+
+
+def test_rank_of_tasks_is_that_of_their_dummies():
+    rng = np.random.default_rng(11)
+    present = rng.random((200, 5, 4)) < 0.4
+    rows, columns = (i.ravel() for i in np.indices((5, 4)))
+    design = np.hstack([np.eye(5)[rows], np.eye(4)[columns]])
+    expected = [np.linalg.matrix_rank(design[cells.ravel()]) if cells.any() else 0 for cells in present]
+    np.testing.assert_array_equal(_task_rank(present), expected)
+
+
+def block_grid(bridge: int, seed: int) -> pd.DataFrame:
+    """Two blocks of tasks that share `bridge` sources: the others have pairs in one block alone."""
+    data = grid(seed, sources=8, targets=6)
+    source, target = (data[c].rank(method="dense").astype(int) - 1 for c in COLUMNS[:2])
+    return data[(source < bridge) | ((source % 2) == (target % 2))]
+
+
+def test_too_many_missing_pairs_are_refused():
+    with pytest.raises(InputError, match="too few in common"):
+        permute_tasks(
+            block_grid(0, 3).query("index % 3 != 0"), rng=np.random.default_rng(0), permutations=499
+        )
+
+
+def test_orders_without_a_degree_of_freedom_are_no_zeros():
+    """A statistic near zero has a p near one: orders that test nothing must not count as less extreme."""
+    found = []
+    for seed in range(40):
+        result = permute_tasks(block_grid(1, seed), rng=np.random.default_rng(seed), permutations=299)
+        found.append((abs(result.table["statistic"].iloc[0]), result.p))
+    small = [p for statistic, p in found if statistic < 0.15]
+    assert small and min(small) > 0.75
+    assert np.isfinite(result.distribution).all()
