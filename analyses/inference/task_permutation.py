@@ -239,7 +239,7 @@ def _overlap_statistics(
 
 def _task_rank(present: np.ndarray) -> np.ndarray:
     """Return the rank (B,) of row and column effects on the cells (B, S, T): tasks with cells less components."""
-    B, S, _ = present.shape
+    S = present.shape[1]
     rows = np.where(present.any(2), np.arange(S), S)
     for _ in range(S):  # rows take the smallest label that a shared column hands on, until nothing changes
         columns = np.where(present, rows[:, :, None], S).min(1)
