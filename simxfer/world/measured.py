@@ -112,7 +112,7 @@ def _choice() -> str:
         "Candidates for the recipe, one seed of one world (`docs/encoder-choice.csv`, made by "
         "`docs/encoder_choice.py`; the first is the recipe, the best that leaves the default grid its minutes; "
         "`retrieval_far` is the mean over languages that combine many switches):\n\n"
-        + markdown(tried.astype(str).to_numpy().tolist(), list(tried))
+        + markdown(tried.astype(str).to_numpy().tolist(), tried.columns.tolist())
     )
 
 
