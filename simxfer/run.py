@@ -16,6 +16,7 @@ from simxfer.plan import Plan, make_plan
 from simxfer.progress import Status, status
 from simxfer.schema import LANGUAGES, validate
 from simxfer.store.atomic import write_file, write_json, write_table
+from simxfer.store.claims import turn
 from simxfer.store.layout import RunDirectory
 from simxfer.tasks import get_task
 
@@ -79,7 +80,11 @@ def open_run(grid_file: Path, grid: Grid, plan: Plan, out: Path) -> RunDirectory
     Raises:
         InputError: the directory holds the run of another grid, or cannot be written.
     """
-    run = RunDirectory(out / grid.name)
+    with turn(out / f".{grid.name}.lock"):  # a second process must not see a directory in the making
+        return _open_run(RunDirectory(out / grid.name), grid_file, grid, plan)
+
+
+def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan) -> RunDirectory:
     resolved = _resolved(grid, plan)
     if run.grid_json.exists():
         _refuse_other_grid(run, resolved)
