@@ -20,7 +20,7 @@ RUN_BEGINS, RUN_ENDS = "<!-- from a run: begin -->", "<!-- from a run: end -->"
 TRIALS = Path(__file__).parents[2] / "docs" / "paws-trials.csv"
 """Trials of a paraphrase task; its last column says what made a row."""
 CHOICE = Path(__file__).parents[2] / "docs" / "encoder-choice.csv"
-"""What candidates for the encoders' recipe measured."""
+"""The encoders' recipe beside other sizes and lengths."""
 SOLVED = 85.0
 """Accuracy in points above which a trial counts as solved; chance is 50."""
 _ABOUT_THE_WORLD = ("positive-control", "order", "switches", "zero-shot", "distance")
@@ -94,9 +94,9 @@ def encoders_section() -> str:
     return (
         "### Encoders\n\n"
         f"{len(cards)} XLM-R encoders ({cards[0]['model']}) of {len(WORLDS)} worlds, made from scratch by masked "
-        "language modelling; all pretraining seeds ship, none was picked. The recipe was chosen on MLM loss and "
-        f"retrieval alone: {recipe}. `make world-encoders` makes them anew. Learning curve: MLM loss / retrieval of "
-        "the translation, share right, mean over languages.\n\n"
+        "language modelling; all pretraining seeds ship, none was picked. Recipe, of the pilot's size, with the steps "
+        f"set on the first encoder's curve: {recipe}. `make world-encoders` makes them anew. Learning curve: MLM loss / "
+        "retrieval of the translation, share right, mean over languages.\n\n"
         + markdown(rows, header)
         + "\n\nRetrieval at the end, by language, over encoders:\n\n"
         + _final_retrieval(cards)
@@ -106,12 +106,12 @@ def encoders_section() -> str:
 
 
 def _choice() -> str:
-    """Return what the candidates for the recipe measured."""
+    """Return the recipe beside other sizes and lengths, compared after the fact."""
     tried = pd.read_csv(CHOICE)
     return (
-        "Candidates for the recipe, one seed of one world (`docs/encoder-choice.csv`, made by "
-        "`docs/encoder_choice.py`; the first is the recipe, the best that leaves the default grid its minutes; "
-        "`retrieval_far` is the mean over languages that combine many switches):\n\n"
+        "The recipe beside other sizes and lengths, one seed of one world, compared after the encoders had shipped "
+        "and results on them had been seen (`docs/encoder-choice.csv`, made by `docs/encoder_choice.py`; the first is "
+        "the recipe; `retrieval_far` is the mean over languages that combine many switches):\n\n"
         + markdown(tried.astype(str).to_numpy().tolist(), tried.columns.tolist())
     )
 

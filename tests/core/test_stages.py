@@ -307,7 +307,9 @@ def test_embeddings_stand_in_the_order_of_the_samples(made, checkpoint):
 
 def test_samples_that_are_there_are_not_made_again(made, monkeypatch):
     monkeypatch.setattr("simxfer.represent.read_examples", None)
+    before = made.run.samples.stat().st_mtime_ns
     write_samples(made.run, made.grid, made.plan)
+    assert made.run.samples.stat().st_mtime_ns == before
 
 
 def test_layout_keeps_scores_examples_and_predictions_apart():
