@@ -95,8 +95,8 @@ def encoders_section() -> str:
         "### Encoders\n\n"
         f"{len(cards)} XLM-R encoders ({cards[0]['model']}) of {len(WORLDS)} worlds, made from scratch by masked "
         "language modelling; all pretraining seeds ship, none was picked. Recipe, of the pilot's size, with the steps "
-        f"set on the first encoder's curve: {recipe}. `make world-encoders` makes them anew. Learning curve: MLM loss / "
-        "retrieval of the translation, share right, mean over languages.\n\n"
+        f"set on the first encoder's curve: {recipe}. `make world-encoders` makes them anew. Learning curve: MLM loss "
+        "/ retrieval of the translation, share right, mean over languages.\n\n"
         + markdown(rows, header)
         + "\n\nRetrieval at the end, by language, over encoders:\n\n"
         + _final_retrieval(cards)
