@@ -62,7 +62,7 @@ def load_dataset(
     """
     key = {
         "request": str(request),
-        "revision": revision(request.task, request.world, request.draw),
+        "revision": revision(request),
         "tokenizer": fingerprint,
         "lengths": [max_length, stride],
         "version": FEATURES_VERSION,

@@ -12,7 +12,7 @@ from itertools import product
 
 from simxfer.config import Block, Grid
 from simxfer.encoders import Encoder, resolve_encoder
-from simxfer.sources import revision
+from simxfer.sources import DataRequest, revision
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
 
@@ -198,7 +198,11 @@ class _Planner:
                 parent=parent.id,
                 phase=phase,
                 data=data,
-                revisions=tuple(revision(item.task, parent.world, seed) for item in data),
+                revisions=tuple(
+                    revision(DataRequest(item.task, "train", language, parent.world, seed))
+                    for item in data
+                    for language in item.languages or TASKS[item.task].train_languages[:1]
+                ),
                 hyperparameters=tuple(grid.hyperparameters(item.task).as_dict() for item in data),
                 method=method,
                 numerics=grid.numerics,
@@ -220,7 +224,7 @@ class _Planner:
         evaluation = Evaluation(
             target=target,
             languages=grid.test_languages(target),
-            revision=revision(target, stage.world, draw),
+            revision=revision(DataRequest(target, "test", grid.test_languages(target)[0], stage.world, draw)),
             draw=draw,
             world=stage.world,
             limit=grid.test_examples,

@@ -25,7 +25,7 @@ from simxfer.plan import TARGET, Plan, Stage
 from simxfer.predict import embed
 from simxfer.ragged import IGNORED
 from simxfer.schema import SAMPLES, SUBWORDS, validate
-from simxfer.sources import DataRequest, Split, read_examples
+from simxfer.sources import DataRequest, read_examples
 from simxfer.stages import StageRunner, is_trained
 from simxfer.store.atomic import write_file, write_table
 from simxfer.store.layout import RunDirectory
@@ -46,7 +46,7 @@ _UNITS_AT_ONCE = 16
 @dataclass(frozen=True)
 class _Part:
     task: str
-    split: Split
+    split: str
     language: str
 
 

@@ -130,7 +130,7 @@ def _receipt(grid: Grid, plan: Plan, target: str) -> dict:
     return {
         "kind": task.kind,
         "metrics": list(task.metrics),
-        "source": task.source,
+        "source": "world" if task.world else "files or hub",
         "data_revisions": sorted({e.revision for e in evaluations}),
         "test_examples": grid.test_examples or dict(task.sizes).get("test"),
         "parallel_test_sets": task.parallel,
@@ -213,7 +213,7 @@ def _short(value: object) -> str:
 
 def _write_languages(run: RunDirectory, grid: Grid) -> None:
     """Write the typological record of the artificial languages; real ones are in data/typology."""
-    if any(get_task(name).source == "world" for name in grid.targets):
+    if any(get_task(name).world for name in grid.targets):
         from simxfer import world
 
         write_table(run.languages, validate(world.languages_table(), LANGUAGES))

@@ -89,7 +89,7 @@ def task_text(task: Task) -> str:
         "test sets": "translations of each other" if task.parallel else "not parallel",
         "scored apart": ", ".join(task.subsets),
         "sizes": ", ".join(f"{split} {n:,}" for split, n in task.sizes),
-        "source": task.source,
+        "source": "embedded world" if task.world else task.hub.id if task.hub else "local files",
         "licence": task.licence,
         "citation": task.citation,
     }

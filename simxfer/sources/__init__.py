@@ -1,49 +1,80 @@
-"""Where examples come from. A source answers two questions: which revision its data have, and what they are."""
+"""Where examples come from. A source answers two questions: which revision its data have, and what they are.
 
-from collections.abc import Callable
+The embedded world makes its examples; those of real tasks stand in a folder of native files, or in Parquet data
+sets of the Hugging Face hub that `simxfer fetch` brought into the local cache.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal
 
 from simxfer.errors import InputError
 from simxfer.tasks import get_task
-from simxfer.tasks.examples import AnyExample
+from simxfer.tasks.examples import AnyExample, MiningExample, RankingExample
 
-Split = Literal["train", "test"]
+UNRESOLVED = "unresolved"
+"""Stands in the revision of data that are not at hand: such a plan can be printed, not trained."""
 
 
 @dataclass(frozen=True)
 class DataRequest:
-    """What decides the examples of a task: the split, the language, and for artificial data world and draw."""
+    """What decides the examples of a task: split, language, where they stand, for artificial data world and draw."""
 
     task: str
-    split: Split
+    """The task whose data are asked for: for the training data of XNLI this is MNLI."""
+    split: str
+    """train, dev or test; for training data also a path pattern under `folder`."""
     language: str
     world: int = 0
     draw: int = 0
     """The seed that draws the planted attributes and the training sample; parallel test sets ignore it."""
     limit: int | None = None
-    """At most so many examples; None means all."""
+    """At most so many examples (queries, source sentences); None means all."""
+    folder: str = ""
+    """Folder of native files, one subfolder a task; empty: the hub."""
 
 
-SOURCES: dict[str, str] = {"world": "simxfer.sources.world"}
+SOURCES: dict[str, str] = {
+    "world": "simxfer.sources.world",
+    "files": "simxfer.sources.files",
+    "hub": "simxfer.sources.hub",
+}
 
 
-def revision(task: str, world: int, draw: int) -> str:
-    """Return the revision of a task's data: equal revisions are equal data."""
-    return _call(task, "revision")(task, world, draw)
+def source_of(request: DataRequest) -> str:
+    """Return the source that a request is answered by, a name in `SOURCES`."""
+    if get_task(request.task).world:
+        return "world"
+    return "files" if request.folder else "hub"
+
+
+def revision(request: DataRequest) -> str:
+    """Return the revision of the data of a request: equal revisions are equal data.
+
+    It begins with the name of the source and ends with `UNRESOLVED` where the data are not at hand.
+    """
+    return _call(request, "revision")(request)
 
 
 def read_examples(request: DataRequest) -> list[AnyExample]:
     """Return the examples, or raise an InputError that says what is missing and how to get it."""
-    examples = _call(request.task, "read_examples")(request)
+    examples = limited(_call(request, "read_examples")(request), request.limit)
     if not examples:
-        raise InputError(f"{request.task} has no {request.split} examples in {request.language}")
+        raise InputError(f"{request.task} has no usable {request.split} examples in {request.language}")
     return examples
 
 
-def _call(task: str, function: str) -> Callable:
-    source = get_task(task).source
-    if source not in SOURCES:
-        raise InputError(f"task {task!r} comes from source {source!r}, which this version cannot read yet")
-    return getattr(import_module(SOURCES[source]), function)
+def limited(examples: Sequence[AnyExample], limit: int | None) -> list[AnyExample]:
+    """Keep the first examples; of mining and ranking data the first sources or queries, and all that they search."""
+    if limit is None or not examples or not isinstance(examples[0], MiningExample | RankingExample):
+        return list(examples)[:limit]
+    asked = [e for e in examples if _asks(e)]
+    return [*asked[:limit], *(e for e in examples if not _asks(e))]
+
+
+def _asks(example: AnyExample) -> bool:
+    return isinstance(example, MiningExample | RankingExample) and example.side in ("source", "query")
+
+
+def _call(request: DataRequest, function: str) -> Callable:
+    return getattr(import_module(SOURCES[source_of(request)]), function)

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from simxfer.sources import DataRequest
 
 
-def revision(task: str, world: int, draw: int) -> str:
+def revision(request: "DataRequest") -> str:
     """Return the revision: the generator's version, the world and the draw."""
-    return f"world-{embedded.VERSION}:{world}:{draw}"
+    return f"world-{embedded.VERSION}:{request.world}:{request.draw}"
 
 
 def read_examples(request: "DataRequest") -> list[AnyExample]:

@@ -5,6 +5,7 @@ examples have none. `id` is equal across languages where test sets are parallel.
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,40 @@ class RetrievalExample(Example):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MiningExample(Example):
+    """A sentence of one of two unaligned corpora; `matches` are the ids of a source sentence's translations."""
+
+    text: str
+    side: Literal["source", "target"]
+    matches: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The input texts."""
+        return (self.text,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankingExample(Example):
+    """A query, or a candidate that may answer queries: a candidate is relevant if it shares a key with the query.
+
+    Keys are the same in all languages: the question's id (LAReQA), the entity (Mewsli-X). Ids are not: candidates
+    of all languages stand in one pool, so that theirs begin with their language.
+    """
+
+    text: str
+    text_pair: str | None = None
+    """What the text stands in: the paragraph of an answer, the document of a mention."""
+    side: Literal["query", "candidate"]
+    keys: tuple[str, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The input texts."""
+        return (self.text,) if self.text_pair is None else (self.text, self.text_pair)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextExample(Example):
     """Plain text for masked language modelling: one sentence or two."""
 
@@ -98,5 +133,12 @@ class TextExample(Example):
 
 
 AnyExample = (
-    ClassificationExample | TaggingExample | SpanExample | ChoiceExample | RetrievalExample | TextExample
+    ClassificationExample
+    | TaggingExample
+    | SpanExample
+    | ChoiceExample
+    | RetrievalExample
+    | MiningExample
+    | RankingExample
+    | TextExample
 )

@@ -1,13 +1,66 @@
 """The record of a task: everything the toolkit knows about it, in one place."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from simxfer.errors import InputError
 from simxfer.metrics import METRICS
 
-Kind = Literal["classification", "multiple_choice", "span", "tagging", "retrieval", "mlm"]
-SourceName = Literal["world", "files", "hub"]
+Kind = Literal[
+    "classification", "multiple_choice", "span", "tagging", "retrieval", "mining", "ranking", "mlm"
+]
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """How rows as they are found (of a file, of a Parquet data set) become examples of the task's kind.
+
+    The standard columns are `text`, `text_pair`, `label` (classification); `context`, `choices`, `label`
+    (multiple choice); `words`, `tags` (tagging); `question`, `context`, `answers` (span QA: a list of {text,
+    answer_start}, or one dict of two lists); `text`, `translation` (retrieval); `text` (mlm); each with `id`,
+    where there is one.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Standard column -> column as found; those that have their standard name need no entry."""
+    convert: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+    """For odd data: a row as found -> a row with standard columns, or None to leave it out."""
+    codes: Mapping[str, str] = field(default_factory=dict)
+    """Language -> the code that stands for it in names of files and configurations, where they differ."""
+
+    def code(self, language: str) -> str:
+        """Return the code of a language in names of files and configurations."""
+        return self.codes.get(language, language)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files(Rows):
+    """The native files of a task."""
+
+    format: str
+    """Name in `simxfer.sources.formats.FORMATS`."""
+    paths: Mapping[str, tuple[str, ...]]
+    """Split -> glob patterns under the task's folder, the first that matches counts; `{language}` is the code."""
+    folders: tuple[str, ...] = ()
+    """Other names that the task's folder may have (XTREME's, the official archive's)."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the format's reader."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hub(Rows):
+    """A Parquet data set on the Hugging Face hub: no loading script, no remote code."""
+
+    id: str
+    """`org/name`."""
+    splits: Mapping[str, str]
+    """Split -> the data set's name for it."""
+    config: str = "default"
+    """Configuration (subset); `{language}` is the code."""
+    revision: str = "refs/convert/parquet"
+    """Branch whose files are `CONFIG/SPLIT/*.parquet`: the hub's own conversion."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +91,22 @@ class Task:
     """Which parts the task may play in a grid."""
     parallel: bool = True
     """Whether the test sets of all languages are translations of each other."""
-    source: SourceName = "files"
-    """Where its examples come from."""
+    world: bool = False
+    """Whether the embedded world makes its examples."""
+    files: Files | None = None
+    """Its native files, if it has any."""
+    hub: Hub | None = None
+    """Its Parquet data set, if there is one."""
+    trains_on: tuple[str, ...] = ()
+    """Tasks whose training data a target is trained on; empty if its own."""
+    test_split: str = "test"
+    """The split that is reported where a grid does not say otherwise: one with public gold."""
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    """Labels as found in the wild -> labels of the label space."""
+    unanswerable: bool = False
+    """Span QA: whether some questions have no answer in their context."""
+    mean_characters: float = 0.0
+    """Mean length of an input in characters, for the projected cost of a grid; 0 where it is unknown."""
     drawn_labels: bool = False
     """Whether the labels are drawn anew for every seed (planted attributes), those of the test set included."""
     subsets: tuple[str, ...] = ()
@@ -61,6 +128,11 @@ class Task:
             faults.append("a label occurs twice")
         if not self.languages:
             faults.append("no language")
+        faults += [
+            f"spelling of an unknown label {v!r}" for v in self.spellings.values() if v not in self.labels
+        ]
+        if self.world == bool(self.files or self.hub):
+            faults.append("its examples come from the world, or from files or the hub")
         if faults:
             raise InputError(f"task record {self.name!r}: " + "; ".join(faults))
 
@@ -68,6 +140,15 @@ class Task:
     def metric(self) -> str:
         """The metric that is the task's score."""
         return self.metrics[0]
+
+    @property
+    def data_tasks(self) -> tuple[str, ...]:
+        """The tasks whose training data it is trained on."""
+        return self.trains_on or ((self.name,) if self.training_data else ())
+
+    def label(self, text: str) -> str:
+        """Return the label that a spelling stands for; one that is unknown stays as it is."""
+        return self.spellings.get(text, text)
 
     def size(self, split: str) -> int:
         """Return the number of examples of a split whose size is fixed."""

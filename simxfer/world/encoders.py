@@ -49,7 +49,7 @@ MLM = Task(
     languages=tuple(embedded.LANGUAGES),
     train_languages=tuple(embedded.LANGUAGES),
     roles=(),
-    source="world",
+    world=True,
 )
 
 

@@ -52,7 +52,7 @@ class Generator:
 
 
 def examples(
-    world: int, task: str, split: Split, language: str, n: int | None = None, draw: int = 0
+    world: int, task: str, split: str, language: str, n: int | None = None, draw: int = 0
 ) -> list[AnyExample]:
     """Return the examples of a split of a task in a language.
 

@@ -330,6 +330,7 @@ def test_the_loss_of_masked_subwords_by_hand(model_of):
         training_data=(),
         languages=("en",),
         train_languages=(),
+        world=True,
     )
     model.heads["mlm"] = torch.nn.Linear(32, VOCABULARY)
     batch = masked(torch.randint(5, VOCABULARY, (4, 12), generator=torch.Generator().manual_seed(1)))
