@@ -76,27 +76,30 @@ def test_unknown_tasks_suggest_the_nearest():
         get_task("w-nlj")
 
 
+_OF_TEXTS = ("exact_match", "squad_f1", "mlqa_exact_match", "mlqa_f1", "squad2_f1", "squad2_exact_match")
 _RIGHT: dict[str, list] = {
     "accuracy": ["a", "b"],
     "retrieval_accuracy": ["id1", "id2"],
     "token_accuracy": [["B-X", "O"], ["O"]],
     "chunk_f1": [["B-X", "O"], ["B-Y"]],
     "f1": [["B-X", "O"], ["B-Y"]],
-    "exact_match": [["some text", "text"], ["more"]],
-    "squad_f1": [["some text", "text"], ["more"]],
+    "tag_f1": [["NOUN", "SYM"], ["X"]],
+    "mining_f1": [("s1", "t1"), ("s2", "t2")],
+    "map_at_20": [["d1", "d2"], ["d3"]],
+    "mrr_at_20": [["d1"], ["d3"]],
+    **dict.fromkeys(_OF_TEXTS, [["some text", "text"], ["more"]]),
 }
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_metrics_reach_both_ends_of_their_range(name):
     metric, gold = METRICS[name], _RIGHT[name]
-    texts = name in ("exact_match", "squad_f1")
-    right = [answers[0] for answers in gold] if texts else gold
+    right = [answers[0] for answers in gold] if name in _OF_TEXTS else gold
     wrong = ["?" if isinstance(p, str) else ["?"] * len(p) for p in right]
     assert metric.name == name and metric.reference and metric.meaning
-    assert metric(gold, right).value == metric.high == 100.0
-    assert metric(gold, wrong).value == metric.low == 0.0
-    scored = metric(gold, right)
+    assert metric(gold, right, "en").value == metric.high == 100.0
+    assert metric(gold, wrong, "en").value == metric.low == 0.0
+    scored = metric(gold, right, "en")
     assert scored.examples.shape == (2,) and (scored.examples == 1.0).all()
     assert scored.counts is None or scored.counts.shape == (2, 3)
 
