@@ -1,0 +1,253 @@
+"""Rows, as a file or a Parquet data set gives them, become examples of a task's kind, or one clear error.
+
+A row is a dict; `Rows` says which of its columns are the standard ones (see there). Rows of files tell their line
+under `LINE`. A row without gold (label None, -1 or `-`, SNLI's mark for "annotators did not agree") is left out and
+counted in the log; data in which no row has gold are refused.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from simxfer.errors import InputError
+from simxfer.tasks.examples import (
+    AnyExample,
+    ChoiceExample,
+    ClassificationExample,
+    MiningExample,
+    RankingExample,
+    RetrievalExample,
+    SpanExample,
+    TaggingExample,
+    TextExample,
+)
+from simxfer.tasks.record import Rows, Task
+
+LINE = "@line"
+"""Key of a row: the line of the file that it begins in, counted from 1."""
+
+NO_GOLD = (None, -1, "-1", "-")
+
+_log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+
+class _Fault(Exception):
+    """What is wrong with one row; the caller knows which row it is."""
+
+
+class _NoGold(Exception):
+    """The row has no label or answer."""
+
+
+def examples_of(rows: Iterable[Row], task: Task, how: Rows, where: str) -> list[AnyExample]:
+    """Return the examples that the rows hold, in their order.
+
+    Args:
+        rows: as found; a row without `id` is named by its position, counted from 0.
+        task: the record that decides kind, label space and spellings of labels.
+        how: which columns hold what, and the conversion of odd rows.
+        where: file or data set, for messages.
+
+    Raises:
+        InputError: a missing column, a label outside the label space, an answer that does not stand where its
+            offset says, an id that occurs twice, no gold at all, no usable row.
+    """
+    examples: list[AnyExample] = []
+    seen: dict[str, str] = {}
+    without_gold = left_out = 0
+    for position, found in enumerate(rows):
+        place = f"line {found[LINE]}" if LINE in found else f"row {position + 1}"
+        try:
+            example = _example(found, position, task, how)
+        except _NoGold:
+            without_gold += 1
+            continue
+        except _Fault as fault:
+            raise InputError(f"{where}, {place}: {fault}") from None
+        if example is None:
+            left_out += 1
+            continue
+        if example.id in seen:
+            raise InputError(
+                f"{where}, {place}: the id {example.id!r} stands in {seen[example.id]} as well; ids must be unique"
+            )
+        seen[example.id] = place
+        examples.append(example)
+    _check_any(examples, without_gold, left_out, task, where)
+    return examples
+
+
+def _check_any(examples: list[AnyExample], without_gold: int, left_out: int, task: Task, where: str) -> None:
+    """Refuse data without a usable row; log what was left out."""
+    if not examples and without_gold:
+        raise InputError(
+            f"{where}: none of the {without_gold} rows has gold ({task.name} is unlabelled here, as in XTREME's "
+            "test files); score on the dev split, or give files with labels"
+        )
+    if not examples:
+        raise InputError(f"{where}: no usable {task.name} row ({left_out} left out); is it the right file?")
+    if without_gold or left_out:
+        _log.warning(
+            "%s: %d rows without gold and %d rows that are no %s examples left out, %d kept",
+            where,
+            without_gold,
+            left_out,
+            task.name,
+            len(examples),
+        )
+
+
+def _example(found: Row, position: int, task: Task, how: Rows) -> AnyExample | None:
+    """Return the example of a row, or None if the task's conversion leaves it out."""
+    row = dict(found)
+    row.update({standard: found[column] for standard, column in how.columns.items() if column in found})
+    if how.convert is not None:
+        try:
+            converted = how.convert(row)
+        except KeyError as error:
+            raise _Fault(_missing(str(error.args[0]), row)) from None
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
+            raise _Fault(f"is not a {task.name} row ({error}); it has the columns {_columns(row)}") from None
+        if converted is None:
+            return None
+        row = converted
+    name = row.get("id")
+    common = {"id": str(position) if name is None else str(name), "subsets": tuple(row.get("subsets", ()))}
+    return _BUILDERS[task.kind](row, task, common)
+
+
+def _classification(row: Row, task: Task, common: Row) -> ClassificationExample:
+    pair = row.get("text_pair")
+    texts = {"text": _text(row, "text"), "text_pair": None if pair is None else _text(row, "text_pair")}
+    return ClassificationExample(**common, **texts, label=_label(_gold(row, "label"), task))
+
+
+def _tagging(row: Row, task: Task, common: Row) -> TaggingExample:
+    words = tuple(str(word) for word in _column(row, "words"))
+    found = _gold(row, "tags")
+    if len(found) != len(words):
+        raise _Fault(f"{len(words)} words but {len(found)} tags")
+    if not words:
+        raise _Fault("a sentence without a word")
+    return TaggingExample(**common, words=words, tags=tuple(_label(tag, task) for tag in found))
+
+
+def _choice(row: Row, task: Task, common: Row) -> ChoiceExample:
+    choices = tuple(str(choice) for choice in _column(row, "choices"))
+    gold = _gold(row, "label")
+    if not str(gold).isdigit() or not int(gold) < len(choices):
+        raise _Fault(f"label {gold!r}: expected the index of a choice, 0 to {len(choices) - 1}")
+    return ChoiceExample(**common, context=_text(row, "context"), choices=choices, label=int(gold))
+
+
+def _span(row: Row, task: Task, common: Row) -> SpanExample:
+    context = _text(row, "context")
+    answers = _answers(_column(row, "answers"))
+    if not answers and not task.unanswerable:
+        raise _NoGold
+    if answers and not any(
+        text for _, text in answers
+    ):  # XTREME's placeholder {"answer_start": 0, "text": ""}
+        raise _NoGold
+    for start, text in answers:
+        _check_offset(context, start, text, common["id"])
+    return SpanExample(**common, question=_text(row, "question"), context=context, answers=answers)
+
+
+def _answers(found: Any) -> tuple[tuple[int, str], ...]:
+    """Return (offset, text) of each gold answer; nested JSON has a list of dicts, the hub one dict of lists."""
+    try:
+        if isinstance(found, dict):
+            pairs = zip(found["answer_start"], found["text"], strict=True)
+        else:
+            pairs = ((answer["answer_start"], answer["text"]) for answer in found)
+        return tuple((int(start), str(text)) for start, text in pairs)
+    except (KeyError, TypeError, ValueError):
+        raise _Fault(f"answers {found!r}: expected a list of {{text, answer_start}}") from None
+
+
+def _check_offset(context: str, start: int, text: str, name: str) -> None:
+    """Refuse an answer that does not stand at its offset; say what the offset counts, if it can be told."""
+    if text and start >= 0 and context[start : start + len(text)] == text:
+        return
+    got = context[max(start, 0) : max(start, 0) + len(text)]
+    message = f"question {name}: at offset {start} stands {got!r}, not the answer {text!r}"
+    for encoding, unit, size in (("utf-8", "UTF-8 bytes", 1), ("utf-16-le", "UTF-16 code units", 2)):
+        encoded, answer = context.encode(encoding), text.encode(encoding)
+        if text and encoded[start * size : start * size + len(answer)] == answer:
+            raise _Fault(
+                f"{message}; the offset counts {unit}, expected characters (Unicode code points): convert the file"
+            )
+    hint = f"; the answer stands at {context.index(text)}" if text and text in context else ""
+    raise _Fault(f"{message}{hint}; offsets count characters from 0, correct the file")
+
+
+def _retrieval(row: Row, task: Task, common: Row) -> RetrievalExample:
+    return RetrievalExample(**common, text=_text(row, "text"), translation=_text(row, "translation"))
+
+
+def _mining(row: Row, task: Task, common: Row) -> MiningExample:
+    matches = tuple(row.get("matches", ()))
+    return MiningExample(**common, text=_text(row, "text"), side=_column(row, "side"), matches=matches)
+
+
+def _ranking(row: Row, task: Task, common: Row) -> RankingExample:
+    pair, keys = row.get("text_pair"), tuple(_column(row, "keys"))
+    texts = {"text": _text(row, "text"), "text_pair": None if pair is None else str(pair)}
+    return RankingExample(**common, **texts, side=_column(row, "side"), keys=keys)
+
+
+def _mlm(row: Row, task: Task, common: Row) -> TextExample:
+    pair = row.get("text_pair")
+    return TextExample(**common, text=_text(row, "text"), text_pair=None if pair is None else str(pair))
+
+
+_BUILDERS: dict[str, Callable[[Row, Task, Row], AnyExample]] = {
+    "classification": _classification,
+    "tagging": _tagging,
+    "multiple_choice": _choice,
+    "span": _span,
+    "retrieval": _retrieval,
+    "mining": _mining,
+    "ranking": _ranking,
+    "mlm": _mlm,
+}
+
+
+def _column(row: Row, name: str) -> Any:
+    if row.get(name) is None:
+        raise _Fault(_missing(name, row))
+    return row[name]
+
+
+def _text(row: Row, name: str) -> str:
+    text = _column(row, name)
+    if not isinstance(text, str):
+        raise _Fault(f"column {name!r}: got {text!r}, expected a text")
+    return text
+
+
+def _gold(row: Row, name: str) -> Any:
+    found = row.get(name)
+    if not isinstance(found, list | tuple) and found in NO_GOLD:
+        raise _NoGold
+    return found
+
+
+def _label(found: Any, task: Task) -> str:
+    """Return the label that a spelling stands for."""
+    label = task.label(str(found).strip())
+    if label not in task.labels:
+        shown = ", ".join(task.labels[:20]) + (", ..." if len(task.labels) > 20 else "")
+        raise _Fault(f"label {found!r} is not in the label space of {task.name}: {shown}")
+    return label
+
+
+def _missing(name: str, row: Row) -> str:
+    return f"the column {name!r} is missing; it has {_columns(row)}"
+
+
+def _columns(row: Row) -> list[str]:
+    return [key for key in row if key != LINE]
