@@ -120,8 +120,12 @@ def _example(found: Row, position: int, task: Task, how: Rows) -> AnyExample | N
 
 def _classification(row: Row, task: Task, common: Row) -> ClassificationExample:
     pair = row.get("text_pair")
-    texts = {"text": _text(row, "text"), "text_pair": None if pair is None else _text(row, "text_pair")}
-    return ClassificationExample(**common, **texts, label=_label(_gold(row, "label"), task))
+    return ClassificationExample(
+        **common,
+        text=_text(row, "text"),
+        text_pair=None if pair is None else _text(row, "text_pair"),
+        label=_label(_gold(row, "label"), task),
+    )
 
 
 def _tagging(row: Row, task: Task, common: Row) -> TaggingExample:
@@ -194,9 +198,14 @@ def _mining(row: Row, task: Task, common: Row) -> MiningExample:
 
 
 def _ranking(row: Row, task: Task, common: Row) -> RankingExample:
-    pair, keys = row.get("text_pair"), tuple(_column(row, "keys"))
-    texts = {"text": _text(row, "text"), "text_pair": None if pair is None else str(pair)}
-    return RankingExample(**common, **texts, side=_column(row, "side"), keys=keys)
+    pair = row.get("text_pair")
+    return RankingExample(
+        **common,
+        text=_text(row, "text"),
+        text_pair=None if pair is None else str(pair),
+        side=_column(row, "side"),
+        keys=tuple(_column(row, "keys")),
+    )
 
 
 def _mlm(row: Row, task: Task, common: Row) -> TextExample:
