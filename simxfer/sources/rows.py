@@ -164,9 +164,9 @@ def _answers(found: Any) -> tuple[tuple[int, str], ...]:
     """Return (offset, text) of each gold answer; nested JSON has a list of dicts, the hub one dict of lists."""
     try:
         if isinstance(found, dict):
-            pairs = zip(found["answer_start"], found["text"], strict=True)
+            pairs = list(zip(found["answer_start"], found["text"], strict=True))
         else:
-            pairs = ((answer["answer_start"], answer["text"]) for answer in found)
+            pairs = [(answer["answer_start"], answer["text"]) for answer in found]
         return tuple((int(start), str(text)) for start, text in pairs)
     except (KeyError, TypeError, ValueError):
         raise _Fault(f"answers {found!r}: expected a list of {{text, answer_start}}") from None
