@@ -19,7 +19,7 @@ from pydantic import (
 from simxfer.encoders import resolve_encoder
 from simxfer.errors import InputError, nearest, unknown
 from simxfer.methods import METHODS
-from simxfer.recipes import Hyperparameters, get_recipe
+from simxfer.recipes import Hyperparameters, Selection, get_recipe
 from simxfer.schema import is_language
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import NONE, canonical, tasks_of
@@ -42,6 +42,42 @@ class Retrieval(Strict):
     """Mean over the tokens (special ones left out), or the first token."""
     centre: bool = True
     """Whether the mean of each language is subtracted."""
+    scoring: Literal["cosine", "margin"] = "cosine"
+    """Cosine, or its ratio to the mean cosine of the nearest neighbours (Artetxe and Schwenk 2019)."""
+    neighbours: Annotated[int, Field(ge=1)] = 4
+    """Nearest neighbours that margin scoring looks at, in both directions."""
+
+
+class TaskData(Strict):
+    """Which data of a task are read for what, where that differs from the task's record."""
+
+    train: str | None = None
+    """Split, or path pattern under `folder` with `{language}` for the code: `mnli/16-*/train.tsv`."""
+    dev: Literal["dev", "held-out", "test"] | None = None
+    """English data that `selection: best-en-dev` looks at; held-out is a twentieth of the training data."""
+    test: Literal["train", "dev", "test"] | None = None
+    """Split that is scored: one with gold."""
+    trains_on: tuple["Overridden", ...] | None = None
+    """Tasks whose training data the target is trained on."""
+
+
+class Data(Strict):
+    """Where the data of real tasks come from; the embedded world needs none."""
+
+    folder: str | None = None
+    """Folder of native files, one subfolder a task, seen from where the command runs; without it the hub."""
+    tasks: "dict[Overridden, TaskData]" = {}
+    """What is read for what, by task; `*` stands for every task."""
+
+    @field_validator("folder")
+    @classmethod
+    def _is_there(cls, value: str | None) -> str | None:
+        if value is not None and not Path(value).expanduser().is_dir():
+            raise ValueError(
+                f"{value!r} is no folder (seen from {Path.cwd()}); give the folder of the native files, or "
+                "leave it out to take the data from the hub"
+            )
+        return value
 
 
 class Override(Strict):
@@ -58,6 +94,10 @@ class Override(Strict):
     max_length: Annotated[int, Field(ge=8)] | None = None
     stride: Annotated[int, Field(ge=0)] | None = None
     micro_batch_size: Annotated[int, Field(ge=0)] | None = None
+    warmup_steps: Annotated[int, Field(ge=0)] | None = None
+    adam_beta2: Annotated[float, Field(gt=0, lt=1)] | None = None
+    adam_epsilon: Annotated[float, Field(gt=0)] | None = None
+    selection: Selection | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> "Override":
@@ -172,8 +212,8 @@ class Grid(Strict):
     """Named hyperparameters."""
     overrides: dict[Overridden, Override] = {}
     """Hyperparameters by task that differ from the recipe; `*` stands for every task."""
-    selection: Literal["last"] = "last"
-    """Which checkpoint of a stage is used."""
+    data: Data = Data()
+    """Where the data of real tasks come from, and which of them are read for what."""
     head: Literal["new", "reuse"] = "new"
     """Whether a phase starts with a new head or with the one its parent has for the same task."""
     numerics: Literal["fp32", "bf16"] = "fp32"
@@ -257,13 +297,32 @@ class Grid(Strict):
                 values = values.override(self.overrides[key].model_dump(exclude_none=True))
         return values
 
+    def task_data(self, task: str) -> TaskData:
+        """Return what is read for what: the record's defaults, changed by `*`, changed by the task's own row."""
+        record = get_task(task)
+        values: dict[str, Any] = {
+            "train": "train",
+            "dev": record.selects_on,
+            "test": record.test_split,
+            "trains_on": record.data_tasks,
+        }
+        for key in ("*", task):
+            if key in self.data.tasks:
+                values |= self.data.tasks[key].model_dump(exclude_none=True)
+        return TaskData(**values)
+
     def test_languages(self, target: str) -> tuple[str, ...]:
         """Return the languages a target is tested in, in the order of its record."""
         known = TASKS[target].languages
         return known if self.languages == "all" else tuple(code for code in known if code in self.languages)
 
 
-_OWNERS: dict[str | int, type[Strict]] = {"blocks": Block, "overrides": Override, "retrieval": Retrieval}
+_OWNERS: dict[str | int, type[Strict]] = {
+    "blocks": Block,
+    "overrides": Override,
+    "retrieval": Retrieval,
+    "data": Data,
+}
 """Which part of a grid file a key that holds other keys is made of."""
 
 

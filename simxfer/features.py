@@ -4,9 +4,10 @@ No word of a tagging sentence is lost: long sentences are cut into windows. Long
 overlapping windows. Pairs that are too long are truncated, and counted.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from simxfer.plan import content_id
 from simxfer.ragged import IGNORED, Features
 from simxfer.sources import DataRequest, read_examples, revision
 from simxfer.store.atomic import write_file, write_table
-from simxfer.tasks import get_task
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
@@ -32,7 +32,7 @@ from simxfer.tasks.examples import (
 )
 from simxfer.tasks.record import Task
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 """Bumped by hand whenever the arrays change."""
 
 
@@ -40,7 +40,8 @@ FEATURES_VERSION = 1
 class Dataset:
     """The features of a split, and what is needed to score predictions of it.
 
-    `gold` has one row an example: id, subsets (joined by blanks), gold (JSON), context (span QA only).
+    `gold` has one row an example: id, subsets (joined by blanks), gold (JSON), context (span QA only), digest (of
+    the inputs: equal inputs, equal digests).
     """
 
     features: Features
@@ -48,12 +49,19 @@ class Dataset:
 
 
 def load_dataset(
-    request: DataRequest, tokenizer: Any, fingerprint: str, max_length: int, stride: int, cache: Path
+    request: DataRequest,
+    task: Task,
+    tokenizer: Any,
+    fingerprint: str,
+    max_length: int,
+    stride: int,
+    cache: Path,
 ) -> Dataset:
     """Return the tokenised split, from the cache if it is there.
 
     Args:
         request: which examples.
+        task: what they are examples of: the task that owns them, or one that is trained on them.
         tokenizer: a fast Hugging Face tokenizer.
         fingerprint: what identifies the tokenizer.
         max_length: longest row in subwords, special tokens included.
@@ -61,17 +69,16 @@ def load_dataset(
         cache: folder of the cache.
     """
     key = {
-        "request": str(request),
+        "request": str(replace(request, folder="")),
+        "task": task.name,
         "revision": revision(request),
         "tokenizer": fingerprint,
         "lengths": [max_length, stride],
         "version": FEATURES_VERSION,
     }
-    path = cache / f"{request.task}-{request.split}-{request.language}-{content_id(key)}.safetensors"
+    path = cache / f"{task.name}-{request.language}-{content_id(key)}.safetensors"
     if not path.exists():
-        _write(
-            path, make_dataset(read_examples(request), get_task(request.task), tokenizer, max_length, stride)
-        )
+        _write(path, make_dataset(read_examples(request), task, tokenizer, max_length, stride))
     return _read(path)
 
 
@@ -119,7 +126,14 @@ def _gold(example: AnyExample) -> dict[str, str]:
         "subsets": " ".join(example.subsets),
         "gold": json.dumps(gold, ensure_ascii=False),
         "context": context,
+        "digest": digest(example.texts),
     }
+
+
+def digest(texts: Sequence[str]) -> str:
+    """Return a hash of an example's inputs, equal for inputs that differ in case and blanks alone."""
+    plain = "\x1f".join(" ".join(text.casefold().split()) for text in texts)
+    return hashlib.blake2b(plain.encode(), digest_size=12).hexdigest()
 
 
 def _build(

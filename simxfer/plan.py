@@ -6,13 +6,15 @@ a finished one is recognised after any interruption.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import product
 
 from simxfer.config import Block, Grid
+from simxfer.config import TaskData as DataOptions
 from simxfer.encoders import Encoder, resolve_encoder
-from simxfer.sources import DataRequest, revision
+from simxfer.sources import HELD_OUT, KEPT, UNRESOLVED, DataRequest, revision
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
 
@@ -29,6 +31,10 @@ def content_id(value: dict) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
+Part = tuple[str, str]
+"""A task whose data are read, and the split (or path pattern) of them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """One training run from a parent checkpoint; the root of every path is the pretrained encoder itself."""
@@ -43,8 +49,14 @@ class Stage:
     """pretrained, intermediate-1, intermediate-2, ..., or target: a name in the random streams."""
     data: tuple[TaskData, ...] = ()
     """Training tasks; several are a mixture."""
+    parts: tuple[tuple[Part, ...], ...] = ()
+    """What each training task is trained on."""
+    dev_parts: tuple[tuple[Part, ...], ...] = ()
+    """What each training task's checkpoint is chosen on; empty where it is the last one."""
+    folder: str = ""
+    """Folder of native files; empty: the hub."""
     revisions: tuple[str, ...] = ()
-    """Data revision of each training task."""
+    """Revision of all these data."""
     hyperparameters: tuple[dict, ...] = ()
     """Hyperparameters of each training task."""
     method: str = "full"
@@ -58,9 +70,9 @@ class Stage:
 
     @cached_property
     def id(self) -> str:
-        """What decides the stage's result, hashed; the encoder counts by its fingerprint, not by its name."""
+        """What decides the stage's result, hashed; encoder and data count by what they are, not by where."""
         spec = asdict(self)
-        del spec["encoder"]
+        del spec["encoder"], spec["folder"]
         return content_id(spec)
 
     @property
@@ -85,7 +97,12 @@ class Evaluation:
     """One target, scored in some languages by one stage's checkpoint, under one protocol."""
 
     target: str
+    split: str
+    tuned_on: str = ""
+    """Split that a mining threshold is tuned on; empty where there is none but the scored one."""
     languages: tuple[str, ...]
+    folder: str = ""
+    """Folder of native files; empty: the hub."""
     revision: str
     draw: int
     world: int
@@ -99,7 +116,9 @@ class Evaluation:
     @cached_property
     def id(self) -> str:
         """Name of the evaluation's files."""
-        return f"{self.target}-{content_id(asdict(self))}"
+        spec = asdict(self)
+        del spec["folder"]
+        return f"{self.target}-{content_id(spec)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +183,31 @@ class Plan:
         }
 
 
+_EMBEDDED = ("retrieval", "mining", "ranking")
+"""Kinds that compare sentence vectors, under a protocol of how these are made."""
+
+
+def _train_parts(options: DataOptions, chosen: bool) -> tuple[Part, ...]:
+    """Return what a task is trained on: all but the held-out part where a checkpoint is chosen on that."""
+    kept = KEPT if chosen and options.dev == "held-out" else ""
+    return tuple((task, f"{options.train}{kept}") for task in options.trains_on or ())
+
+
+def _dev_parts(options: DataOptions) -> tuple[Part, ...]:
+    if options.dev == "held-out":
+        return tuple((task, f"{options.train}{HELD_OUT}") for task in options.trains_on or ())
+    return tuple((task, str(options.dev)) for task in options.trains_on or ())
+
+
+def _joint(revisions: Iterable[str]) -> str:
+    """Return one revision for data of several languages."""
+    found = list(dict.fromkeys(revisions))
+    if len(found) == 1:
+        return found[0]
+    unresolved = any(text.endswith(UNRESOLVED) for text in found)
+    return f"{found[0].split(':')[0]}:{content_id({'revisions': found})}" + f":{UNRESOLVED}" * unresolved
+
+
 class _Planner:
     """Collects stages, evaluations and cells; equal ones fall together by their ids."""
 
@@ -191,6 +235,12 @@ class _Planner:
 
     def train(self, parent: Stage, data: tuple[TaskData, ...], phase: str, method: str, seed: int) -> Stage:
         grid = self.grid
+        values = [grid.hyperparameters(item.task) for item in data]
+        options = [grid.task_data(item.task) for item in data]
+        chosen = any(v.selection != "last" for v in values)
+        parts = tuple(_train_parts(o, chosen) for o in options)
+        dev_parts = tuple(_dev_parts(o) for o in options) if chosen else ()
+        folder = grid.data.folder or ""
         return self.add(
             Stage(
                 encoder=parent.encoder,
@@ -198,12 +248,16 @@ class _Planner:
                 parent=parent.id,
                 phase=phase,
                 data=data,
+                parts=parts,
+                dev_parts=dev_parts,
+                folder=folder,
                 revisions=tuple(
-                    revision(DataRequest(item.task, "train", language, parent.world, seed))
-                    for item in data
+                    revision(DataRequest(task, split, language, parent.world, seed, folder=folder))
+                    for item, read in zip((*data, *data[: len(dev_parts)]), (*parts, *dev_parts), strict=True)
+                    for task, split in read
                     for language in item.languages or TASKS[item.task].train_languages[:1]
                 ),
-                hyperparameters=tuple(grid.hyperparameters(item.task).as_dict() for item in data),
+                hyperparameters=tuple(v.as_dict() for v in values),
                 method=method,
                 numerics=grid.numerics,
                 seed=seed,
@@ -213,25 +267,43 @@ class _Planner:
             )
         )
 
-    def cell(
-        self, encoder: Encoder, stage: Stage, intermediate: str, target: str, method: str, seed: int
-    ) -> None:
-        grid, values = self.grid, self.grid.hyperparameters(target)
-        task = TASKS[target]
-        if task.training_data:
-            stage = self.train(stage, (TaskData(target),), TARGET, method, seed)
-        draw = seed if task.drawn_labels else 0  # all seeds share one test set, unless its labels are theirs
-        evaluation = Evaluation(
+    def evaluation(self, target: str, world: int, draw: int) -> Evaluation:
+        grid, values, task = self.grid, self.grid.hyperparameters(target), TASKS[target]
+        split, folder, languages = (
+            str(grid.task_data(target).test),
+            grid.data.folder or "",
+            grid.test_languages(target),
+        )
+        tuned_on = "dev" if task.kind == "mining" and split != "dev" else ""
+        return Evaluation(
             target=target,
-            languages=grid.test_languages(target),
-            revision=revision(DataRequest(target, "test", grid.test_languages(target)[0], stage.world, draw)),
+            split=split,
+            tuned_on=tuned_on,
+            languages=languages,
+            folder=folder,
+            revision=_joint(
+                revision(DataRequest(target, part, language, world, draw, folder=folder))
+                for part in (split, tuned_on)
+                if part
+                for language in languages
+            ),
             draw=draw,
-            world=stage.world,
+            world=world,
             limit=grid.test_examples,
             max_length=values.max_length,
             stride=values.stride,
-            protocol=grid.retrieval.model_dump() if task.kind == "retrieval" else {},
+            protocol=grid.retrieval.model_dump() if task.kind in _EMBEDDED else {},
         )
+
+    def cell(
+        self, encoder: Encoder, stage: Stage, intermediate: str, target: str, method: str, seed: int
+    ) -> None:
+        task, selection = TASKS[target], "last"
+        if task.training_data:
+            stage = self.train(stage, (TaskData(target),), TARGET, method, seed)
+            selection = self.grid.hyperparameters(target).selection
+        # All seeds share one test set, unless its labels are theirs.
+        evaluation = self.evaluation(target, stage.world, seed if task.drawn_labels else 0)
         self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
         cell = Cell(
             model=encoder.model,
@@ -240,7 +312,7 @@ class _Planner:
             intermediate=intermediate,
             target=target,
             seed=seed,
-            selection=grid.selection,
+            selection=selection,
             stage=stage.id,
             evaluation=evaluation.id,
         )

@@ -64,5 +64,6 @@ def _share_trained(run: RunDirectory, stage: Stage) -> float:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue  # the last line of a killed run may be torn
-        return row["step"] / row["steps"]
+        if "steps" in row:  # a line of training, not of a look at dev data
+            return row["step"] / row["steps"]
     return 0.0

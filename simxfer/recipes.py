@@ -5,8 +5,11 @@ warm-up, then linear decay to zero.
 """
 
 from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
 
 from simxfer.errors import InputError, unknown
+
+Selection = Literal["last", "best-en-dev"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,15 @@ class Hyperparameters:
     """Longest input in subwords, special tokens included; longer ones are cut into windows or truncated."""
     stride: int = 16
     """Overlap of windows of long span-QA contexts, in subwords."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises, in place of `warmup_share`; 0 means that the share counts."""
+    adam_beta2: float = 0.98
+    """AdamW's second moment decay."""
+    adam_epsilon: float = 1e-6
+    """AdamW's epsilon."""
+    selection: Selection = "last"
+    """Which checkpoint is used: the last one, or the best on English dev data of those after each epoch (ten
+    evenly spaced ones where steps are counted)."""
     micro_batch_size: int = 0
     """Examples in memory at once; 0 means the whole batch. It never changes the effective batch."""
 

@@ -117,7 +117,6 @@ def receipts(grid: Grid, plan: Plan) -> dict:
             for name in grid.encoders
         },
         "targets": {name: _receipt(grid, plan, name) for name in grid.targets},
-        "selection": grid.selection,
         "head": grid.head,
         "numerics": grid.numerics,
         "recipe": grid.recipe,
@@ -130,8 +129,9 @@ def _receipt(grid: Grid, plan: Plan, target: str) -> dict:
     return {
         "kind": task.kind,
         "metrics": list(task.metrics),
-        "source": "world" if task.world else "files or hub",
+        "source": evaluations[0].revision.split(":")[0],
         "data_revisions": sorted({e.revision for e in evaluations}),
+        "split": evaluations[0].split,
         "test_examples": grid.test_examples or dict(task.sizes).get("test"),
         "parallel_test_sets": task.parallel,
         "max_length": values.max_length,

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from simxfer.encoders import Encoder, resolve_encoder
+from simxfer.encoders import resolve_encoder
 from simxfer.errors import StageFailed
-from simxfer.evaluate import evaluate
+from simxfer.evaluate import dev_score, evaluate
 from simxfer.features import Dataset, load_dataset
 from simxfer.model import TransferModel, load_encoder, load_tokenizer, load_weights, save_weights
-from simxfer.plan import PRETRAINED, Evaluation, Plan, Stage
+from simxfer.plan import PRETRAINED, Evaluation, Part, Plan, Stage
 from simxfer.ragged import join_features
 from simxfer.recipes import Hyperparameters
 from simxfer.sources import DataRequest
@@ -22,6 +22,7 @@ from simxfer.store.atomic import sha256, write_json, write_table
 from simxfer.store.layout import RunDirectory, StageDirectory
 from simxfer.streams import stream_seed
 from simxfer.tasks import get_task
+from simxfer.tasks.intermediate import TaskData
 from simxfer.train import Settings, TrainingTask, fit
 
 
@@ -91,17 +92,62 @@ class StageRunner:
                 del model.heads[name]
         for name in stage.tasks:
             if name not in model.heads:
-                model.add_head(get_task(name), stream_seed(stage.seed or 0, name, stage.phase, "head"))
+                self._add_head(model, stage, name)
         model.to(self.device)
         folder.log.unlink(missing_ok=True)
-        steps = fit(model, self.training_tasks(stage), self._settings(stage), _logger(folder), folder.state)
-        save_weights(folder.encoder, model.encoder)
-        save_weights(folder.heads, model.heads)
+        tasks, log = self.training_tasks(stage), _logger(folder)
+        mark = self._keep_best(model, stage, folder, log) if stage.dev_parts else None
+        steps = fit(model, tasks, self._settings(stage), log, folder.state, mark)
+        if mark:
+            load_weights(folder.encoder, model.encoder)
+            load_weights(folder.heads, model.heads)
+        else:
+            save_weights(folder.encoder, model.encoder)
+            save_weights(folder.heads, model.heads)
         folder.state.unlink(missing_ok=True)
-        files = {path.name: sha256(path) for path in (folder.encoder, folder.heads)}
-        seconds = round(time.monotonic() - started, 3)
-        write_json(folder.done, {"stage": stage.id, "steps": steps, "seconds": seconds, "files": files})
+        done = {
+            "stage": stage.id,
+            "steps": steps,
+            "seconds": round(time.monotonic() - started, 3),
+            "data": [_receipt(t) for t in tasks],
+            "flags": ["learning-rate-never-peaks"] * any(t.values.warmup_steps >= steps for t in tasks),
+            "selected": json.loads(folder.best.read_text()) if mark else None,
+            "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
+        }
+        write_json(folder.done, done)
         return model
+
+    def _add_head(self, model: TransferModel, stage: Stage, name: str) -> None:
+        model.add_head(get_task(name), stream_seed(stage.seed or 0, name, stage.phase, "head"))
+
+    def _keep_best(
+        self, model: TransferModel, stage: Stage, folder: StageDirectory, log: Callable[[Any], None]
+    ) -> Callable[[int], None]:
+        """Return what `fit` calls to keep the checkpoint with the best score on the stage's dev data.
+
+        A mixture's score is the mean over its tasks. The first of equal checkpoints is kept.
+        """
+        tokenizer = self.tokenizer(stage.encoder)
+        dev = [
+            (get_task(data.task), self._datasets(stage, data, parts, Hyperparameters(**values)))
+            for data, parts, values in zip(stage.data, stage.dev_parts, stage.hyperparameters, strict=True)
+        ]
+
+        def mark(step: int) -> None:
+            scores = [
+                dev_score(model, task, part, tokenizer.pad_token_id) for task, found in dev for part in found
+            ]
+            score = sum(scores) / len(scores)
+            log({"step": step, "dev_score": score})
+            best = json.loads(folder.best.read_text()) if folder.best.exists() else {"score": -1.0}
+            if score > best["score"]:
+                save_weights(folder.encoder, model.encoder)
+                save_weights(folder.heads, model.heads)
+                write_json(folder.best, {"score": score, "step": step})
+
+        if not folder.state.exists():
+            folder.best.unlink(missing_ok=True)
+        return mark
 
     def _spec(self, stage: Stage) -> dict[str, Any]:
         return next(entry for entry in self.plan.as_dict()["stages"] if entry["id"] == stage.id)
@@ -126,37 +172,46 @@ class StageRunner:
                 raise DamagedCheckpoint(f"{path} is missing or damaged; its stage is trained anew")
         load_weights(folder.encoder, model.encoder)
         for name in stage.tasks:
-            model.add_head(get_task(name), seed=0)
+            self._add_head(model, stage, name)
         load_weights(folder.heads, model.heads)
         return model.to(self.device).eval()
 
     def training_tasks(self, stage: Stage) -> list[TrainingTask]:
         """Return what a stage is trained on, a mixture's tasks one by one."""
         tasks = []
-        for data, values in zip(stage.data, stage.hyperparameters, strict=True):
-            parts = [
-                self._training_data(stage, data.task, code, Hyperparameters(**values))
-                for code in data.languages or get_task(data.task).train_languages[:1]
-            ]
+        for data, parts, row in zip(stage.data, stage.parts, stage.hyperparameters, strict=True):
+            values = Hyperparameters(**row)
+            features = [dataset.features for dataset in self._datasets(stage, data, parts, values)]
             tasks.append(
-                TrainingTask(
-                    task=get_task(data.task),
-                    features=join_features([part.features for part in parts]),
-                    values=Hyperparameters(**values),
-                )
+                TrainingTask(task=get_task(data.task), features=join_features(features), values=values)
             )
         return tasks
 
-    def _training_data(self, stage: Stage, task: str, language: str, values: Hyperparameters) -> Dataset:
-        request = DataRequest(task, "train", language, stage.world, stage.seed or 0, values.train_examples)
-        return self.dataset(request, stage.encoder, values.max_length, values.stride)
+    def _datasets(
+        self, stage: Stage, data: TaskData, parts: tuple[Part, ...], values: Hyperparameters
+    ) -> list[Dataset]:
+        """Return the data of one task of a stage; `train_examples` is shared evenly by its parts."""
+        limit = values.train_examples and -(-values.train_examples // len(parts))
+        return [
+            self.dataset(
+                DataRequest(name, split, code, stage.world, stage.seed or 0, limit, stage.folder),
+                data.task,
+                stage.encoder,
+                values.max_length,
+                values.stride,
+            )
+            for name, split in parts
+            for code in data.languages or get_task(data.task).train_languages[:1]
+        ]
 
-    def _dataset(self, request: DataRequest, encoder: str, max_length: int, stride: int) -> Dataset:
-        found: Encoder = resolve_encoder(encoder)
+    def _dataset(
+        self, request: DataRequest, task: str, encoder: str, max_length: int, stride: int
+    ) -> Dataset:
         return load_dataset(
             request,
+            get_task(task),
             self.tokenizer(encoder),
-            found.tokenizer_fingerprint(),
+            resolve_encoder(encoder).tokenizer_fingerprint(),
             max_length,
             stride,
             self.run.features,
@@ -177,16 +232,55 @@ class StageRunner:
     def _evaluate(
         self, model: TransferModel, stage: Stage, evaluation: Evaluation, folder: StageDirectory
     ) -> None:
-        def dataset_of(language: str) -> Dataset:
+        def dataset_of(language: str, split: str = evaluation.split) -> Dataset:
             request = DataRequest(
-                evaluation.target, "test", language, evaluation.world, evaluation.draw, evaluation.limit
+                evaluation.target,
+                split,
+                language,
+                evaluation.world,
+                evaluation.draw,
+                evaluation.limit,
+                evaluation.folder,
             )
-            return self.dataset(request, stage.encoder, evaluation.max_length, evaluation.stride)
+            return self.dataset(
+                request, evaluation.target, stage.encoder, evaluation.max_length, evaluation.stride
+            )
 
-        frames = evaluate(model, evaluation, dataset_of, self.tokenizer(stage.encoder).pad_token_id)
+        pad = self.tokenizer(stage.encoder).pad_token_id
+        frames = evaluate(model, evaluation, dataset_of, pad, self._seen(stage), self._flags(stage))
         write_table(folder.examples(evaluation.id), frames["examples"])
         write_table(folder.predictions(evaluation.id), frames["predictions"])
         write_table(folder.scores(evaluation.id), frames["scores"])
+
+    def _seen(self, stage: Stage) -> set[str]:
+        """Return the digests of everything that the stages on the path were trained on."""
+        return {
+            digest
+            for one in self.plan.path(stage.id)
+            for data, parts, row in zip(one.data, one.parts, one.hyperparameters, strict=True)
+            for dataset in self._datasets(one, data, parts, Hyperparameters(**row))
+            for digest in dataset.gold["digest"]
+        }
+
+    def _flags(self, stage: Stage) -> list[str]:
+        """Return the flags of the stages on the path; all scores of this stage carry them."""
+        folders = [self.run.stage(one.id) for one in self.plan.path(stage.id)]
+        return sorted(
+            {flag for folder in folders for flag in json.loads(folder.done.read_text()).get("flags", ())}
+        )
+
+
+def _receipt(training: TrainingTask) -> dict[str, Any]:
+    """Return what the training data of a task were: counts that no score should be read without."""
+    truncated, unknown, subwords = (int(n) for n in training.features.counts)
+    return {
+        "task": training.task.name,
+        "examples": int(training.features.example.max()) + 1,
+        "rows": training.features.n_rows,
+        "subwords": subwords,
+        "truncated": truncated,
+        "unknown_share": unknown / max(1, subwords),
+    }
 
 
 def _logger(folder: StageDirectory) -> Callable[[Any], None]:

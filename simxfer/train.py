@@ -70,6 +70,7 @@ def fit(
     settings: Settings,
     log: Callable[[Mapping[str, Any]], None] = lambda row: None,
     state: Path | None = None,
+    mark: Callable[[int], None] | None = None,
 ) -> int:
     """Train the model in place; a mixture takes as many steps as its tasks together.
 
@@ -78,6 +79,8 @@ def fit(
         tasks: one task, or several for a mixture; the lowest peak learning rate of them is used.
         settings: seed, phase, method, numerics.
         log: called with step, steps, task, loss (mean since the last call), learning_rate, gradient_norm.
+        mark: called with the number of steps done at the end of every epoch, or ten times where steps are
+            counted, to look at the model; it may leave it in evaluation mode.
         state: where weights and optimizer of a long stage are saved every `save_every_seconds`, and taken up.
 
     Returns:
@@ -90,19 +93,25 @@ def fit(
     method = load_method(settings.method)
     values = min((t.values for t in tasks), key=lambda v: v.learning_rate)
     optimizer = torch.optim.AdamW(
-        method.parameter_groups(model, values), lr=0.0, betas=(0.9, 0.98), eps=1e-6, fused=True
+        method.parameter_groups(model, values),
+        lr=0.0,
+        betas=(0.9, values.adam_beta2),
+        eps=values.adam_epsilon,
+        fused=True,
     )
     order = {t.task.name: _order(t, settings) for t in tasks}
     by_name = {t.task.name: t for t in tasks}
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     turns = _turns(tasks, settings)
     first = _resume(state, model, optimizer)
+    marks = _marks(tasks, len(turns)) if mark else frozenset()
     saved, loss_total, loss_steps = time.monotonic(), 0.0, 0
+    warmup = values.warmup_steps or values.warmup_share * (len(turns) + 1)
     model.train()
     for step in range(first, len(turns)):
         name, number = turns[step]
         training = by_name[name]
-        rate = values.learning_rate * schedule(step, len(turns), values.warmup_share)
+        rate = values.learning_rate * schedule(step, len(turns), warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
         seed_dropout(device, stream_seed(settings.seed, name, settings.phase, "dropout", step))
@@ -128,6 +137,9 @@ def fit(
                 }
             )
             loss_total, loss_steps = 0.0, 0
+        if mark and step + 1 in marks:
+            mark(step + 1)
+            model.train()
         if state is not None and time.monotonic() - saved > settings.save_every_seconds:
             _save(state, model, optimizer, step + 1)
             saved = time.monotonic()
@@ -143,10 +155,20 @@ def seed_dropout(device: torch.device, seed: int) -> None:
     generator.manual_seed(seed)
 
 
-def schedule(step: int, steps: int, warmup_share: float) -> float:
-    """Return the share of the peak learning rate at a step: linear up, then linear down, never zero inside."""
-    at, warmup = step + 1, warmup_share * (steps + 1)
+def schedule(step: int, steps: int, warmup: float) -> float:
+    """Return the share of the peak learning rate at a step: linear up, then linear down, never zero inside.
+
+    Where `warmup` is more than the steps there are, the peak is never reached.
+    """
+    at = step + 1
     return at / warmup if at < warmup else (steps + 1 - at) / max(steps + 1 - warmup, 1e-9)
+
+
+def _marks(tasks: list[TrainingTask], steps: int) -> frozenset[int]:
+    """Return the numbers of steps after which a checkpoint is looked at; the end is always one."""
+    epochs = sum(t.values.epochs for t in tasks) / len(tasks)
+    n = max(1, round(epochs)) if epochs else 10
+    return frozenset(max(1, round(steps * k / n)) for k in range(1, n + 1))
 
 
 @lru_cache

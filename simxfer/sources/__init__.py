@@ -5,15 +5,19 @@ sets of the Hugging Face hub that `simxfer fetch` brought into the local cache.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 from simxfer.errors import InputError
+from simxfer.streams import stream_seed
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import AnyExample, MiningExample, RankingExample
 
 UNRESOLVED = "unresolved"
 """Stands in the revision of data that are not at hand: such a plan can be printed, not trained."""
+KEPT, HELD_OUT = "#kept", "#held-out"
+"""Behind a split: all but a twentieth of its examples, and that twentieth, the same in every run."""
+_HELD_OUT_SHARE = 20
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class DataRequest:
     task: str
     """The task whose data are asked for: for the training data of XNLI this is MNLI."""
     split: str
-    """train, dev or test; for training data also a path pattern under `folder`."""
+    """train, dev or test; for training data also a path pattern under `folder`; `KEPT` or `HELD_OUT` behind it."""
     language: str
     world: int = 0
     draw: int = 0
@@ -53,27 +57,45 @@ def revision(request: DataRequest) -> str:
 
     It begins with the name of the source and ends with `UNRESOLVED` where the data are not at hand.
     """
-    return _call(request, "revision")(request)
+    return _call(request, "revision")(_whole(request))
 
 
 def read_examples(request: DataRequest) -> list[AnyExample]:
     """Return the examples, or raise an InputError that says what is missing and how to get it."""
-    examples = limited(_call(request, "read_examples")(request), request.limit)
+    examples = _call(request, "read_examples")(_whole(request))
+    if request.split.endswith((KEPT, HELD_OUT)):
+        out = request.split.endswith(HELD_OUT)
+        examples = [e for e in examples if (_rank(e) % _HELD_OUT_SHARE == 0) == out]
+    examples = sampled(examples, request.limit)
     if not examples:
         raise InputError(f"{request.task} has no usable {request.split} examples in {request.language}")
     return examples
 
 
-def limited(examples: Sequence[AnyExample], limit: int | None) -> list[AnyExample]:
-    """Keep the first examples; of mining and ranking data the first sources or queries, and all that they search."""
-    if limit is None or not examples or not isinstance(examples[0], MiningExample | RankingExample):
-        return list(examples)[:limit]
+def sampled(examples: Sequence[AnyExample], limit: int | None) -> list[AnyExample]:
+    """Return at most `limit` examples in their order, drawn by their ids: parallel test sets keep the same ones.
+
+    Of mining and ranking data source sentences or queries are drawn, and all that they search is kept.
+    """
     asked = [e for e in examples if _asks(e)]
-    return [*asked[:limit], *(e for e in examples if not _asks(e))]
+    if limit is None or len(asked) <= limit:
+        return list(examples)
+    kept = {e.id for e in sorted(asked, key=_rank)[:limit]}
+    return [e for e in examples if not _asks(e) or e.id in kept]
+
+
+def _rank(example: AnyExample) -> int:
+    return stream_seed("sample", example.id)
+
+
+def _whole(request: DataRequest) -> DataRequest:
+    return replace(request, split=request.split.removesuffix(KEPT).removesuffix(HELD_OUT))
 
 
 def _asks(example: AnyExample) -> bool:
-    return isinstance(example, MiningExample | RankingExample) and example.side in ("source", "query")
+    return not (
+        isinstance(example, MiningExample | RankingExample) and example.side in ("target", "candidate")
+    )
 
 
 def _call(request: DataRequest, function: str) -> Callable:

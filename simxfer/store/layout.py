@@ -116,6 +116,11 @@ class StageDirectory:
         return self.root / "state.safetensors"
 
     @property
+    def best(self) -> Path:
+        """The score and step of the best checkpoint so far, whose weights stand in `encoder` and `heads`."""
+        return self.root / "best.json"
+
+    @property
     def log(self) -> Path:
         """One JSON line every few steps."""
         return self.root / "log.jsonl"

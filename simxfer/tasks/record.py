@@ -56,11 +56,13 @@ class Hub(Rows):
     id: str
     """`org/name`."""
     splits: Mapping[str, str]
-    """Split -> the data set's name for it."""
+    """Split -> the data set's name for it, several joined by `+`."""
     config: str = "default"
     """Configuration (subset); `{language}` is the code."""
     revision: str = "refs/convert/parquet"
     """Branch whose files are `CONFIG/SPLIT/*.parquet`: the hub's own conversion."""
+    language_of: Callable[[dict[str, Any]], str] | None = None
+    """Code of a row's language, where one configuration holds several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,8 @@ class Task:
     """Tasks whose training data a target is trained on; empty if its own."""
     test_split: str = "test"
     """The split that is reported where a grid does not say otherwise: one with public gold."""
+    selects_on: Literal["dev", "held-out"] = "dev"
+    """English data for model selection; held-out where dev is the reported set or overlaps with it."""
     spellings: Mapping[str, str] = field(default_factory=dict)
     """Labels as found in the wild -> labels of the label space."""
     unanswerable: bool = False

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simxfer.errors import InputError
-from simxfer.features import load_dataset, make_dataset, mlm_features, text_features
+from simxfer.features import digest, load_dataset, make_dataset, mlm_features, text_features
 from simxfer.metrics import normalise
 from simxfer.ragged import IGNORED, Features, join_features
 from simxfer.sources import DataRequest, read_examples
@@ -233,9 +233,9 @@ def test_joined_features_are_the_features_of_the_joined_examples(name, world_tok
 def test_the_cache_gives_back_what_was_made(name, world_tokenizer, tmp_path, monkeypatch):
     request = DataRequest(name, "test", "x-sov", limit=20)
     made = make_dataset(read_examples(request), get_task(name), world_tokenizer, 64, 16)
-    first = load_dataset(request, world_tokenizer, "f", 64, 16, tmp_path)
+    first = load_dataset(request, get_task(name), world_tokenizer, "f", 64, 16, tmp_path)
     monkeypatch.setattr("simxfer.features.make_dataset", None)  # the second time nothing is tokenised
-    again = load_dataset(request, world_tokenizer, "f", 64, 16, tmp_path)
+    again = load_dataset(request, get_task(name), world_tokenizer, "f", 64, 16, tmp_path)
     for found in (first, again):
         assert equal(found.features, made.features)
         assert found.gold.astype("object").equals(made.gold.astype("object"))
@@ -257,7 +257,7 @@ def test_the_cache_tells_requests_lengths_and_tokenizers_apart(world_tokenizer, 
             "max_length": 64,
             "stride": 16,
         } | change
-        load_dataset(tokenizer=world_tokenizer, cache=tmp_path, **arguments)
+        load_dataset(task=get_task("w-xqa"), tokenizer=world_tokenizer, cache=tmp_path, **arguments)
     assert len(list(tmp_path.glob("*.safetensors"))) == 6
 
 
@@ -266,7 +266,13 @@ def test_gold_answers_are_kept_as_json(world_tokenizer):
         id="1", question="q", context="é b", answers=((0, "é"), (2, "b")), subsets=("x", "y")
     )
     [row] = make_dataset([example], QA, world_tokenizer, 64, 16).gold.to_dict("records")
+    assert row.pop("digest") == digest(["q", "é b"])
     assert row == {"id": "1", "subsets": "x y", "gold": '["é", "b"]', "context": "é b"}
+
+
+def test_digests_tell_inputs_apart_but_not_case_and_blanks():
+    assert digest(["A  b ", "c"]) == digest(["a b", "C"])
+    assert len({digest(texts) for texts in (["a", "b"], ["b", "a"], ["a b"], ["ab"], ["a", "b", ""])}) == 5
 
 
 def test_texts_for_masked_language_modelling(tokenizer):

@@ -16,7 +16,7 @@ from torch import nn
 
 from simxfer.encoders import resolve_encoder
 from simxfer.evaluate import evaluate
-from simxfer.features import make_dataset
+from simxfer.features import Dataset, make_dataset
 from simxfer.metrics import METRICS
 from simxfer.model import TransferModel, load_encoder
 from simxfer.plan import Evaluation
@@ -192,7 +192,7 @@ def test_a_sentence_is_its_own_translation(model, world_tokenizer):
 
 
 def evaluation(target: str, *languages: str) -> Evaluation:
-    return Evaluation(target=target, languages=languages, revision="r", draw=0, world=0)
+    return Evaluation(target=target, split="test", languages=languages, revision="r", draw=0, world=0)
 
 
 def test_scores_are_the_metrics_over_the_test_set_and_its_subsets(dataset_of):
@@ -233,6 +233,28 @@ def test_flags_warn_of_zero_scores_and_unknown_subwords(dataset_of, monkeypatch)
     strange: Any = SimpleNamespace(features=SimpleNamespace(counts=np.array([2, 10, 100])), gold=dataset.gold)
     frames = evaluate(Told(3, whole=True), evaluation("w-xnli", "x-agg"), lambda _: strange, PAD)
     [row] = frames["scores"].to_dict("records")
-    assert row["flags"] == "all-zero;unknown-subwords"
+    assert row["flags"] == "unknown-subwords;all-zero"
     assert (row["truncated"], row["unknown_share"]) == (2, pytest.approx(0.1))
     assert isinstance(frames["examples"], pd.DataFrame)
+
+
+def test_scores_tell_what_was_seen_in_training_and_what_no_constant_answer_beats(dataset_of, monkeypatch):
+    dataset, task = dataset_of("w-xnli", 90), get_task("w-xnli")
+    gold = [json.loads(text) for text in dataset.gold["gold"]]
+    seen = set(dataset.gold["digest"][:7])
+    for predictions, flags in ((["neutral"] * 90, ["chance-level"]), (gold, [])):
+        monkeypatch.setattr("simxfer.evaluate.predict", lambda *_, found=predictions: found)
+        told = Told(3, whole=True)
+        frames = evaluate(told, evaluation(task.name, "x-agg"), lambda _: dataset, PAD, seen, ["slow"])
+        repeated = int(dataset.gold["digest"].isin(seen).sum())
+        assert repeated >= 7
+        assert list(frames["scores"]["flags"]) == [";".join(["slow", f"seen-in-training={repeated}", *flags])]
+
+
+def test_labels_that_the_gold_lacks_are_named(dataset_of, monkeypatch):
+    dataset = dataset_of("w-xnli", 40)
+    gold = ["entailment", "neutral"] * 20
+    told = Dataset(dataset.features, dataset.gold.assign(gold=[json.dumps(g) for g in gold]))
+    monkeypatch.setattr("simxfer.evaluate.predict", lambda *_: gold)
+    frames = evaluate(Told(3, whole=True), evaluation("w-xnli", "x-agg"), lambda _: told, PAD)
+    assert list(frames["scores"]["flags"]) == ["labels-without-gold=contradiction"]

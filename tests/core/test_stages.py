@@ -122,8 +122,11 @@ def test_a_loaded_checkpoint_scores_as_the_trained_model_did(made):
         def dataset_of(code, stage=stage, evaluation=evaluation):
             from simxfer.sources import DataRequest
 
-            request = DataRequest(evaluation.target, "test", code, 0, evaluation.draw, evaluation.limit)
-            return made.runner.dataset(request, stage.encoder, evaluation.max_length, evaluation.stride)
+            target = evaluation.target
+            request = DataRequest(target, "test", code, 0, evaluation.draw, evaluation.limit)
+            return made.runner.dataset(
+                request, target, stage.encoder, evaluation.max_length, evaluation.stride
+            )
 
         again = evaluate(made.runner.load(stage), evaluation, dataset_of, 1)
         stored = pd.read_parquet(made.run.stage(cell.stage).scores(cell.evaluation))

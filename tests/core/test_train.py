@@ -234,10 +234,10 @@ def test_a_finished_state_is_not_trained_further(model_of, training, tmp_path):
 def test_schedule_by_hand():
     # 9 steps, warm-up 0.2: the peak stands at 0.2 * 10 = 2, then 8 steps down to 0 at 10.
     expected = [1 / 2, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]
-    assert [schedule(step, 9, 0.2) for step in range(9)] == pytest.approx(expected)
+    assert [schedule(step, 9, 2.0) for step in range(9)] == pytest.approx(expected)
     assert [schedule(step, 3, 0.0) for step in range(3)] == pytest.approx([3 / 4, 2 / 4, 1 / 4])
-    assert [schedule(step, 3, 1.0) for step in range(3)] == pytest.approx([1 / 4, 2 / 4, 3 / 4])
-    assert schedule(0, 1, 0.1) > 0
+    assert [schedule(step, 3, 4.0) for step in range(3)] == pytest.approx([1 / 4, 2 / 4, 3 / 4])
+    assert schedule(0, 1, 0.2) > 0
 
 
 def test_steps_or_epochs(training):
