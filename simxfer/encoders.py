@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from simxfer.errors import InputError, unknown
+from simxfer.hubcache import ENCODER_FILES, TOKENIZER_FILES, Repository, cached
 from simxfer.resources import data_path
 from simxfer.store.atomic import sha256
 
@@ -30,11 +31,11 @@ class Encoder:
     model: str
     """Architecture and size; the `model` column."""
     location: str
-    """Folder, or hub id."""
-    revision: str = ""
-    """Revision on the hub; empty for a folder."""
+    """Folder; for a hub id that is not in the local cache, the id."""
     random: bool = False
     """Whether the weights are random."""
+    hub: str = ""
+    """`ID@COMMIT` of a hub id, `ID@REVISION` where it is not in the local cache; empty for a folder."""
     world: int | None = None
     """The artificial world it was pretrained on, if any."""
     layers: int = 0
@@ -48,24 +49,19 @@ class Encoder:
         return Path(self.location).is_dir()
 
     def fingerprint(self) -> str:
-        """Return what identifies its weights and tokenizer: a hash of the files, or the hub revision."""
-        return self._hash(
-            ("config.json", *(() if self.random else ("model.safetensors",)), *_TOKENIZER_FILES)
-        )
+        """Return what identifies its weights and tokenizer: a hash of the files, or the commit on the hub."""
+        return self._hash(("config.json", *(() if self.random else ("model.safetensors",)), *TOKENIZER_FILES))
 
     def tokenizer_fingerprint(self) -> str:
         """Return what identifies its tokenizer alone."""
-        return self._hash(_TOKENIZER_FILES)
+        return self._hash(TOKENIZER_FILES)
 
     def _hash(self, names: tuple[str, ...]) -> str:
-        if not self.is_local:
-            return f"hub:{self.location}@{self.revision or 'main'}"
+        if self.hub:
+            return f"hub:{self.hub}"
         files = [path for name in names if (path := Path(self.location) / name).exists()]
         parts = [(path.name, _sha256(str(path), path.stat().st_mtime_ns)) for path in files]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-_TOKENIZER_FILES = ("tokenizer.json", "sentencepiece.bpe.model", "vocab.txt")
 
 
 @lru_cache(maxsize=256)
@@ -92,16 +88,36 @@ def resolve_encoder(name: str) -> Encoder:
             raise InputError(unknown("encoder", name, shipped_encoders()))
         card = json.loads((folder / "card.json").read_text())
         layers, positions = _size(_config(folder))
-        return Encoder(name, card["model"], str(folder), "", False, card["world"], layers, positions)
+        return Encoder(
+            name, card["model"], str(folder), world=card["world"], layers=layers, positions=positions
+        )
     if Path(name).is_dir():
         return _local(name)
-    if _HUB_ID.match(name) and not name.startswith((".", "/")):
-        location, _, revision = name.partition("@")
-        return Encoder(name, location, location, revision)
+    if repository := hub_repository(name):
+        return _on_hub(name, repository)
     raise InputError(
         f"encoder {name!r} is no folder, no hub id such as FacebookAI/xlm-roberta-large, and "
         + unknown("shipped encoder", name, shipped_encoders())
     )
+
+
+def hub_repository(name: str) -> Repository | None:
+    """Return the repository that an encoder's name means, None where it means a folder."""
+    if control := _RANDOM.match(name):
+        return hub_repository(control[1])
+    if name.startswith(("world/", ".", "/")) or Path(name).is_dir() or not _HUB_ID.match(name):
+        return None
+    location, _, revision = name.partition("@")
+    return Repository(location, "model", revision or "main")
+
+
+def _on_hub(name: str, repository: Repository) -> Encoder:
+    """Return the encoder in the local cache, or what its name tells of it; both have one `model` column."""
+    snapshot = cached(repository, ENCODER_FILES)
+    if snapshot is None:
+        return Encoder(name, repository.id, repository.id, hub=f"{repository.id}@{repository.revision}")
+    found = _local(str(snapshot))
+    return replace(found, name=name, model=repository.id, hub=f"{repository.id}@{snapshot.name}")
 
 
 def _local(name: str) -> Encoder:
@@ -109,7 +125,7 @@ def _local(name: str) -> Encoder:
     missing = [f for f in ("config.json", "model.safetensors") if not (folder / f).is_file()]
     if missing:
         raise InputError(f"encoder folder {name} lacks {', '.join(missing)}; save it with save_pretrained()")
-    if not any((folder / f).is_file() for f in _TOKENIZER_FILES):
+    if not any((folder / f).is_file() for f in TOKENIZER_FILES):
         raise InputError(
             f"encoder folder {name} lacks a tokenizer (tokenizer.json or sentencepiece.bpe.model)"
         )

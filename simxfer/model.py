@@ -84,7 +84,7 @@ class TransferModel(nn.Module):
 
 def load_tokenizer(encoder: Encoder) -> Any:
     """Return the encoder's fast tokenizer."""
-    return _from_hub(AutoTokenizer, encoder)
+    return _load(AutoTokenizer, encoder)
 
 
 def load_encoder(encoder: Encoder, seed: int | None = None) -> nn.Module:
@@ -95,12 +95,12 @@ def load_encoder(encoder: Encoder, seed: int | None = None) -> nn.Module:
             of another shape (they are named); or it cannot be had here.
     """
     if encoder.random:
-        config = _from_hub(AutoConfig, encoder)
+        config = _load(AutoConfig, encoder)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed or 0, encoder.model, "pretrained", "init"))
             return AutoModel.from_config(config, dtype=torch.float32, **_without_pooler(config))
-    config = _from_hub(AutoConfig, encoder)
-    model, info = _from_hub(
+    config = _load(AutoConfig, encoder)
+    model, info = _load(
         AutoModel,
         encoder,
         dtype=torch.float32,
@@ -123,18 +123,16 @@ def _without_pooler(config: Any) -> dict:
     return {"add_pooling_layer": False} if config.model_type in ("xlm-roberta", "roberta", "bert") else {}
 
 
-def _from_hub(kind: Any, encoder: Encoder, **options: Any) -> Any:
+def _load(kind: Any, encoder: Encoder, **options: Any) -> Any:
     if not encoder.is_local:
-        options["revision"] = encoder.revision or "main"
-    try:
-        return kind.from_pretrained(encoder.location, **options)
-    except (OSError, ValueError, SafetensorError) as error:
-        if encoder.is_local:
-            raise InputError(f"cannot load encoder {encoder.name}: {error}") from error
         raise InputError(
-            f"encoder {encoder.location!r} is not in the local cache and the hub was not reached. On a connected "
-            f"machine run `hf download {encoder.location}`, copy the folder here, and name the folder in the grid"
-        ) from error
+            f"encoder {encoder.name!r} is not in the local Hugging Face cache (HF_HOME). Run `simxfer fetch GRID` "
+            "on a connected machine and bring the cache here, or name a folder with its files in the grid"
+        )
+    try:
+        return kind.from_pretrained(encoder.location, local_files_only=True, **options)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(f"cannot load encoder {encoder.name}: {error}") from error
 
 
 def save_weights(path: Path, module: nn.Module) -> None:
