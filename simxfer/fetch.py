@@ -1,0 +1,211 @@
+"""Bring what a grid reads into the local Hugging Face cache, and write down what it was: `simxfer fetch GRID`.
+
+The only part of the project that opens a connection. What is fetched: configuration, safetensors and tokenizer of
+encoders, Parquet files of data sets. Finished files stay, so that a fetch that was killed goes on with the next one.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simxfer.config import load_grid
+from simxfer.errors import InputError, unknown
+from simxfer.hubcache import TOKENIZER_FILES, Repository, point
+from simxfer.lock import (
+    Lock,
+    LockedRepository,
+    differing_files,
+    lock_path,
+    locked_file,
+    read_lock,
+    write_lock,
+)
+from simxfer.needs import needs_of
+from simxfer.store.atomic import sha256
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import RepoFile
+
+    Tree = dict[str, RepoFile]
+    """Path -> the hub's record of the file."""
+
+
+def fetch(
+    grid_file: Path,
+    lock_file: Path | None = None,
+    update: bool = False,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Fetch what a grid reads, check it and lock it.
+
+    Args:
+        grid_file: the grid.
+        lock_file: default: beside the grid file, where training looks for it.
+        update: whether branches are resolved anew; otherwise what the lock file names is fetched.
+        say: called with a line for each repository.
+
+    Returns:
+        The lock file.
+
+    Raises:
+        InputError: the hub was not reached, does not have something, or native files differ from the lock.
+    """
+    needs, path = needs_of(load_grid(grid_file)), lock_file or lock_path(grid_file)
+    lock = read_lock(path) if path.exists() and not update else Lock()
+    for task in needs.not_on_hub:
+        say(f"{task}: no data set on the hub holds all it needs; give native files ('data: {{folder: ...}}')")
+    repositories = tuple(
+        _bring(repository, patterns, lock.of(repository), say)
+        for repository, patterns in needs.repositories.items()
+    )
+    _refuse_changed(differing_files({k: v for k, v in lock.files.items() if Path(k) in needs.files}), path)
+    files = {str(file): locked_file(file) for file in needs.files}
+    write_lock(path, Lock(repositories=repositories, files=files))
+    return path
+
+
+def _refuse_changed(faults: Iterable[str], path: Path) -> None:
+    if listed := "\n".join(f"  {fault}" for fault in faults):
+        raise InputError(f"files differ from {path}; --update locks what there is now:\n{listed}")
+
+
+def _bring(
+    repository: Repository,
+    patterns: tuple[str, ...],
+    locked: LockedRepository | None,
+    say: Callable[[str], None],
+) -> LockedRepository:
+    """Fetch the files of a repository that match, at the locked commit or the newest; check each one."""
+    from huggingface_hub import snapshot_download
+
+    with _explained(repository):
+        commit = locked.commit if locked else _newest(repository)
+        tree = _tree(repository, commit)
+        names = _matching(repository, tree, patterns)
+        say(f"{repository}: commit {commit[:12]}, {len(names)} files, {_megabytes(tree, names)}")
+        snapshot = Path(
+            snapshot_download(repository.id, repo_type=repository.type, revision=commit, allow_patterns=names)
+        )
+        for name in names:
+            _check(repository, snapshot, name, tree[name])
+    point(repository, snapshot)
+    return LockedRepository(
+        id=repository.id,
+        type=repository.type,
+        revision=repository.revision,
+        commit=commit,
+        files={name: locked_file(snapshot / name) for name in names},
+        rows=_rows(snapshot, names) if repository.type == "dataset" else {},
+    )
+
+
+def _newest(repository: Repository) -> str:
+    from huggingface_hub import HfApi
+
+    info = HfApi().repo_info(repository.id, repo_type=repository.type, revision=repository.revision)
+    return str(info.sha)
+
+
+def _tree(repository: Repository, commit: str) -> "Tree":
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    entries = HfApi().list_repo_tree(
+        repository.id, repo_type=repository.type, revision=commit, recursive=True
+    )
+    return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
+
+
+def _matching(repository: Repository, tree: "Tree", patterns: tuple[str, ...]) -> list[str]:
+    """Return the files that match.
+
+    Raises:
+        InputError: an encoder lacks weights as safetensors or a tokenizer, a data set a configuration or split.
+    """
+    names = sorted(name for name in tree if any(fnmatchcase(name, pattern) for pattern in patterns))
+    if repository.type == "model":
+        lacking = [name for name in ("config.json", "model.safetensors") if name not in names]
+        lacking += ["a tokenizer"] * (not set(TOKENIZER_FILES) & set(names))
+        if lacking:
+            raise InputError(
+                f"{repository} lacks {' and '.join(lacking)}; pickled weights are not loaded. Choose another "
+                "encoder, or save this one with save_pretrained() and name the folder in the grid"
+            )
+        return names
+    folders = {name.rpartition("/")[0] for name in tree if name.endswith(".parquet")}
+    for pattern in patterns:
+        if (folder := pattern.rpartition("/")[0]) not in folders:
+            config, _, split = folder.partition("/")
+            if f"{config}/partial-{split}" in folders:
+                raise InputError(
+                    f"{repository}: the hub converted only a part of {folder}; give native files"
+                )
+            raise InputError(unknown(f"configuration and split of {repository}", folder, folders))
+    return names
+
+
+def _check(repository: Repository, snapshot: Path, name: str, file: "RepoFile") -> None:
+    """Compare a cached file with the hub's checksum; a damaged one is fetched once more."""
+    from huggingface_hub import hf_hub_download
+
+    if _is_whole(snapshot / name, file):
+        return
+    hf_hub_download(
+        repository.id, name, repo_type=repository.type, revision=snapshot.name, force_download=True
+    )
+    if not _is_whole(snapshot / name, file):
+        raise InputError(
+            f"{repository}: {name} was fetched twice and differs from the hub's checksum; try again later, "
+            "and ask whoever runs the network or the mirror"
+        )
+
+
+def _is_whole(path: Path, file: "RepoFile") -> bool:
+    """Compare size and checksum: SHA-256 of large files, git's SHA-1 of the small ones."""
+    from huggingface_hub.utils.sha import git_hash
+
+    if path.stat().st_size != file.size:
+        return False
+    if file.lfs is not None:
+        return sha256(path) == file.lfs.sha256
+    return git_hash(path.read_bytes()) == file.blob_id
+
+
+def _rows(snapshot: Path, names: list[str]) -> dict[str, int]:
+    """Return the number of rows by `CONFIG/SPLIT`."""
+    from pyarrow.parquet import read_metadata
+
+    rows: dict[str, int] = {}
+    for name in names:
+        folder = name.rpartition("/")[0]
+        rows[folder] = rows.get(folder, 0) + read_metadata(snapshot / name).num_rows
+    return rows
+
+
+def _megabytes(tree: "Tree", names: list[str]) -> str:
+    return f"{sum(tree[name].size for name in names) / 1e6:,.1f} MB"
+
+
+@contextmanager
+def _explained(repository: Repository):
+    """Turn the errors of a connection into one that says what to do."""
+    from httpx2 import HTTPError
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        yield
+    except GatedRepoError:
+        raise InputError(
+            f"{repository} is gated: accept its terms on its page, then `hf auth login`"
+        ) from None
+    except RepositoryNotFoundError:
+        raise InputError(f"{repository} is not on the hub, or private (`hf auth login`)") from None
+    except RevisionNotFoundError:
+        raise InputError(f"{repository.id} has no revision {repository.revision!r} on the hub") from None
+    except (HTTPError, OSError) as error:
+        raise InputError(
+            f"{repository} was not fetched ({type(error).__name__}: {error}). `simxfer fetch` needs a connected "
+            "machine (HF_ENDPOINT, HF_HUB_OFFLINE); run it again to go on where it stopped"
+        ) from error

@@ -1,0 +1,77 @@
+"""What a grid reads that is not part of the project: encoders and Parquet data sets of the hub, native files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simxfer.config import Grid
+from simxfer.encoders import hub_repository
+from simxfer.hubcache import ENCODER_FILES, Repository
+from simxfer.plan import Evaluation, Stage, make_plan
+from simxfer.sources import HELD_OUT, KEPT, DataRequest, source_of
+from simxfer.sources.hub import place_of
+from simxfer.tasks import TASKS, get_task
+
+
+@dataclass
+class Needs:
+    """What a grid reads."""
+
+    repositories: dict[Repository, tuple[str, ...]] = field(default_factory=dict)
+    """Repository of the hub -> patterns of the files that are read."""
+    files: list[Path] = field(default_factory=list)
+    """Native files."""
+    not_on_hub: list[str] = field(default_factory=list)
+    """Tasks that the hub has no data set of."""
+
+
+def needs_of(grid: Grid) -> Needs:
+    """Return what a grid reads, in the order of its first use."""
+    found = Needs()
+    for name in grid.encoders:
+        if repository := hub_repository(name):
+            found.repositories[repository] = ENCODER_FILES
+    for request in requests_of(grid):
+        _add(found, request)
+    return found
+
+
+def _add(found: Needs, request: DataRequest) -> None:
+    source = source_of(request)
+    if source == "files":
+        from simxfer.sources.files import files_of
+
+        found.files += [path for path in files_of(request) if path not in found.files]
+    elif source == "hub" and get_task(request.task).hub is None:
+        found.not_on_hub += [request.task] * (request.task not in found.not_on_hub)
+    elif source == "hub":
+        place = place_of(request)
+        there = found.repositories.get(place.repository, ())
+        found.repositories[place.repository] = tuple(dict.fromkeys((*there, *place.patterns)))
+
+
+def requests_of(grid: Grid) -> list[DataRequest]:
+    """Return the requests for the data of real tasks that the plan of a grid makes, each once."""
+    plan = make_plan(grid)
+    asked: dict[DataRequest, None] = {}
+    for stage in plan.stages.values():
+        asked |= dict.fromkeys(_trained_on(stage))
+    for evaluations in plan.evaluations.values():
+        for evaluation in evaluations.values():
+            asked |= dict.fromkeys(_tested_on(evaluation))
+    return [request for request in asked if not get_task(request.task).world]
+
+
+def _trained_on(stage: Stage) -> Iterator[DataRequest]:
+    for parts in (stage.parts, stage.dev_parts):
+        for data, read in zip(stage.data[: len(parts)], parts, strict=True):
+            for task, split in read:
+                for language in data.languages or TASKS[data.task].train_languages[:1]:
+                    whole = split.removesuffix(KEPT).removesuffix(HELD_OUT)
+                    yield DataRequest(task, whole, language, folder=stage.folder)
+
+
+def _tested_on(evaluation: Evaluation) -> Iterator[DataRequest]:
+    for split in filter(None, (evaluation.split, evaluation.tuned_on)):
+        for language in evaluation.languages:
+            yield DataRequest(evaluation.target, split, language, folder=evaluation.folder)
