@@ -40,6 +40,23 @@ def plan(grid: GridFile, stages: Annotated[bool, typer.Option(help="List every s
 
 
 @app.command()
+def fetch(
+    grid: GridFile,
+    lock: Annotated[
+        Path | None, typer.Option(help="Lock file; default GRID.lock.json beside the grid, where train looks.")
+    ] = None,
+    update: Annotated[bool, typer.Option(help="Lock what the hub has now, not what is locked.")] = False,
+) -> None:
+    """Bring the encoders and data sets of a grid into the local cache (HF_HOME) and lock their revisions.
+
+    Run it on a connected machine; training never opens a connection. With a lock file it fetches exactly that.
+    """
+    from simxfer.fetch import fetch as fetch_grid
+
+    print(f"lock: {fetch_grid(grid, lock, update)}")
+
+
+@app.command()
 def train(
     grid: GridFile,
     out: Annotated[Path, typer.Option(help="Folder of the runs; the grid's name is added.")] = Path("runs"),
