@@ -107,6 +107,40 @@ def tasks(
 
 
 @app.command()
+def score(
+    task: Annotated[
+        str,
+        typer.Argument(help="A task (xnli, udpos, mlqa, squad_v2, ...) or a benchmark: xtreme, xtreme-r."),
+    ],
+    predictions: Annotated[
+        Path, typer.Option(help="File of predictions; of a benchmark the folder of TASK/test-LANGUAGE files.")
+    ],
+    gold: Annotated[
+        Path, typer.Option(help="Gold file, or folder, laid out the same; SQuAD's JSON for answers.")
+    ],
+    language: Annotated[
+        str, typer.Option(help="Language (of the contexts), where the names of the files do not say it.")
+    ] = "",
+    na_prob: Annotated[
+        Path | None, typer.Option(help="squad_v2: {id: probability of no answer}, for the best thresholds.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON with all digits.")] = False,
+) -> None:
+    """Score files of predictions as the official scorers do.
+
+    For example `simxfer score xnli --predictions out/test-sw.tsv --gold dev-sw.tsv` scores one label a line,
+    and `simxfer score xtreme --predictions out --gold labels` every task and language that both folders hold.
+    """
+    from simxfer.score import score as score_paths
+    from simxfer.score.text import score_warnings, scores_json, scores_text
+
+    tables = score_paths(task, predictions, gold, language, na_prob)
+    print((scores_json if as_json else scores_text)(*tables))
+    for line in score_warnings(tables[0]):
+        print(f"simxfer: {line}", file=sys.stderr)
+
+
+@app.command()
 def doctor() -> None:
     """Check the installation: versions, shipped encoders and their checksums, devices, data files."""
     from simxfer.doctor import examine

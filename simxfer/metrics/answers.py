@@ -89,42 +89,41 @@ def best_thresholds(
     gold: Answers,
     predicted: Sequence[str],
     no_answer: Sequence[float] | None = None,
-    threshold: float = 1.0,
 ) -> dict[str, float]:
     """Return what evaluate-v2.0.py prints, under its names.
 
     Args:
         gold: the gold answers of each question, none where it is unanswerable.
         predicted: the predicted answer of each question, "" for no answer.
-        no_answer: the probability that there is no answer; questions of equal probability enter the search for
-            the best threshold one by one in the order given, as in the script.
-        threshold: a prediction whose probability of no answer is above it counts as no answer (the script's
-            default never applies to probabilities).
+        no_answer: the probability (0-1) that there is no answer; questions of equal probability enter the search
+            for the best threshold one by one in the order given, as in the script.
 
     Returns:
         exact, f1 and total, the same for the questions with and without answers (HasAns_..., NoAns_...) where
         there are any, and with probabilities best_exact, best_exact_thresh, best_f1, best_f1_thresh: the score
         in points if only the questions up to the best threshold were answered.
+
+    Raises:
+        ValueError: not one probability a question, or one outside 0-1.
     """
-    raw = {
+    scores = {
         "exact": squad2_exact_match(gold, predicted).examples,
         "f1": squad2_f1(gold, predicted).examples,
     }
     answerable = np.array([len(answers) > 0 for answers in gold])
-    used = raw
-    if no_answer is not None:
-        refused = np.asarray(no_answer) > threshold
-        used = {name: np.where(refused, ~answerable, scores) for name, scores in raw.items()}
     report: dict[str, float] = {}
     every = np.ones_like(answerable)
     for prefix, chosen in (("", every), ("HasAns_", answerable), ("NoAns_", ~answerable)):
         if chosen.any():
-            report |= {f"{prefix}{name}": 100.0 * float(s[chosen].mean()) for name, s in used.items()}
+            report |= {f"{prefix}{name}": 100.0 * float(s[chosen].mean()) for name, s in scores.items()}
             report[f"{prefix}total"] = int(chosen.sum())
     if no_answer is not None:
-        for name, scores in raw.items():
-            found = _best_threshold(scores, answerable, predicted, np.asarray(no_answer))
-            report[f"best_{name}"], report[f"best_{name}_thresh"] = found
+        probabilities = np.asarray(no_answer, dtype=np.float64)
+        if len(probabilities) != len(gold) or not ((probabilities >= 0) & (probabilities <= 1)).all():
+            raise ValueError(f"best_thresholds: expected {len(gold)} probabilities between 0 and 1")
+        for name, found in scores.items():
+            best = _best_threshold(found, answerable, predicted, probabilities)
+            report[f"best_{name}"], report[f"best_{name}_thresh"] = best
     return report
 
 

@@ -223,8 +223,8 @@ def test_best_thresholds_by_hand():
     assert best_thresholds(gold, ["", "x", "", "y"], [0.5] * 4)["best_f1_thresh"] == 0.0  # nothing is best
     assert "best_f1" not in best_thresholds(gold, [""] * 4)
     assert "NoAns_total" not in best_thresholds([["a"]], ["a"])
-    # A probability above the threshold counts as no answer in exact and f1, and not in the search.
-    assert best_thresholds(gold, ["a1", "x", "a2", "y"], [0.1, 0.2, 0.3, 0.4], 0.15)["exact"] == 75.0
+    with pytest.raises(ValueError, match="expected 4 probabilities between 0 and 1"):
+        best_thresholds(gold, [""] * 4, [0.1, 0.2, 0.3, 1.4])
 
 
 @given(
