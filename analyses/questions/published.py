@@ -84,7 +84,9 @@ def score_table(run: Run) -> pd.DataFrame:
     chosen = sizes.sort_values(["n", "run"], ascending=[False, True]).drop_duplicates("target")
     scores = scores.merge(chosen[["target", "run"]], on=["target", "run"])
     scores = scores[scores["language"] != run.pivot].merge(run.covariates[["language", SIZE]], on="language")
-    scores = scores.assign(log2_gib=np.log2(scores[SIZE].astype(float))).dropna(subset=["log2_gib"])
+    scores = scores.assign(log2_gib=np.log2(scores[SIZE].astype(float)), split=scores["data"]).dropna(
+        subset=["log2_gib"]
+    )
     syntactic = _to_pivot(list(scores["language"].unique()), run.pivot)
     scores["syntactic"] = scores["language"].map(syntactic)
     kept = ["target", "language", "run", "split", "value", "log2_gib", "syntactic", "flags"]

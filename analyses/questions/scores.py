@@ -17,15 +17,18 @@ def main_scores(run: Run) -> pd.DataFrame:
     """Return the clean scores of a run in its main setting, each in the metric that is its target's score.
 
     The main method of a target is `full` where it has scores of it, else its most frequent one; the main selection
-    rule is `last`, else the most frequent one. The column `control` tells no-pretraining controls, whose
-    `checkpoint` becomes that of the encoder they copy.
+    rule is `last`, and the main data are `test`, else the most frequent ones: from here on they are called `test`
+    (the column `data` keeps their name). The column `control` tells no-pretraining controls, whose `checkpoint` becomes that of the encoder they copy.
     """
-    scores = run.results[run.results["perturbation"] == CLEAN]
+    scores = _scored_data(run.results[run.results["perturbation"] == CLEAN])
     scores = scores[scores["metric"] == scores["target"].map(_metrics(scores))]
-    for name, preferred in (("method", "full"), ("selection", "last")):
+    for name, preferred in (("method", "full"), ("selection", "last"), ("data", TEST)):
         scores = scores[scores[name] == scores["target"].map(_most_frequent(scores, name, preferred))]
+    subset = scores["split"].str.partition("/")[2]
     return scores.assign(
-        control=is_control(scores["checkpoint"]), checkpoint=encoder_of(scores["checkpoint"])
+        split=TEST + subset.where(subset == "", "/" + subset),
+        control=is_control(scores["checkpoint"]),
+        checkpoint=encoder_of(scores["checkpoint"]),
     )
 
 
@@ -40,7 +43,18 @@ def left_out(run: Run) -> tuple[str, ...]:
             statements.append(
                 f"these answers are about {name} {shown}; the run also holds {', '.join(others)}"
             )
+    data = _scored_data(run.results).groupby("data")["target"].unique()
+    statements += [
+        f"scores of {', '.join(sorted(targets))} are on {name} data"
+        for name, targets in data.items()
+        if name != TEST
+    ]
     return tuple(statements)
+
+
+def _scored_data(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with a column `data`: the split without its subset."""
+    return results.assign(data=results["split"].str.partition("/")[0])
 
 
 def zero_shot_languages(scores: pd.DataFrame, pivot: str, by: Sequence[str]) -> list[str]:
