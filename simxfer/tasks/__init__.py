@@ -1,10 +1,26 @@
 """The tasks: one file a family, one frozen record a task, one visible registry."""
 
 from simxfer.errors import InputError, unknown
+from simxfer.tasks.choice import CHOICE_TASKS
+from simxfer.tasks.inference import INFERENCE_TASKS
+from simxfer.tasks.paraphrase import PARAPHRASE_TASKS
+from simxfer.tasks.questions import QUESTION_TASKS
 from simxfer.tasks.record import Task
+from simxfer.tasks.retrieval import RETRIEVAL_TASKS
+from simxfer.tasks.tagging import TAGGING_TASKS
+from simxfer.tasks.text import TEXT_TASKS
 from simxfer.tasks.world import WORLD_TASKS
 
-_FAMILIES: tuple[tuple[Task, ...], ...] = (WORLD_TASKS,)
+_FAMILIES: tuple[tuple[Task, ...], ...] = (
+    INFERENCE_TASKS,
+    PARAPHRASE_TASKS,
+    QUESTION_TASKS,
+    CHOICE_TASKS,
+    TAGGING_TASKS,
+    RETRIEVAL_TASKS,
+    TEXT_TASKS,
+    WORLD_TASKS,
+)
 
 TASKS: dict[str, Task] = {task.name: task for family in _FAMILIES for task in family}
 if len(TASKS) != sum(len(family) for family in _FAMILIES):

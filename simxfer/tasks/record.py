@@ -42,7 +42,8 @@ class Files(Rows):
     format: str
     """Name in `simxfer.sources.formats.FORMATS`."""
     paths: Mapping[str, tuple[str, ...]]
-    """Split -> glob patterns under the task's folder, the first that matches counts; `{language}` is the code."""
+    """Split -> glob patterns under the task's folder, the first that matches counts; `{language}` is the
+    code, `{bcp47}` the language as in the tables."""
     folders: tuple[str, ...] = ()
     """Other names that the task's folder may have (XTREME's, the official archive's)."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -58,11 +59,13 @@ class Hub(Rows):
     splits: Mapping[str, str]
     """Split -> the data set's name for it, several joined by `+`."""
     config: str = "default"
-    """Configuration (subset); `{language}` is the code."""
+    """Configuration (subset), or a pattern of several; `{language}` is the code."""
     revision: str = "refs/convert/parquet"
     """Branch whose files are `CONFIG/SPLIT/*.parquet`: the hub's own conversion."""
     language_of: Callable[[dict[str, Any]], str] | None = None
     """Code of a row's language, where one configuration holds several."""
+    lacks: tuple[str, ...] = ()
+    """Languages of the task that the data set does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,153 @@
+"""Retrieval: mining (BUCC), translations (Tatoeba), and trained bi-encoders (LAReQA, Mewsli-X)."""
+
+from simxfer.tasks.record import Files, Task
+from simxfer.tasks.shapes import codes
+
+TATOEBA_CODES = {
+    "af": "afr",
+    "am": "amh",
+    "ar": "ara",
+    "az": "aze",
+    "bg": "bul",
+    "bn": "ben",
+    "de": "deu",
+    "el": "ell",
+    "es": "spa",
+    "et": "est",
+    "eu": "eus",
+    "fa": "pes",
+    "fi": "fin",
+    "fr": "fra",
+    "ga": "gle",
+    "he": "heb",
+    "hi": "hin",
+    "hu": "hun",
+    "id": "ind",
+    "it": "ita",
+    "ja": "jpn",
+    "jv": "jav",
+    "ka": "kat",
+    "kk": "kaz",
+    "km": "khm",
+    "ko": "kor",
+    "lt": "lit",
+    "ml": "mal",
+    "mr": "mar",
+    "nl": "nld",
+    "pl": "pol",
+    "pt": "por",
+    "ro": "ron",
+    "ru": "rus",
+    "sw": "swh",
+    "ta": "tam",
+    "te": "tel",
+    "th": "tha",
+    "tl": "tgl",
+    "tr": "tur",
+    "uk": "ukr",
+    "ur": "urd",
+    "vi": "vie",
+    "yi": "yid",
+    "zh": "cmn",
+}
+"""XTREME's 36 languages, the five of XTREME-R (az, lt, pl, ro, uk), and am, ga, km, yi of LASER's 112."""
+
+LAREQA_LANGUAGES = codes("en ar de el es hi ru th tr vi zh")
+MEWSLIX_LANGUAGES = codes("en ar de es fa ja pl ro ta tr uk")
+
+RETRIEVAL_TASKS: tuple[Task, ...] = (
+    Task(
+        name="bucc2018",
+        kind="mining",
+        description="Bitext mining: find the sentences of a corpus that have a translation in an English corpus, and "
+        "which it is; most have none.",
+        metrics=("mining_f1",),
+        training_data=(),
+        languages=("de", "fr", "ru", "zh"),
+        train_languages=(),
+        roles=("target",),
+        parallel=False,
+        files=Files(
+            format="bucc",
+            # XTREME calls the shared task's training set test, its sample set dev; a lone gold file is refused.
+            paths={
+                split: tuple(
+                    f"{folder}{{language}}-en.{name}.{ending}"
+                    for ending in ("{language}", "gold")
+                    for folder in ("", "{language}-en/")
+                    for name in (split, official)
+                )
+                for split, official in (("dev", "sample"), ("test", "training"))
+            },
+        ),
+        licence="none stated (Wikipedia, News Commentary)",
+        citation="Zweigenbaum et al. 2018, Overview of the third BUCC shared task, BUCC",
+    ),
+    Task(
+        name="tatoeba",
+        kind="retrieval",
+        description="Sentence retrieval: find the English translation of a sentence among up to 1,000.",
+        metrics=("retrieval_accuracy",),
+        training_data=(),
+        languages=tuple(TATOEBA_CODES),
+        train_languages=(),
+        roles=("target",),
+        parallel=False,
+        files=Files(
+            format="tatoeba",
+            paths={
+                "test": (
+                    "v1/tatoeba.{language}-eng.{language}",
+                    "tatoeba.{language}-eng.{language}",
+                    "{bcp47}-en.{bcp47}",
+                    "*/{bcp47}-en.{bcp47}",
+                )
+            },
+            codes=TATOEBA_CODES,
+        ),
+        sizes=(("test", 1_000),),
+        licence="CC BY 2.0 FR",
+        citation="Artetxe and Schwenk 2019, Massively multilingual sentence embeddings, TACL",
+    ),
+    Task(
+        name="lareqa",
+        kind="ranking",
+        description="Answer retrieval from a multilingual pool: rank the sentences of all languages so that those that "
+        "answer a question, in whichever language, come first.",
+        metrics=("map_at_20",),
+        training_data=("squad_v1",),
+        languages=LAREQA_LANGUAGES,
+        train_languages=("en",),
+        trains_on=("squad_v1",),
+        roles=("target",),
+        files=Files(format="lareqa", paths={"test": ("xquad-r/{language}.json",)}),
+        sizes=(("test", 1_190),),
+        licence="CC BY-SA 4.0",
+        citation="Roy et al. 2020, LAReQA: Language-agnostic answer retrieval from a multilingual pool, EMNLP",
+    ),
+    Task(
+        name="mewslix",
+        kind="ranking",
+        description="Entity retrieval: for a mention in a news article, find the entity among a million by its "
+        "description, which is in another language more often than not.",
+        metrics=("mrr_at_20",),
+        training_data=("mewslix",),
+        languages=MEWSLIX_LANGUAGES,
+        train_languages=("en",),
+        roles=("target",),
+        parallel=False,
+        files=Files(
+            format="mewslix",
+            paths={
+                "train": ("wikipedia_pairs-train.jsonl",),
+                "dev": ("wikinews_mentions-dev.jsonl",),
+                "test": ("wikinews_mentions-test.jsonl", "wikinews_mentions_no_text-test.jsonl"),
+            },
+            folders=("mewsli_x/output/dataset", "mewsli-x"),
+            options={"home": MEWSLIX_LANGUAGES},
+        ),
+        sizes=(("train", 167_719),),
+        licence="CC BY-SA (Wikipedia), CC BY 2.5 (WikiNews)",
+        citation="Ruder et al. 2021, XTREME-R, EMNLP",
+    ),
+)
