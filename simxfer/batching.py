@@ -69,11 +69,15 @@ def _token_cuts(lengths: np.ndarray, batch_tokens: int) -> list[int]:
 
 
 def collate(features: Features, units: np.ndarray, pad: int, device: torch.device) -> dict[str, Tensor]:
-    """Return the rows of some units, padded to the longest: ids, mask (rows, length) and the kind's labels.
+    """Return the rows of some units, padded to the longest: ids, mask, rows and the kind's labels.
 
-    Labels are (units,) for classification and multiple choice, (rows, length) for tagging, (rows, 2) for span
-    QA; absent for kinds without labels.
+    `ids` and `mask` are (rows, length). `rows` is (units, most rows of a unit): which rows each unit has, filled up
+    with -1. Labels are (units,) for classification, multiple choice and ranking, (rows, length) for tagging,
+    (rows, 2) for span QA; absent for kinds without labels.
     """
+    sizes = features.unit_starts[units + 1] - features.unit_starts[units]
+    place = np.arange(sizes.max())
+    of_unit = np.where(place < sizes[:, None], (np.cumsum(sizes) - sizes)[:, None] + place, -1)
     rows = _rows(features, units)
     starts, lengths = features.starts[rows], features.lengths[rows]
     places = np.arange(lengths.max())
@@ -82,6 +86,7 @@ def collate(features: Features, units: np.ndarray, pad: int, device: torch.devic
     batch = {
         "ids": np.where(inside, features.ids[index], pad).astype(np.int64),
         "mask": inside.astype(np.int64),
+        "rows": of_unit,
     }
     if features.labels.ndim == 2:
         batch["labels"] = features.labels[rows]

@@ -1,5 +1,6 @@
 """Examples -> token arrays (`simxfer.ragged`), one function a kind; cached on disk.
 
+Mining and ranking: one row a sentence, query or candidate; beside its context as the second part, where it has one.
 No word of a tagging sentence is lost: long sentences are cut into windows. Long contexts of span QA are cut into
 overlapping windows. Pairs that are too long are truncated, and counted.
 """
@@ -16,15 +17,19 @@ import pandas as pd
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from simxfer.encodings import build, cut_off, encode
 from simxfer.errors import InputError
 from simxfer.plan import content_id
 from simxfer.ragged import IGNORED, Features
+from simxfer.ranking import from_questions, training_pairs
 from simxfer.sources import DataRequest, read_examples, revision
 from simxfer.store.atomic import write_file, write_table
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
     ClassificationExample,
+    MiningExample,
+    RankingExample,
     RetrievalExample,
     SpanExample,
     TaggingExample,
@@ -41,11 +46,24 @@ class Dataset:
     """The features of a split, and what is needed to score predictions of it.
 
     `gold` has one row an example: id, subsets (joined by blanks), gold (JSON), context (span QA only), digest (of
-    the inputs: equal inputs, equal digests).
+    the inputs: equal inputs, equal digests). Gold of mining is {side, matches}, of ranking {side, keys}.
     """
 
     features: Features
     gold: pd.DataFrame
+
+
+def read_gold(dataset: Dataset) -> list:
+    """Return the gold of every example, in their order."""
+    return [json.loads(text) for text in dataset.gold["gold"]]
+
+
+def training_features(task: Task, dataset: Dataset) -> Features:
+    """Return what a task is trained on: the features as they are; for ranking pairs of a query and a candidate."""
+    if task.kind != "ranking":
+        return dataset.features
+    gold = read_gold(dataset)
+    return training_pairs(dataset.features, [g["side"] for g in gold], [g["keys"] for g in gold])
 
 
 def load_dataset(
@@ -85,12 +103,14 @@ def load_dataset(
 def make_dataset(
     examples: Sequence[AnyExample], task: Task, tokenizer: Any, max_length: int, stride: int
 ) -> Dataset:
-    """Tokenise examples of one task.
+    """Tokenise examples of one task; for ranking questions about contexts become queries and candidates.
 
     Raises:
         InputError: a label is not in the task's label space, ids occur twice, an answer does not stand at its
             offset, or a question leaves no room for its context.
     """
+    questions = [e for e in examples if isinstance(e, SpanExample)] if task.kind == "ranking" else []
+    examples = from_questions(questions) if questions else examples
     gold = pd.DataFrame([_gold(example) for example in examples], dtype="string")
     twice = gold["id"][gold["id"].duplicated()]
     if len(twice):
@@ -121,6 +141,10 @@ def _gold(example: AnyExample) -> dict[str, str]:
         gold, context = [text for _, text in example.answers], example.context
     elif isinstance(example, RetrievalExample):
         gold = example.id
+    elif isinstance(example, MiningExample):
+        gold = {"side": example.side, "matches": example.matches}
+    elif isinstance(example, RankingExample):
+        gold = {"side": example.side, "keys": example.keys}
     return {
         "id": example.id,
         "subsets": " ".join(example.subsets),
@@ -136,37 +160,6 @@ def digest(texts: Sequence[str]) -> str:
     return hashlib.blake2b(plain.encode(), digest_size=12).hexdigest()
 
 
-def _build(
-    encodings: Sequence,
-    units: Sequence[int] | np.ndarray,
-    example: Sequence[int] | np.ndarray,
-    truncated: int,
-    **arrays,
-) -> Features:
-    """Put encodings behind one another; `units` holds the number of rows of each unit."""
-    ids = [np.asarray(e.ids, dtype=np.int32) for e in encodings]
-    unknown = sum(e.tokens.count("<unk>") + e.tokens.count("[UNK]") for e in encodings)
-    plain = sum(len(e.ids) - sum(e.special_tokens_mask) for e in encodings)
-    empty = np.zeros((0, 2), dtype=np.int32)
-    return Features(
-        ids=np.concatenate(ids),
-        starts=np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64),
-        unit_starts=np.concatenate([[0], np.cumsum(units)]).astype(np.int64),
-        example=np.asarray(example, dtype=np.int64),
-        labels=np.asarray(arrays.get("labels", []), dtype=np.int64),
-        spans=np.asarray(arrays.get("spans", empty), dtype=np.int32).reshape(-1, 2),
-        counts=np.array([truncated, unknown, plain], dtype=np.int64),
-    )
-
-
-def _pairs(tokenizer: Any, texts: list[str], pairs: list[str] | None, max_length: int) -> tuple[list, int]:
-    """Tokenise sentences or pairs, truncating the longer one; return the encodings and how many were cut."""
-    if not texts:
-        return [], 0
-    encoded = tokenizer(texts, pairs, truncation=True, max_length=max_length).encodings
-    return encoded, sum(bool(e.overflowing) for e in encoded)
-
-
 def _label_index(label: str, task: Task, example_id: str) -> int:
     if label not in task.labels:
         raise InputError(
@@ -180,9 +173,9 @@ def _classification(
 ) -> Features:
     texts = [e.text for e in examples]
     paired = [e.text_pair or "" for e in examples] if any(e.text_pair is not None for e in examples) else None
-    encodings, cut = _pairs(tokenizer, texts, paired, max_length)
+    encodings, cut = encode(tokenizer, texts, paired, max_length)
     labels = [_label_index(e.label, task, e.id) for e in examples]
-    return _build(encodings, [1] * len(examples), range(len(examples)), cut, labels=labels)
+    return build(tokenizer, encodings, [1] * len(examples), range(len(examples)), cut, labels=labels)
 
 
 def _choice(
@@ -190,36 +183,51 @@ def _choice(
 ) -> Features:
     texts = [e.context for e in examples for _ in e.choices]
     choices = [choice for e in examples for choice in e.choices]
-    encodings, cut = _pairs(tokenizer, texts, choices, max_length)
+    encodings, cut = encode(tokenizer, texts, choices, max_length)
     sizes = [len(e.choices) for e in examples]
     index = np.repeat(np.arange(len(examples)), sizes)
-    return _build(encodings, sizes, index, cut, labels=[e.label for e in examples])
+    return build(tokenizer, encodings, sizes, index, cut, labels=[e.label for e in examples])
 
 
 def _retrieval(
     examples: Sequence[RetrievalExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
 ) -> Features:
     texts = [text for e in examples for text in (e.text, e.translation)]
-    encodings, cut = _pairs(tokenizer, texts, None, max_length)
-    return _build(encodings, [2] * len(examples), np.repeat(np.arange(len(examples)), 2), cut)
+    encodings, cut = encode(tokenizer, texts, None, max_length)
+    return build(tokenizer, encodings, [2] * len(examples), np.repeat(np.arange(len(examples)), 2), cut)
 
 
 def text_features(texts: list[str], tokenizer: Any, max_length: int) -> Features:
     """Tokenise plain texts, one row a text, without labels."""
-    encodings, cut = _pairs(tokenizer, texts, None, max_length)
-    return _build(encodings, [1] * len(texts), range(len(texts)), cut)
+    encodings, cut = encode(tokenizer, texts, None, max_length)
+    return build(tokenizer, encodings, [1] * len(texts), range(len(texts)), cut)
 
 
 def mlm_features(examples: Sequence[TextExample], tokenizer: Any, max_length: int) -> Features:
     """Tokenise texts and pairs of texts for masked language modelling, one row an example."""
-    single = [i for i, e in enumerate(examples) if e.text_pair is None]
-    double = [i for i, e in enumerate(examples) if e.text_pair is not None]
-    one, cut_one = _pairs(tokenizer, [examples[i].text for i in single], None, max_length)
-    pairs = [examples[i].text_pair or "" for i in double]
-    two, cut_two = _pairs(tokenizer, [examples[i].text for i in double], pairs, max_length)
-    by_example = dict(zip([*single, *double], [*one, *two], strict=True))
-    encodings = [by_example[i] for i in range(len(examples))]
-    return _build(encodings, [1] * len(examples), range(len(examples)), cut_one + cut_two)
+    return _texts(examples, [e.text_pair for e in examples], tokenizer, max_length)
+
+
+def _texts(
+    examples: Sequence[TextExample | MiningExample | RankingExample],
+    pairs: list[str | None] | None,
+    tokenizer: Any,
+    max_length: int,
+) -> Features:
+    encodings, cut = encode(tokenizer, [e.text for e in examples], pairs, max_length)
+    return build(tokenizer, encodings, [1] * len(examples), range(len(examples)), cut)
+
+
+def _mining(
+    examples: Sequence[MiningExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    return _texts(examples, None, tokenizer, max_length)
+
+
+def _ranking(
+    examples: Sequence[RankingExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    return _texts(examples, [e.text_pair for e in examples], tokenizer, max_length)
 
 
 def _tagging(
@@ -250,7 +258,8 @@ def _tagging(
             labels.append(tags[first + word] if starts else IGNORED)
             spans.append((first + word if starts else -1, 0))
             before = word
-    return _build(encodings, [1] * len(windows), index, 0, labels=labels, spans=spans)
+    cut = cut_off(encodings)
+    return build(tokenizer, encodings, [1] * len(windows), index, cut, labels=labels, spans=spans)
 
 
 def _windows(pieces: np.ndarray, room: int) -> list[tuple[int, int]]:
@@ -284,7 +293,10 @@ def _span(
         opens, closes = index[k - 1 : k] != [i], index[k + 1 : k + 2] != [i]
         labels.append(_answer_tokens(examples[i], places, opens, closes))
         spans += places
-    return _build(encoded.encodings, [1] * len(index), index, 0, labels=labels, spans=spans)
+    whole = {i for i, label in zip(index, labels, strict=True) if label != (0, 0)}
+    lost = sum(bool(e.answers) and i not in whole for i, e in enumerate(examples))
+    units = [1] * len(index)
+    return build(tokenizer, encoded.encodings, units, index, lost, labels=labels, spans=spans)
 
 
 def _answer_tokens(
@@ -329,6 +341,8 @@ _FEATURES: dict[str, Callable[..., Features]] = {
     "classification": _classification,
     "multiple_choice": _choice,
     "retrieval": _retrieval,
+    "mining": _mining,
+    "ranking": _ranking,
     "tagging": _tagging,
     "span": _span,
 }

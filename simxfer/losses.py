@@ -1,14 +1,22 @@
 """The loss of each kind of task: a sum over what it counts, and the count, so that micro-batches add up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 
+from simxfer.errors import InputError
 from simxfer.model import Batch, TransferModel
 from simxfer.ragged import IGNORED
 from simxfer.tasks.record import Task
+
+RANKING_SCALE = 100.0
+"""What cosines are multiplied by in the softmax of a bi-encoder, 1 / temperature.
+
+XTREME-R (Ruder et al. 2021) starts a trained scale from this value, third_party/bert.py; at its learning rate of
+2e-5 Adam can move it by about 2e-5 a step, so that it stays there.
+"""
 
 
 def loss_sum(model: TransferModel, task: Task, batch: Batch) -> Tensor:
@@ -16,7 +24,11 @@ def loss_sum(model: TransferModel, task: Task, batch: Batch) -> Tensor:
 
     Classification: cross-entropy a unit. Multiple choice: softmax over the choices of a unit. Tagging:
     cross-entropy a labelled word. Span QA: mean of the cross-entropies of first and last token, a row
-    (Devlin et al. 2019, section 4.2). MLM: cross-entropy a masked subword.
+    (Devlin et al. 2019, section 4.2). MLM: cross-entropy a masked subword. Ranking: softmax of a query over the
+    candidates of the batch it is given, where that is a micro-batch of the micro-batch: there is no adding up.
+
+    Raises:
+        InputError: a ranking batch has no negatives.
     """
     return _LOSSES[task.kind](model, task.name, batch)
 
@@ -32,7 +44,7 @@ def _classification(model: TransferModel, task: str, batch: Batch) -> Tensor:
 
 
 def _choice(model: TransferModel, task: str, batch: Batch) -> Tensor:
-    scores = model(task, batch).float().view(len(batch["labels"]), -1)
+    scores = model(task, batch)[:, 0].float()[batch["rows"]].masked_fill(batch["rows"] < 0, -torch.inf)
     return cross_entropy(scores, batch["labels"], reduction="sum")
 
 
@@ -49,6 +61,30 @@ def _span(model: TransferModel, task: str, batch: Batch) -> Tensor:
     return (first + last) / 2
 
 
+def _ranking(model: TransferModel, _task: str, batch: Batch) -> Tensor:
+    """In-batch softmax over cosines (Roy et al. 2020, LAReQA, section 4.1), pairs of one group not told apart."""
+    queries, candidates = (_first_states(model, batch, rows) for rows in batch["rows"].T)
+    groups = batch["labels"]
+    own = torch.eye(len(groups), dtype=torch.bool, device=groups.device)
+    same = groups[:, None] == groups[None, :]
+    if same.all():
+        raise InputError(
+            f"ranking: a batch of {len(groups)} pairs has no candidate that is not relevant to all its queries; "
+            "raise batch_size, and set micro_batch_size to 0: negatives come from the micro-batch"
+        )
+    with torch.autocast(queries.device.type, enabled=False):  # bf16 would round a cosine of .9 to 1/256
+        scores = RANKING_SCALE * queries @ candidates.T
+    scores = scores.masked_fill(same & ~own, -torch.inf)
+    return cross_entropy(scores, torch.arange(len(groups), device=groups.device), reduction="sum")
+
+
+def _first_states(model: TransferModel, batch: Batch, rows: Tensor) -> Tensor:
+    """Return the normalised states of the first tokens of some rows, without the padding that others need."""
+    longest = int(batch["mask"][rows].sum(dim=1).max())
+    short = {name: batch[name][rows, :longest] for name in ("ids", "mask")}
+    return normalize(model.states(short)[:, 0].float(), dim=1)
+
+
 def _mlm(model: TransferModel, task: str, batch: Batch) -> Tensor:
     masked = batch["labels"] != IGNORED
     logits = model.heads[task](model.states(batch)[masked]).float()
@@ -60,21 +96,38 @@ _LOSSES: dict[str, Callable[[TransferModel, str, Batch], Tensor]] = {
     "multiple_choice": _choice,
     "tagging": _tagging,
     "span": _span,
+    "ranking": _ranking,
     "mlm": _mlm,
 }
 
 
 def mask_tokens(
-    batch: dict[str, Tensor], share: float, mask_id: int, vocabulary: int, generator: torch.Generator
+    batch: dict[str, Tensor],
+    share: float,
+    mask_id: int,
+    vocabulary: int,
+    generator: torch.Generator,
+    special: Collection[int] = range(5),
 ) -> dict[str, Tensor]:
     """Mask subwords for MLM: of a share of them, 80 % become <mask>, 10 % a random one, 10 % stay.
 
-    Ids 0-4 are the special tokens and are never masked nor drawn. Devlin et al. 2019, section 3.1.
+    Special tokens are never masked nor drawn. Devlin et al. 2019, section 3.1.
+
+    Args:
+        batch: ids and mask.
+        share: of the subwords that are looked at.
+        mask_id: id of <mask>.
+        vocabulary: number of ids.
+        generator: draws.
+        special: ids of the special tokens; those of the world's tokenizer unless given.
     """
     ids = batch["ids"]
-    draw, what = (torch.rand(ids.shape, generator=generator) for _ in range(2))
-    chosen = (draw < share) & (ids > 4)
-    random_ids = torch.randint(5, vocabulary, ids.shape, generator=generator)
+    ordinary = torch.ones(vocabulary, dtype=torch.bool)
+    ordinary[list(special)] = False
+    choices = ordinary.nonzero()[:, 0]
+    draw, what = (torch.rand(ids.shape, generator=generator).to(ids.device) for _ in range(2))
+    random_ids = choices[torch.randint(len(choices), ids.shape, generator=generator)].to(ids.device)
+    chosen = (draw < share) & ordinary.to(ids.device)[ids]
     masked = torch.where(chosen & (what < 0.8), mask_id, ids)
     masked = torch.where(chosen & (what >= 0.9), random_ids, masked)
     return {**batch, "ids": masked, "labels": torch.where(chosen, ids, IGNORED)}

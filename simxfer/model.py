@@ -66,7 +66,12 @@ class TransferModel(nn.Module):
         return self.encoder.config
 
     def add_head(self, task: Task, seed: int) -> None:
-        """Give the model a new head for a task; equal seeds give equal weights whatever was drawn before."""
+        """Give the model a new head for a task; equal seeds give equal weights whatever was drawn before.
+
+        A bi-encoder (ranking) compares hidden states: it has no head.
+        """
+        if task.kind == "ranking":
+            return
         std = getattr(self.config, "initializer_range", 0.02)
         dropout = getattr(self.config, "hidden_dropout_prob", 0.0)
         with torch.random.fork_rng(devices=[]):

@@ -1,7 +1,7 @@
 """Token arrays without padding: rows behind one another, and the units that batches count.
 
-A *row* is one sequence of subwords. A *unit* is what a training batch counts: one row, or for multiple choice
-the rows of all choices of an example.
+A *row* is one sequence of subwords. A *unit* is what a training batch counts: one row, for multiple choice the rows
+of all choices of an example, for the training of a bi-encoder a query and a candidate that is relevant to it.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,13 @@ class Features:
         starts: (rows + 1,) int64, where each row starts in `ids`.
         unit_starts: (units + 1,) int64, where each unit starts among the rows.
         example: (rows,) int64, index of the example that the row belongs to.
-        labels: (units,) class or choice; (tokens,) tag or `IGNORED`; (rows, 2) first and last token of the
-            answer within the row, (0, 0) if it is not in this window; empty for retrieval and MLM; int64.
+        labels: (units,) class or choice; (units,) group of a pair of a bi-encoder, equal where the one's candidate
+            may be relevant to the other's query; (tokens,) tag or `IGNORED`; (rows, 2) first and last token of
+            the answer within the row, (0, 0) if it is not in this window; empty where nothing is learnt; int64.
         spans: (tokens, 2) int32. Tagging: (index of the word that starts here, or -1; 0). Span QA: first and
             last + 1 character of the token in the context, (-1, -1) outside of it. Empty otherwise.
-        counts: (3,) int64: truncated rows, unknown subwords, subwords without special ones.
+        counts: (3,) int64: rows that were cut off (span QA: examples whose answer no window holds whole), unknown
+            subwords, subwords without special ones.
     """
 
     ids: np.ndarray
@@ -70,4 +72,30 @@ def join_features(parts: Sequence[Features]) -> Features:
         labels=np.concatenate([p.labels for p in parts]),
         spans=np.concatenate([p.spans for p in parts]),
         counts=np.sum([p.counts for p in parts], axis=0),
+    )
+
+
+def select_rows(
+    features: Features, rows: np.ndarray, unit_rows: int = 1, labels: np.ndarray | None = None
+) -> Features:
+    """Return the features of some rows, in this order; a row may occur more than once.
+
+    Args:
+        features: of a kind whose tokens have neither labels nor spans.
+        rows: (rows,) which ones.
+        unit_rows: how many rows make a unit.
+        labels: of the units; none unless given.
+
+    `counts` stay those of the whole.
+    """
+    starts = np.concatenate([[0], np.cumsum(features.lengths[rows])])
+    shift = np.repeat(features.starts[rows] - starts[:-1], np.diff(starts))
+    return Features(
+        ids=features.ids[shift + np.arange(starts[-1])],
+        starts=starts,
+        unit_starts=np.arange(0, len(rows) + 1, unit_rows),
+        example=features.example[rows],
+        labels=np.zeros(0, np.int64) if labels is None else labels,
+        spans=features.spans[:0],
+        counts=features.counts,
     )

@@ -31,7 +31,7 @@ from simxfer.store.atomic import write_file, write_table
 from simxfer.store.layout import RunDirectory
 from simxfer.streams import stream
 from simxfer.tasks import get_task
-from simxfer.tasks.intermediate import NONE, parse_intermediate
+from simxfer.tasks.intermediate import NONE
 from simxfer.train import TrainingTask
 
 SAMPLE_SIZE = 200
@@ -44,10 +44,12 @@ _UNITS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Sampled:
+    """Data that are sampled: what they count as in the table, and the request for them."""
+
     task: str
-    split: str
-    language: str
+    role: str
+    request: DataRequest
 
 
 def write_samples(run: RunDirectory, grid: Grid, plan: Plan) -> None:
@@ -55,7 +57,7 @@ def write_samples(run: RunDirectory, grid: Grid, plan: Plan) -> None:
     roots = {s.encoder: s for s in plan.stages.values() if s.parent is None and s.seed is None}
     if run.samples.exists() and all(run.representations(name).exists() for name in roots):
         return
-    texts = {world: _sample(grid, world) for world in sorted({s.world for s in roots.values()})}
+    texts = {world: _sample(grid, plan, world) for world in sorted({s.world for s in roots.values()})}
     counts = [_represent(run, name, texts[stage.world]) for name, stage in roots.items()]
     write_table(run.subwords, validate(pd.concat(counts, ignore_index=True), SUBWORDS))
     write_table(run.samples, validate(pd.concat(texts.values(), ignore_index=True), SAMPLES))
@@ -137,8 +139,9 @@ def _classes(states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def _choices(states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    right = torch.nn.functional.one_hot(batch["labels"], len(states) // len(batch["labels"]))
-    return states[:, 0], right.flatten()
+    right = torch.zeros(len(states), dtype=torch.int64, device=states.device)
+    right[batch["rows"].gather(1, batch["labels"][:, None])] = 1
+    return states[:, 0], right
 
 
 def _words(states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -163,36 +166,40 @@ _READ: dict[str, Callable[[Tensor, Batch], tuple[Tensor, Tensor]]] = {
 }
 
 
-def _parts(grid: Grid) -> list[_Part]:
+def _sampled(grid: Grid, plan: Plan, world: int) -> list[_Sampled]:
     """Return what is sampled: training data of every task, test data of every target in every language."""
-    data = [item for name in grid.intermediates for phase in parse_intermediate(name) for item in phase]
-    parts = [_Part(d.task, "train", code) for d in data for code in d.languages or _pivot(d.task)]
-    for target in grid.targets:
-        parts += [_Part(target, "train", code) for code in _pivot(target)]
-        parts += [_Part(target, "test", code) for code in grid.test_languages(target)]
-    return list(dict.fromkeys(parts))
+    seed, folder = grid.seeds[0], grid.data.folder or ""
+    found = [
+        _Sampled(data.task, "train", DataRequest(name, split, code, world, seed, SAMPLE_SIZE, folder))
+        for stage in plan.stages.values()
+        for data, parts in zip(stage.data, stage.parts, strict=True)
+        for name, split in parts
+        for code in data.languages or get_task(data.task).train_languages[:1]
+    ]
+    tested = {e.target: e for found in plan.evaluations.values() for e in found.values()}
+    found += [
+        _Sampled(target, "test", DataRequest(target, e.split, code, world, seed, SAMPLE_SIZE, folder))
+        for target, e in tested.items()
+        for code in e.languages
+    ]
+    return list(dict.fromkeys(found))
 
 
-def _pivot(task: str) -> tuple[str, ...]:
-    return get_task(task).train_languages[:1]
-
-
-def _sample(grid: Grid, world: int) -> pd.DataFrame:
-    rows = []
-    for part in _parts(grid):
-        request = DataRequest(part.task, part.split, part.language, world, grid.seeds[0], SAMPLE_SIZE)
-        for example in read_examples(request):
-            rows.append(
-                {
-                    "task": part.task,
-                    "language": part.language,
-                    "split": part.split,
-                    # Two worlds number their examples alike.
-                    "example_id": f"w{world}:{example.id}",
-                    "text": " ".join(example.texts),
-                }
-            )
-    return pd.DataFrame(rows)
+def _sample(grid: Grid, plan: Plan, world: int) -> pd.DataFrame:
+    rows: dict[tuple[str, ...], dict] = {}
+    for part in _sampled(grid, plan, world):
+        for example in read_examples(part.request):
+            # Two worlds number their examples alike, and so do two data sets of one task.
+            owner = f"w{world}" if get_task(part.task).world else part.request.task
+            row = {
+                "task": part.task,
+                "language": part.request.language,
+                "split": part.role,
+                "example_id": f"{owner}:{example.id}",
+                "text": " ".join(example.texts),
+            }
+            rows.setdefault(tuple(row.values())[:4], row)
+    return pd.DataFrame(rows.values())
 
 
 def _represent(run: RunDirectory, name: str, samples: pd.DataFrame) -> pd.DataFrame:

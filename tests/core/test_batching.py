@@ -11,6 +11,7 @@ from simxfer.features import make_dataset
 from simxfer.ragged import IGNORED, Features
 from simxfer.sources import DataRequest, read_examples
 from simxfer.tasks import get_task
+from simxfer.tasks.examples import ChoiceExample
 
 CPU = torch.device("cpu")
 PAD = 1
@@ -69,12 +70,16 @@ def test_length_batches_hold_each_row_once_and_keep_to_their_size(lengths, batch
 
 def plain_collate(features: Features, units) -> dict[str, Any]:
     """The same with lists."""
-    rows = [r for u in units for r in range(features.unit_starts[u], features.unit_starts[u + 1])]
+    of_unit = [list(range(features.unit_starts[u], features.unit_starts[u + 1])) for u in units]
+    rows = [r for found in of_unit for r in found]
+    most = max(map(len, of_unit))
+    at = iter(range(len(rows)))
     spans = [range(features.starts[r], features.starts[r + 1]) for r in rows]
     width = max(map(len, spans))
     batch: dict[str, Any] = {
         "ids": [[int(features.ids[i]) for i in s] + [PAD] * (width - len(s)) for s in spans],
         "mask": [[1] * len(s) + [0] * (width - len(s)) for s in spans],
+        "rows": [[next(at) for _ in found] + [-1] * (most - len(found)) for found in of_unit],
     }
     if features.labels.ndim == 2:
         batch["labels"] = [features.labels[r].tolist() for r in rows]
@@ -92,6 +97,15 @@ def test_collate_is_the_plain_one(name, world_tokenizer):
         batch = collate(features, np.array(units), PAD, CPU)
         assert {key: value.tolist() for key, value in batch.items()} == plain_collate(features, units)
         assert all(value.dtype == torch.int64 for value in batch.values())
+
+
+def test_the_rows_of_units_that_differ_in_size(world_tokenizer):
+    choices = (("be", "ri"), ("hehu",), ("be", "fage", "ri"))
+    examples = [ChoiceExample(id=str(i), context="be", choices=c, label=0) for i, c in enumerate(choices)]
+    features = make_dataset(examples, get_task("w-xcloze"), world_tokenizer, 16, 0).features
+    batch = collate(features, np.array([2, 1, 0]), PAD, CPU)
+    assert batch["rows"].tolist() == [[0, 1, 2], [3, -1, -1], [4, 5, -1]]
+    assert {key: value.tolist() for key, value in batch.items()} == plain_collate(features, [2, 1, 0])
 
 
 @pytest.mark.parametrize("name", ["w-pos", "w-xcloze", "w-tatoeba"])

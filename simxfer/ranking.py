@@ -1,0 +1,113 @@
+"""Queries and candidates of a bi-encoder: how questions about paragraphs become them, and pairs to train on."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from simxfer.errors import InputError
+from simxfer.ragged import Features, select_rows
+from simxfer.sentences import sentence_spans
+from simxfer.tasks.examples import RankingExample, SpanExample
+
+Keys = Sequence[str]
+
+
+def from_questions(questions: Sequence[SpanExample]) -> list[RankingExample]:
+    """Return the questions as queries, and every sentence of their contexts as a candidate beside its context.
+
+    A sentence is relevant to the questions whose first answer begins in it, even if the answer goes on behind it
+    (Roy et al. 2020, LAReQA, section 3). A question without an answer is left out, its context is not.
+    """
+    by_context: dict[str, list[SpanExample]] = defaultdict(list)
+    for question in questions:
+        by_context[question.context].append(question)
+    queries = [
+        RankingExample(id=q.id, subsets=q.subsets, text=q.question, side="query", keys=(q.id,))
+        for q in questions
+        if q.answers
+    ]
+    for number, (context, asked) in enumerate(by_context.items()):
+        queries += _candidates(context, asked, number)
+    return queries
+
+
+def _candidates(context: str, asked: Sequence[SpanExample], number: int) -> list[RankingExample]:
+    spans = sentence_spans(context)
+    keys: dict[int, list[str]] = defaultdict(list)
+    for question in asked:
+        if question.answers:
+            begun = [k for k, (start, _) in enumerate(spans) if start <= question.answers[0][0]]
+            keys[begun[-1] if begun else 0].append(question.id)
+    return [
+        RankingExample(
+            id=f"paragraph-{number}-sentence-{k}",
+            text=context[start:end],
+            text_pair=context,
+            side="candidate",
+            keys=tuple(keys[k]),
+        )
+        for k, (start, end) in enumerate(spans)
+    ]
+
+
+def relevant(queries: Sequence[Keys], candidates: Sequence[Keys]) -> list[list[int]]:
+    """Return the indices of the candidates that share a key with each query, ascending."""
+    holders: dict[str, list[int]] = defaultdict(list)
+    for i, keys in enumerate(candidates):
+        for key in keys:
+            holders[key].append(i)
+    return [sorted({i for key in keys for i in holders.get(key, ())}) for keys in queries]
+
+
+def training_pairs(features: Features, sides: Sequence[str], keys: Sequence[Keys]) -> Features:
+    """Return the pairs (query, relevant candidate) as units of two rows, in the order of the queries.
+
+    The label of a pair is its group: pairs that are connected through shared keys have the same one, in every
+    language that has the same keys. In a batch a candidate is a negative of the queries of other groups only: it
+    may be relevant to those of its own.
+
+    Args:
+        features: one row an example, queries and candidates.
+        sides: `query` or `candidate`, of each example.
+        keys: of each example.
+
+    Raises:
+        InputError: nothing is relevant to a query.
+    """
+    queries, candidates = ([i for i, s in enumerate(sides) if s == side] for side in ("query", "candidate"))
+    found = relevant([keys[i] for i in queries], [keys[i] for i in candidates])
+    lonely = [keys[i] for i, hits in zip(queries, found, strict=True) if not hits]
+    if lonely or not queries:
+        got = (
+            f"none of the {len(candidates)} candidates has a key of the query with {lonely[0]}"
+            if lonely
+            else "no query"
+        )
+        raise InputError(f"training data of a ranking task: {got}; every query needs a relevant candidate")
+    pairs = [(i, candidates[hit]) for i, hits in zip(queries, found, strict=True) for hit in hits]
+    labels = _groups([{*keys[i], *keys[j]} for i, j in pairs])
+    return select_rows(features, np.array(pairs).ravel(), 2, labels)
+
+
+def _groups(keys: Sequence[set[str]]) -> np.ndarray:
+    """Return a number for each set, equal for sets that are connected through shared members; (sets,) int64.
+
+    It is a hash of the least key of the connected sets, so that it means the same in other data.
+    """
+    unit = np.repeat(np.arange(len(keys)), [len(found) for found in keys])
+    names, key = np.unique([name for found in keys for name in found], return_inverse=True)
+    n = len(keys) + len(names)
+    edges = coo_array((np.ones(len(unit), bool), (unit, len(keys) + key)), shape=(n, n))
+    component = connected_components(edges, directed=False)[1]
+    _, least = np.unique(component[len(keys) :], return_index=True)
+    number = np.zeros(component.max() + 1, np.int64)
+    number[component[len(keys) :][least]] = [_hash(names[i]) for i in least]
+    return number[component[: len(keys)]]
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=7).digest(), "big")
