@@ -54,8 +54,10 @@ def fetch(
     """
     needs, path = needs_of(load_grid(grid_file)), lock_file or lock_path(grid_file)
     lock = read_lock(path) if path.exists() and not update else Lock()
-    for task in needs.not_on_hub:
-        say(f"{task}: no data set on the hub holds all it needs; give native files ('data: {{folder: ...}}')")
+    for task, languages in needs.not_on_hub.items():
+        say(
+            f"{task} in {', '.join(languages)}: not on the hub as it is needed; give native files (data: folder)"
+        )
     repositories = tuple(
         _bring(repository, patterns, lock.of(repository), say)
         for repository, patterns in needs.repositories.items()
@@ -134,16 +136,20 @@ def _matching(repository: Repository, tree: "Tree", patterns: tuple[str, ...]) -
                 "encoder, or save this one with save_pretrained() and name the folder in the grid"
             )
         return names
-    folders = {name.rpartition("/")[0] for name in tree if name.endswith(".parquet")}
     for pattern in patterns:
-        if (folder := pattern.rpartition("/")[0]) not in folders:
-            config, _, split = folder.partition("/")
-            if f"{config}/partial-{split}" in folders:
-                raise InputError(
-                    f"{repository}: the hub converted only a part of {folder}; give native files"
-                )
-            raise InputError(unknown(f"configuration and split of {repository}", folder, folders))
+        _find_folder(repository, tree, pattern.rpartition("/")[0])
     return names
+
+
+def _find_folder(repository: Repository, tree: "Tree", folder: str) -> None:
+    """Refuse a configuration and split that a data set does not have, or not all of."""
+    folders = {name.rpartition("/")[0] for name in tree if name.endswith(".parquet")}
+    if any(fnmatchcase(name, folder) for name in folders):
+        return
+    config, _, split = folder.partition("/")
+    if f"{config}/partial-{split}" in folders:
+        raise InputError(f"{repository}: the hub converted only a part of {folder}; give native files")
+    raise InputError(unknown(f"configuration and split of {repository}", folder, folders))
 
 
 def _check(repository: Repository, snapshot: Path, name: str, file: "RepoFile") -> None:

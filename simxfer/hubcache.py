@@ -5,6 +5,7 @@ commits are equal files. Nothing here opens a connection.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -35,10 +36,12 @@ class Repository:
         return f"{self.type} {self.id}@{self.revision}"
 
 
+@cache  # a plan asks for every language of every stage
 def cached(repository: Repository, patterns: tuple[str, ...]) -> Path | None:
     """Return the snapshot folder of a repository if every file of it that matches a pattern is in the cache.
 
-    The name of the folder is the commit. A snapshot that a killed download left behind is not returned.
+    The name of the folder is the commit. A snapshot that a killed download left behind is not returned. Answers
+    are remembered: a process sees the cache as it was when it first asked.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError

@@ -9,7 +9,7 @@ from simxfer.encoders import hub_repository
 from simxfer.hubcache import ENCODER_FILES, Repository
 from simxfer.plan import Evaluation, Stage, make_plan
 from simxfer.sources import HELD_OUT, KEPT, DataRequest, source_of
-from simxfer.sources.hub import place_of
+from simxfer.sources.hub import on_hub, place_of
 from simxfer.tasks import TASKS, get_task
 
 
@@ -21,8 +21,8 @@ class Needs:
     """Repository of the hub -> patterns of the files that are read."""
     files: list[Path] = field(default_factory=list)
     """Native files."""
-    not_on_hub: list[str] = field(default_factory=list)
-    """Tasks that the hub has no data set of."""
+    not_on_hub: dict[str, list[str]] = field(default_factory=dict)
+    """Task -> languages of which the hub has no data set."""
 
 
 def needs_of(grid: Grid) -> Needs:
@@ -42,9 +42,10 @@ def _add(found: Needs, request: DataRequest) -> None:
         from simxfer.sources.files import files_of
 
         found.files += [path for path in files_of(request) if path not in found.files]
-    elif source == "hub" and get_task(request.task).hub is None:
-        found.not_on_hub += [request.task] * (request.task not in found.not_on_hub)
-    elif source == "hub":
+    elif not on_hub(request):
+        languages = found.not_on_hub.setdefault(request.task, [])
+        languages += [request.language] * (request.language not in languages)
+    else:
         place = place_of(request)
         there = found.repositories.get(place.repository, ())
         found.repositories[place.repository] = tuple(dict.fromkeys((*there, *place.patterns)))

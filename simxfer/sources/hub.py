@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from simxfer.sources import DataRequest
 
+CONFIG = "@config"
+"""Key of a row where a place is several configurations: the one that it comes from."""
+
 _BATCH_ROWS = 4096
 
 
@@ -56,6 +59,12 @@ class Place:
         return f"{self.hub.id}:{part}:{'+'.join(self.splits)}"
 
 
+def on_hub(request: "DataRequest") -> bool:
+    """Tell whether the hub has a Parquet data set with what is asked for."""
+    hub = get_task(request.task).hub
+    return hub is not None and request.language not in hub.lacks
+
+
 def place_of(request: "DataRequest") -> Place:
     """Find where the rows of a request stand on the hub.
 
@@ -63,10 +72,11 @@ def place_of(request: "DataRequest") -> Place:
         InputError: the task has no Parquet data set, or that has no such split.
     """
     hub = get_task(request.task).hub
-    if hub is None:
+    if hub is None or not on_hub(request):
         raise InputError(
-            f"{request.task} has no Parquet data set on the hub that holds all it needs; give its native files: "
-            f"'data: {{folder: FOLDER}}' in the grid file (`simxfer tasks {request.task}` shows their layout)"
+            f"{request.task} in {request.language}: no Parquet data set on the hub holds all it needs; give its "
+            f"native files: 'data: {{folder: FOLDER}}' in the grid file (`simxfer tasks {request.task}` shows their "
+            "layout)"
         )
     if request.split not in hub.splits:
         raise InputError(unknown(f"split of {request.task} on the hub", request.split, hub.splits))
@@ -78,7 +88,7 @@ def revision(request: "DataRequest") -> str:
     """Return `hub:ID:CONFIG:SPLIT@COMMIT`; the commit is `UNRESOLVED` where the data are not in the cache."""
     from simxfer.sources import UNRESOLVED
 
-    if get_task(request.task).hub is None:
+    if not on_hub(request):
         return f"hub:{request.task}@{UNRESOLVED}"
     place = place_of(request)
     files = files_of(place)
@@ -112,15 +122,17 @@ def files_of(place: Place) -> list[Path]:
 
 
 def _rows(place: Place, files: list[Path]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the place's language, the numbers of ClassLabel columns replaced by their names."""
+    """Yield the rows of the place's language."""
     language_of, code = place.hub.language_of, place.hub.code(place.language)
     for path in files:
+        common = {CONFIG: path.parent.parent.name} if "*" in place.config else {}
         for row in _file_rows(path):
             if language_of is None or language_of(row) == code:
-                yield row
+                yield row | common
 
 
 def _file_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file, the numbers of ClassLabel columns replaced by their names."""
     import pyarrow
     import pyarrow.parquet
 
