@@ -13,7 +13,11 @@ SUFFIXES = ("tsv", "json", "jsonl", "txt")
 
 
 def score(
-    name: str, predictions: Path, gold: Path, language: str = "", no_answer: Path | None = None
+    name: str,
+    predictions: Path | str,
+    gold: Path | str,
+    language: str = "",
+    no_answer: Path | str | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score a task's two files, or a benchmark's two folders.
 
@@ -28,7 +32,7 @@ def score(
     return scores, averages(name, scores)
 
 
-def score_benchmark(name: str, predictions: Path, gold: Path) -> pd.DataFrame:
+def score_benchmark(name: str, predictions: Path | str, gold: Path | str) -> pd.DataFrame:
     """Score every task and language of a benchmark that both folders hold as `TASK/test-LANGUAGE.SUFFIX`.
 
     Tasks and languages that the benchmark does not have are left alone, those that are missing stand in the
@@ -47,6 +51,7 @@ def score_benchmark(name: str, predictions: Path, gold: Path) -> pd.DataFrame:
     """
     if name not in BENCHMARKS:
         raise InputError(unknown("benchmark", name, BENCHMARKS))
+    predictions, gold = Path(predictions), Path(gold)
     frames, faults = [], []
     for task, languages in BENCHMARKS[name].tasks.items():
         for language in languages:

@@ -21,7 +21,11 @@ CHANCE_Z = 1.645
 
 
 def score_file(
-    task: str, predictions: Path, gold: Path, language: str = "", no_answer: Path | None = None
+    task: str,
+    predictions: Path | str,
+    gold: Path | str,
+    language: str = "",
+    no_answer: Path | str | None = None,
 ) -> pd.DataFrame:
     """Score a file of predictions against a gold file, both in XTREME's layout.
 
@@ -44,11 +48,12 @@ def score_file(
     layout = LAYOUTS[task]
     if no_answer and not layout.unanswerable:
         raise InputError(f"{task} has no unanswerable questions; probabilities of no answer go with squad_v2")
+    predictions, gold = Path(predictions), Path(gold)
     language = resolve_language(task, layout, language, predictions, gold)
     answers = READERS[layout.form](layout, predictions, gold, language)
     rows = [_row(name, answers, language) for name in layout.metrics]
     if layout.unanswerable:
-        rows += _parts(answers, no_answer)
+        rows += _parts(answers, Path(no_answer) if no_answer else None)
     return pd.DataFrame([{"task": task, "language": language, **row} for row in rows], columns=list(COLUMNS))
 
 

@@ -100,7 +100,11 @@ LAYOUTS: dict[str, Layout] = {
         labels=_UPOS,
     ),
     "panx": Layout(
-        form="tags", metrics=("chunk_f1",), languages=_PANX_R, more_languages=True, labels=_ENTITIES
+        form="tags",
+        metrics=("chunk_f1", "token_accuracy"),
+        languages=_PANX_R,
+        more_languages=True,
+        labels=_ENTITIES,
     ),
     "xquad": _questions(_XQUAD_R),
     "mlqa": _questions(_MLQA, ("mlqa_f1", "mlqa_exact_match")),

@@ -27,10 +27,11 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def _text(path: Path) -> str:
-    if not path.is_file():
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give a file")
+    if not path.exists():
         known = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        what = "is a folder; give a file" if path.is_dir() else "does not exist." + nearest(path.name, known)
-        raise InputError(f"{path} {what}")
+        raise InputError(f"{path} does not exist.{nearest(path.name, known)}")
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")

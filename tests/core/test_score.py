@@ -12,6 +12,7 @@ from simxfer.metrics import METRICS
 from simxfer.score import BENCHMARKS, COLUMNS, LAYOUTS, averages, score, score_benchmark, score_file
 from simxfer.score.languages import language_of_name
 from simxfer.score.text import score_warnings, scores_json, scores_text
+from simxfer.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
 EXACT = 1e-9
@@ -221,6 +222,16 @@ def test_layouts_and_benchmarks_fit_together():
         assert {task for tasks in benchmark.groups.values() for task in tasks} == set(benchmark.tasks)
         for task, languages in benchmark.tasks.items():
             assert set(languages) <= set(LAYOUTS[task].languages)
+
+
+def test_layouts_agree_with_the_records_of_the_tasks():
+    """A layout says how files are spelled; metrics, languages and labels are the record's."""
+    for task in LAYOUTS.keys() & TASKS.keys():
+        layout, record = LAYOUTS[task], TASKS[task]
+        assert layout.metrics == record.metrics
+        assert set(layout.languages) <= set(record.languages)
+        if record.labels:
+            assert {record.spellings.get(label, label) for label in layout.labels} == set(record.labels)
 
 
 # The language

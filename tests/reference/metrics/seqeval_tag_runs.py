@@ -57,7 +57,8 @@ def main():
                 "chunks_of_first": first,
             }
         )
-    print(json.dumps({"seqeval": "0.0.12", "cases": cases}, indent=1))
+    lines = ",\n".join(json.dumps(case) for case in cases)
+    print(f'{{"seqeval": "0.0.12", "cases": [\n{lines}\n]}}')
 
 
 main()
