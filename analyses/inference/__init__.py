@@ -27,6 +27,9 @@ PROCEDURES: dict[str, Procedure] = {
     "crossed_effects": Procedure(
         f"{_HERE}.mixed_model:crossed_effects", True, "a linear mixed model with crossed random effects"
     ),
+    "likelihood_ratio": Procedure(
+        f"{_HERE}.model_comparison:likelihood_ratio", True, "are the terms of a larger mixed model needed"
+    ),
     "pair_regression": Procedure(
         f"{_HERE}.pairs:pair_regression", True, "an outcome on a similarity that varies by pair of tasks"
     ),

@@ -14,6 +14,7 @@ the sum over levels of the diagonal blocks of
 Z'V^-1 Z - Z'V^-1 X (X'V^-1 X)^-1 X'V^-1 Z - (n-p)/r^2 Z'P y y'P Z (without the second part for ML).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,6 +27,8 @@ MOST_RANDOM_EFFECTS = 4000
 """Beyond this the dense Cholesky factor takes more than a second and 128 MB."""
 SINGULAR = 1e-4
 """A relative standard deviation below this is a boundary fit (lme4's isSingular)."""
+NEAR_ZERO = 1e-3
+"""Where the slope of the criterion tells whether a relative standard deviation of zero is a minimum."""
 LARGEST = 1e4
 """Bound of theta: beyond it the cross-products lose the residual to rounding."""
 
@@ -60,6 +63,11 @@ class Term:
         return z if self.factor is None else sparse.csc_matrix(z @ sparse.kron(self.factor, np.eye(c)))
 
 
+def scaled(term: Term, T: np.ndarray) -> sparse.csc_matrix:
+    """Return Z L(theta) of a term, n x (m c): its product with standard normal numbers is Z u / sigma."""
+    return sparse.csc_matrix(term.matrix() @ sparse.kron(sparse.eye(term.shape[0]), T))
+
+
 @dataclass(frozen=True)
 class MixedFit:
     """A fitted mixed model on arrays.
@@ -76,8 +84,13 @@ class MixedFit:
     converged: bool
     singular: bool
 
+    def loading(self, terms: tuple[Term, ...]) -> sparse.csc_matrix:
+        """Return the matrix, n x (q + n), whose product with standard normal numbers is Z u + e."""
+        random = [scaled(term, T) for term, T in zip(terms, self.factors, strict=True)]
+        return self.sigma * sparse.hstack([*random, sparse.eye(len(terms[0].codes))], format="csc")
 
-class _CrossProducts:
+
+class CrossProducts:
     """Everything the criterion needs to know of the data; X orthonormal, y cleared of X.
 
     absorbed: index of the term that is eliminated first, or None. rest: indices of the others. cross: the
@@ -119,7 +132,7 @@ def _absorbed(terms: tuple[Term, ...]) -> int | None:
 
 
 @dataclass(frozen=True)
-class _Evaluation:
+class Evaluation:
     """The profiled criterion (a deviance) at one theta, its gradient, and what follows from it."""
 
     deviance: float
@@ -129,7 +142,7 @@ class _Evaluation:
     sigma2: float
 
 
-def _evaluate(data: _CrossProducts, factors: list[np.ndarray], reml: bool) -> _Evaluation:
+def evaluate(data: CrossProducts, factors: list[np.ndarray], reml: bool) -> Evaluation:
     """Profiled deviance of Bates et al. 2015, eq. 34 (ML) and 41 (REML), and its gradient.
 
     C are cross-products in the metric of V_1^-1, and G1 = Z_1'V_1^-1 [Z X y]. Columns q to q + p belong to X,
@@ -158,11 +171,11 @@ def _evaluate(data: _CrossProducts, factors: list[np.ndarray], reml: bool) -> _E
         deviance += -np.linalg.slogdet(inverse)[1] + 2 * np.log(np.abs(np.diag(data.triangle))).sum()
         known = np.hstack([known, V[:, :p] @ np.linalg.cholesky(inverse)])
     gradient = _gradient(data, factors, C, B, known, shrink)
-    return _Evaluation(float(deviance), gradient, coefficients, inverse, float(r2 / df))
+    return Evaluation(float(deviance), gradient, coefficients, inverse, float(r2 / df))
 
 
 def _gradient(
-    data: _CrossProducts,
+    data: CrossProducts,
     factors: list[np.ndarray],
     C: np.ndarray,
     B: np.ndarray,
@@ -205,14 +218,14 @@ def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bo
         )
     if X.shape[0] <= X.shape[1]:
         raise InputError(f"{X.shape[0]} rows for {X.shape[1]} fixed effects: no degree of freedom is left")
-    data = _CrossProducts(X, y, terms)
+    data = CrossProducts(X, y, terms)
     if data.yy <= 1e-20 * max(1.0, float(y @ y)):
         raise InputError(
             "the fixed effects explain the outcome exactly: nothing is left to estimate variances from"
         )
     theta, converged = _minimise(data, reml)
-    factors = _unpack(theta, data.shapes)
-    best = _evaluate(data, factors, reml)
+    factors = unpack(theta, data.shapes)
+    best = evaluate(data, factors, reml)
     to_raw = np.linalg.inv(data.triangle)
     return MixedFit(
         coefficients=to_raw @ (data.ols + best.coefficients),
@@ -225,16 +238,19 @@ def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bo
     )
 
 
-def _minimise(data: _CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
+Criterion = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+
+def _minimise(data: CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
     """Return theta at the minimum of the criterion, and whether its gradient vanishes there.
 
     A standard deviation of zero is a stationary point of any criterion in theta (the gradient is 2 H T), so a
-    term that ended there is pushed off and tried again: it stays only if it comes back.
+    descent that reached it is no proof of a minimum: it is left for as long as that leads downhill.
     """
     start, bounds = _start(data.shapes)
 
     def criterion(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        at = _evaluate(data, _unpack(theta, data.shapes), reml)
+        at = evaluate(data, unpack(theta, data.shapes), reml)
         return at.deviance, np.concatenate([g[np.tril_indices(len(g))] for g in at.gradient])
 
     def descend(theta: np.ndarray) -> optimize.OptimizeResult:
@@ -244,12 +260,27 @@ def _minimise(data: _CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
         )
 
     best = descend(start)
-    at_zero = (start == 1) & (best.x < SINGULAR)
-    if at_zero.any():
-        again = descend(np.where(at_zero, 0.3, best.x))
-        best = again if again.fun < best.fun else best
+    for _ in range(2 * len(start)):
+        lower = _off_zero(criterion, best, start == 1)
+        if lower is None:
+            break
+        best = descend(lower)
     free = ((best.x > 0) | (start == 0) | (best.jac < 0)) & (np.abs(best.x) < LARGEST)
     return best.x, bool(np.abs(best.jac[free]).max(initial=0.0) < 1e-3)
+
+
+def _off_zero(criterion: Criterion, best: optimize.OptimizeResult, diagonal: np.ndarray) -> np.ndarray | None:
+    """Return a lower point whose standard deviations that were zero are not, or None if there is none."""
+    theta = best.x
+    at_zero = diagonal & (theta < SINGULAR)
+    if not at_zero.any():
+        return None
+    downhill = at_zero & (criterion(np.where(at_zero, NEAR_ZERO, theta))[1] < 0)
+    if not downhill.any():
+        return None
+    along = lambda sd: criterion(np.where(downhill, sd, theta))[0]  # noqa: E731
+    found = optimize.minimize_scalar(along, bounds=(0.0, 1.0), method="bounded", options={"xatol": NEAR_ZERO})
+    return np.where(downhill, found.x, theta) if found.fun < best.fun - 1e-9 else None
 
 
 def _start(shapes: list[tuple[int, int]]) -> tuple[np.ndarray, list[tuple[float, float]]]:
@@ -258,7 +289,7 @@ def _start(shapes: list[tuple[int, int]]) -> tuple[np.ndarray, list[tuple[float,
     return start, [(0.0 if diagonal else -LARGEST, LARGEST) for diagonal in start == 1]
 
 
-def _unpack(theta: np.ndarray, shapes: list[tuple[int, int]]) -> list[np.ndarray]:
+def unpack(theta: np.ndarray, shapes: list[tuple[int, int]]) -> list[np.ndarray]:
     """Return the lower-triangular factors whose elements, row by row, are theta."""
     factors, at = [], 0
     for _, c in shapes:

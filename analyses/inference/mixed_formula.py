@@ -185,10 +185,10 @@ def random_terms(
 
 
 def _term(frame: pd.DataFrame, bar: Bar, covariance: pd.DataFrame | None) -> Term:
-    labels = frame[bar.group[0]].astype(str)
+    joined = frame[bar.group[0]].astype(str)
     for name in bar.group[1:]:
-        labels = labels + ":" + frame[name].astype(str)
-    codes, levels = pd.factorize(labels, sort=True)
+        joined = joined + ":" + frame[name].astype(str)
+    codes, levels = pd.factorize(joined, sort=True)
     if len(levels) < 2 or len(levels) >= len(frame):
         raise InputError(
             f"group {bar.name!r} has {len(levels)} levels in {len(frame)} rows; expected at least two, "
@@ -197,19 +197,30 @@ def _term(frame: pd.DataFrame, bar: Bar, covariance: pd.DataFrame | None) -> Ter
         )
     blocks = [_product_columns(frame, tuple(name.split(":")), bar.columns[0] != "1") for name in bar.columns]
     names = tuple("1" if label == INTERCEPT else label for _, own in blocks for label in own)
-    factor = None if covariance is None else _factor(covariance, [str(level) for level in levels], bar.name)
-    return Term(bar.name, names, codes, np.hstack([b for b, _ in blocks]), tuple(map(str, levels)), factor)
+    labels = tuple(map(str, levels))
+    factor = None if covariance is None else _factor(known_covariance(covariance, list(labels), bar.name))
+    return Term(bar.name, names, codes, np.hstack([b for b, _ in blocks]), labels, factor)
 
 
-def _factor(covariance: pd.DataFrame, levels: list[str], group: str) -> np.ndarray:
-    """Return F with F F' = the covariance of the levels; it may be singular."""
+def known_covariance(covariance: pd.DataFrame, levels: list[str], group: str) -> np.ndarray:
+    """Return the covariance of these levels, (m, m).
+
+    Raises:
+        InputError: a level that it lacks; not finite, symmetric and positive semidefinite.
+    """
     known = covariance.set_axis(covariance.index.astype(str)).set_axis(covariance.columns.astype(str), axis=1)
     require_columns(known, levels)
     require_columns(known.T, levels)
     K = known.loc[levels, levels].to_numpy(dtype=float)
     if not np.isfinite(K).all() or not np.allclose(K, K.T):
         raise InputError(f"the covariance of {group!r} must be finite and symmetric")
-    values, vectors = np.linalg.eigh(K)
+    values = np.linalg.eigvalsh(K)
     if values.min() < -1e-8 * values.max():
         raise InputError(f"the covariance of {group!r} has a negative eigenvalue; expected none")
+    return K
+
+
+def _factor(K: np.ndarray) -> np.ndarray:
+    """Return F with F F' = K; it may be singular."""
+    values, vectors = np.linalg.eigh(K)
     return vectors * np.sqrt(np.maximum(values, 0.0))

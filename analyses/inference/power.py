@@ -91,9 +91,7 @@ def _simulate(
 ) -> _Draws:
     """Simulate pair means from the fitted variances and refit each."""
     X, terms = pair_design(pairs)
-    scales = [T[0, 0] * fit.sigma for T in fit.factors]
-    matrices = [(term.matrix() * scale).toarray() for term, scale in zip(terms, scales, strict=True)]
-    loading = np.hstack([*matrices, fit.sigma * np.eye(len(X))])
+    loading = fit.loading(terms)
     estimates, errors = np.empty(simulations), np.empty(simulations)
     for i in range(simulations):
         refit = fit_mixed(X, loading @ rng.normal(size=loading.shape[1]), terms)

@@ -12,7 +12,7 @@ import pytest
 from scipy import linalg, stats
 
 from analyses.inference import Truth, crossed_effects, genealogical_covariance, simulate_grid
-from analyses.inference.mixed_fit import Term, _CrossProducts, _evaluate, _unpack
+from analyses.inference.mixed_fit import CrossProducts, Term, evaluate, unpack
 from analyses.inference.mixed_formula import Bar, parse
 from simxfer.errors import InputError
 
@@ -125,15 +125,31 @@ def test_gradient_is_the_derivative():
     X = np.column_stack([np.ones(80), rng.normal(size=80)])
     levels = tuple("abcdef")
     terms = (Term("s", ("1", "x"), codes[0], X, levels), Term("t", ("1",), codes[1], X[:, :1], levels))
-    data = _CrossProducts(X, rng.normal(size=80) + codes[0], terms)
+    data = CrossProducts(X, rng.normal(size=80) + codes[0], terms)
     theta = np.array([0.7, -0.2, 0.4, 0.9])
     for reml in (True, False):
         analytic = np.concatenate(
-            [g[np.tril_indices(len(g))] for g in _evaluate(data, _unpack(theta, data.shapes), reml).gradient]
+            [g[np.tril_indices(len(g))] for g in evaluate(data, unpack(theta, data.shapes), reml).gradient]
         )
         for i, h in enumerate(1e-6 * np.eye(4)):
-            up, down = (_evaluate(data, _unpack(theta + s * h, data.shapes), reml).deviance for s in (1, -1))
+            up, down = (evaluate(data, unpack(theta + s * h, data.shapes), reml).deviance for s in (1, -1))
             assert analytic[i] == pytest.approx((up - down) / 2e-6, rel=1e-5)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_small_variances_are_found(reml):
+    """No point of a grid of standard deviations is better, where many optima are at or near zero."""
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"g": np.arange(120) % 12, "h": np.arange(120) // 12}).astype(str)
+    for _ in range(15):
+        fit = crossed_effects(data.assign(y=rng.normal(size=120)), "y ~ 1 + (1 | g) + (1 | h)", reml=reml)
+        cross = CrossProducts(fit.model.X, fit.model.y, fit.model.terms)
+        sds = np.linspace(0, 0.5, 12)
+        lowest = min(
+            evaluate(cross, [np.array([[a]]), np.array([[b]])], reml).deviance for a in sds for b in sds
+        )
+        assert -2 * fit.log_likelihood <= lowest + 1e-8
+        assert fit.converged
 
 
 def test_balanced_one_way_layout_by_theory():

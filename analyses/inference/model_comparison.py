@@ -1,0 +1,121 @@
+"""Likelihood-ratio test of two nested mixed models, by chi-square and by parametric bootstrap."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analyses.inference.checks import complete_rows
+from analyses.inference.mixed_fit import MixedFit
+from analyses.inference.mixed_formula import parse
+from analyses.inference.mixed_model import MixedModel, mixed_model
+from analyses.inference.result import Inference
+from simxfer.errors import InputError
+
+
+def likelihood_ratio(
+    data: pd.DataFrame,
+    small: str,
+    large: str,
+    *,
+    rng: np.random.Generator,
+    covariances: Mapping[str, pd.DataFrame] | None = None,
+    simulations: int = 999,
+) -> Inference:
+    """Test whether the terms that `large` has beyond `small` are needed.
+
+    Both are fitted by maximum likelihood on the rows that are complete for `large`. The parametric bootstrap
+    simulates outcomes from the fitted small model and refits both: p = (1 + #{LR* >= LR}) / (1 + simulations),
+    Halekoh and Hojsgaard 2014, J. Stat. Softw. 59(9), section 5 (pbkrtest's PBmodcomp).
+
+    Args:
+        small, large: formulas as for `crossed_effects`, one nested in the other.
+        simulations: of the bootstrap; 0 for none.
+
+    Returns:
+        Rows `likelihood ratio, parametric bootstrap` (if any) and `likelihood ratio, chi-square`; the
+        estimate is the statistic, df the difference in parameters. Chi-square is too small a p for a fixed
+        effect at few levels, and half of it where the models differ in one variance alone, which is on its
+        boundary (Self and Liang 1987, J. Am. Stat. Assoc. 82, case 5).
+
+    Raises:
+        InputError: models that are not nested or have equal terms, different outcomes, and as
+            `crossed_effects`.
+    """
+    columns = parse(large)
+    frame, notes = complete_rows(data, [columns.outcome], columns.columns())
+    models = [mixed_model(frame, formula, covariances)[0] for formula in (small, large)]
+    _require_nested(*models)
+    fits = [model.fit(reml=False) for model in models]
+    statistic = _ratio(*fits)
+    null = _bootstrap(models, fits[0], rng, simulations)
+    row = {
+        "estimate": statistic,
+        "low": np.nan,
+        "high": np.nan,
+        "df": _parameters(models[1]) - _parameters(models[0]),
+    }
+    rows = [{"term": "likelihood ratio, chi-square", **row, "p": _chi_square_p(models, statistic)}]
+    if simulations:
+        # A statistic of zero on both sides (a variance at its boundary) is a tie.
+        p = (1 + int((null >= statistic - 1e-6).sum())) / (1 + simulations)
+        rows.insert(0, {"term": "likelihood ratio, parametric bootstrap", **row, "p": p})
+    if any(fit.singular for fit in fits):
+        notes.append("boundary fit: a variance was estimated as zero, or a correlation as -1 or 1")
+    return Inference(
+        procedure="likelihood_ratio",
+        null=f"the small model holds: {small}",
+        table=pd.DataFrame(rows),
+        counts={**{t.group: len(t.levels) for t in models[1].terms}, "rows": len(frame)},
+        distribution=null,
+        notes=tuple(notes),
+        references=("Halekoh and Hojsgaard 2014, J. Stat. Softw. 59(9)", "Self and Liang 1987"),
+    )
+
+
+def _ratio(small: MixedFit, large: MixedFit) -> float:
+    return max(0.0, 2 * (large.log_likelihood - small.log_likelihood))
+
+
+def _bootstrap(
+    models: list[MixedModel], fit: MixedFit, rng: np.random.Generator, simulations: int
+) -> np.ndarray:
+    """Return the statistics of outcomes simulated from the small model, (simulations,)."""
+    mean, loading = models[0].X @ fit.coefficients, fit.loading(models[0].terms)
+    null = np.empty(simulations)
+    for i in range(simulations):
+        y = mean + loading @ rng.normal(size=loading.shape[1])
+        null[i] = _ratio(*(model.fit(reml=False, y=y) for model in models))
+    return null
+
+
+def _chi_square_p(models: list[MixedModel], statistic: float) -> float:
+    fixed = models[1].X.shape[1] - models[0].X.shape[1]
+    df = _parameters(models[1]) - _parameters(models[0])
+    p = float(stats.chi2.sf(statistic, df))
+    return p / 2 if (fixed, df) == (0, 1) and statistic > 0 else p
+
+
+def _parameters(model: MixedModel) -> int:
+    """Coefficients and elements of the factors T."""
+    return model.X.shape[1] + sum(c * (c + 1) // 2 for _, c in (term.shape for term in model.terms))
+
+
+def _require_nested(small: MixedModel, large: MixedModel) -> None:
+    """Raise InputError unless every fixed column and every random column of small is one of large's."""
+    if small.parsed.outcome != large.parsed.outcome:
+        raise InputError(
+            f"the models explain {small.parsed.outcome!r} and {large.parsed.outcome!r}; expected one outcome"
+        )
+    spanned = large.X @ np.linalg.lstsq(large.X, small.X, rcond=None)[0]
+    fixed = np.allclose(spanned, small.X, atol=1e-8 * np.abs(small.X).max())
+    random = all(
+        any(bar.group == wide.group and set(bar.columns) <= set(wide.columns) for wide in large.parsed.bars)
+        for bar in small.parsed.bars
+    )
+    if not (fixed and random and _parameters(small) < _parameters(large)):
+        raise InputError(
+            "the small model is not nested in the large one; expected the large formula to hold every term of "
+            "the small one and at least one more"
+        )
