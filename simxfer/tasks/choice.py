@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from simxfer.tasks.record import Files, Kind, Task
+from simxfer.tasks.record import Files, Hub, Kind, Task
 from simxfer.tasks.shapes import codes, letter_index
 
 Row = dict[str, Any]
 
 XCOPA_LANGUAGES = codes("en et ht id it qu sw ta th tr vi zh")
 
+_HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 _COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What happened as a result?"}
 
 
@@ -77,6 +78,11 @@ def copa(row: Row) -> Row:
     }
 
 
+def _super_glue_copa(row: Row) -> Row:
+    """COPA as the hub's SuperGLUE has it: the label is the name of a column."""
+    return copa({**row, "label": {"choice1": 0, "choice2": 1}.get(row["label"])})
+
+
 def _given(row: Row, column: str) -> Any:
     """Return a label as found; an empty one is none."""
     return None if row.get(column) == "" else row.get(column)
@@ -105,6 +111,7 @@ CHOICE_TASKS: tuple[Task, ...] = (
             },
             convert=hellaswag,
         ),
+        hub=Hub(id="Rowan/hellaswag", splits=_HUB_SPLITS, convert=hellaswag),
         test_split="dev",
         sizes=(("train", 39_905), ("dev", 10_042), ("test", 10_003)),
         licence="MIT",
@@ -119,6 +126,7 @@ CHOICE_TASKS: tuple[Task, ...] = (
             folders=("swagaf/data",),
             convert=swag,
         ),
+        hub=Hub(id="allenai/swag", config="regular", splits=_HUB_SPLITS, convert=swag),
         test_split="dev",
         sizes=(("train", 73_546), ("dev", 20_006), ("test", 20_005)),
         licence="MIT",
@@ -134,6 +142,7 @@ CHOICE_TASKS: tuple[Task, ...] = (
             folders=("cosmos_qa",),
             convert=cosmosqa,
         ),
+        hub=Hub(id="allenai/cosmos_qa", splits=_HUB_SPLITS, convert=cosmosqa),
         test_split="dev",
         sizes=(("train", 25_262), ("dev", 2_985), ("test", 6_963)),
         licence="CC BY 4.0",
@@ -152,6 +161,7 @@ CHOICE_TASKS: tuple[Task, ...] = (
             folders=("commonsense_qa",),
             convert=commonsenseqa,
         ),
+        hub=Hub(id="tau/commonsense_qa", splits=_HUB_SPLITS, convert=commonsenseqa),
         test_split="dev",
         sizes=(("train", 9_741), ("dev", 1_221), ("test", 1_140)),
         licence="MIT",
@@ -170,6 +180,7 @@ CHOICE_TASKS: tuple[Task, ...] = (
             folders=("siqa", "social_i_qa"),
             convert=socialiqa,
         ),
+        hub=Hub(id="allenai/social_i_qa", splits={"train": "train", "dev": "validation"}, convert=socialiqa),
         sizes=(("train", 33_410), ("dev", 1_954), ("test", 2_224)),
         licence="CC BY 4.0",
         citation="Sap et al. 2019, Social IQa: Commonsense reasoning about social interactions, EMNLP",
@@ -187,6 +198,7 @@ CHOICE_TASKS: tuple[Task, ...] = (
             folders=("COPA", "xcopa/copa_en", "xcopa"),
             convert=copa,
         ),
+        hub=Hub(id="aps/super_glue", config="copa", splits=_HUB_SPLITS, convert=_super_glue_copa),
         sizes=(("train", 400), ("dev", 100), ("test", 500)),
         licence="BSD-2-Clause",
         citation="Roemmele et al. 2011, Choice of plausible alternatives, AAAI Spring Symposium",
@@ -206,6 +218,13 @@ CHOICE_TASKS: tuple[Task, ...] = (
                 )
                 for split, name in (("dev", "val"), ("test", "test"))
             },
+            convert=copa,
+        ),
+        hub=Hub(
+            id="cambridgeltl/xcopa",
+            config="{language}",
+            splits={"dev": "validation", "test": "test"},
+            lacks=("en",),
             convert=copa,
         ),
         training_data=("socialiqa", "copa"),

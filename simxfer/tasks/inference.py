@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from simxfer.tasks.record import Files, Task
+from simxfer.tasks.record import Files, Hub, Task
 from simxfer.tasks.shapes import codes, either
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -28,6 +28,9 @@ PAIR = either(
 AMERICASNLI_LANGUAGES = codes("quy ay bzd cni gn hch nah oto shp tar")
 XNLI_LANGUAGES = codes("en ar bg de el es fr hi ru sw th tr ur vi zh")
 
+_ANLI_HELD_OUT = {split: f"{split}_r1+{split}_r2+{split}_r3" for split in ("dev", "test")}
+"""ANLI's rounds on the hub."""
+
 _ANLI = Task(
     name="anli",
     kind="classification",
@@ -43,6 +46,12 @@ _ANLI = Task(
         format="table",
         paths={split: (f"R[123]/{split}.jsonl",) for split in ("train", "dev", "test")},
         folders=("anli_v1.0",),
+        convert=PAIR,
+    ),
+    hub=Hub(
+        id="facebook/anli",
+        config="plain_text",
+        splits={"train": "train_r1+train_r2+train_r3", **_ANLI_HELD_OUT},
         convert=PAIR,
     ),
     sizes=(("train", 162_865), ("dev", 3_200), ("test", 3_200)),
@@ -68,6 +77,12 @@ INFERENCE_TASKS: tuple[Task, ...] = (
                 split: (f"snli_1.0_{split}.jsonl", f"{split}.jsonl") for split in ("train", "dev", "test")
             },
             folders=("snli_1.0",),
+            convert=PAIR,
+        ),
+        hub=Hub(
+            id="stanfordnlp/snli",
+            config="plain_text",
+            splits={"train": "train", "dev": "validation", "test": "test"},
             convert=PAIR,
         ),
         sizes=(("train", 549_367), ("dev", 9_842), ("test", 9_824)),
@@ -97,6 +112,12 @@ INFERENCE_TASKS: tuple[Task, ...] = (
             options={"header": "sentence1"},
             convert=PAIR,
         ),
+        hub=Hub(
+            id="nyu-mll/glue",
+            config="mnli",
+            splits={"train": "train", "dev": "validation_matched", "test": "test_matched"},
+            convert=PAIR,
+        ),
         sizes=(("train", 392_702), ("dev", 9_815), ("test", 9_796)),
         licence="OANC licence and others, free redistribution",
         citation="Williams et al. 2018, A broad-coverage challenge corpus for sentence understanding, NAACL",
@@ -114,6 +135,7 @@ INFERENCE_TASKS: tuple[Task, ...] = (
             folders=("anli", "anli_v1.0"),
             convert=PAIR,
         ),
+        hub=Hub(id="facebook/anli", config="plain_text", splits=_ANLI_HELD_OUT, convert=PAIR),
         sizes=(("train", 1_104_934), ("dev", 3_200), ("test", 3_200)),
         licence="CC BY-NC 4.0 (ANLI), CC BY-SA 4.0 (SNLI), OANC and others (MNLI)",
         citation="Phang et al. 2020, English intermediate-task training improves zero-shot cross-lingual transfer too",
@@ -150,6 +172,12 @@ INFERENCE_TASKS: tuple[Task, ...] = (
             },
             convert=PAIR,
         ),
+        hub=Hub(
+            id="facebook/xnli",
+            config="{language}",
+            splits={"train": "train", "dev": "validation", "test": "test"},
+            convert=PAIR,
+        ),
         sizes=(("train", 392_702), ("dev", 2_490), ("test", 5_010)),
         licence="CC BY-NC 4.0",
         citation="Conneau et al. 2018, XNLI: Evaluating cross-lingual sentence representations, EMNLP",
@@ -172,6 +200,13 @@ INFERENCE_TASKS: tuple[Task, ...] = (
             folders=("anli_final", "data/anli_final"),
             codes={"ay": "aym"},
             options={"header": "label", "language_column": "language"},
+            convert=PAIR,
+        ),
+        hub=Hub(
+            id="nala-cub/americas_nli",
+            config="{language}",
+            splits={"dev": "validation", "test": "test"},
+            codes={"ay": "aym"},
             convert=PAIR,
         ),
         sizes=(("test", 750),),

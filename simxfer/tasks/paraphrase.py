@@ -1,6 +1,6 @@
 """Paraphrase identification: Quora question pairs, PAWS-X."""
 
-from simxfer.tasks.record import Files, Task
+from simxfer.tasks.record import Files, Hub, Task
 from simxfer.tasks.shapes import codes, either
 
 PAWSX_LANGUAGES = codes("en de es fr ja ko zh")
@@ -33,6 +33,12 @@ PARAPHRASE_TASKS: tuple[Task, ...] = (
                 id=("id", "idx"),
             ),
         ),
+        hub=Hub(
+            id="nyu-mll/glue",
+            config="qqp",
+            splits={"train": "train", "dev": "validation", "test": "test"},
+            columns={"text": "question1", "text_pair": "question2"},
+        ),
         sizes=(("train", 363_846), ("dev", 40_430), ("test", 390_965)),
         licence="Quora's terms of service, non-commercial",
         citation="Iyer et al. 2017, First Quora dataset release: Question pairs; Wang et al. 2018, GLUE",
@@ -60,6 +66,12 @@ PARAPHRASE_TASKS: tuple[Task, ...] = (
             convert=either(
                 text=("sentence1", "text"), text_pair=("sentence2", "text_pair"), label=("label",), id=("id",)
             ),
+        ),
+        hub=Hub(
+            id="google-research-datasets/paws-x",
+            config="{language}",
+            splits={"train": "train", "dev": "validation", "test": "test"},
+            columns={"text": "sentence1", "text_pair": "sentence2"},
         ),
         sizes=(("train", 49_401), ("dev", 2_000), ("test", 2_000)),
         licence="free for any use, credit to Google",

@@ -6,7 +6,7 @@ both on held-out training data. MLQA is scored with the language of the context.
 
 from typing import Any
 
-from simxfer.tasks.record import Files, Task
+from simxfer.tasks.record import Files, Hub, Task
 from simxfer.tasks.shapes import codes
 
 MLQA_LANGUAGES = codes("en ar de es hi vi zh")
@@ -40,6 +40,23 @@ def _by_position(row: dict[str, Any]) -> dict[str, Any]:
     return row if "-" in str(row["id"]) else {**row, "id": None}
 
 
+def _hub_crossed(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Read both languages off the name of the configuration, mlqa.CONTEXT.QUESTION."""
+    _, context, question = row["@config"].split(".")
+    return _crossed({**row, "context_language": context, "question_language": question})
+
+
+def _realigned(row: dict[str, Any]) -> dict[str, Any]:
+    """Move answers back by the blanks that the hub's loader stripped off the front of contexts, not off offsets."""
+    starts = [
+        row["context"].rfind(text, 0, start + len(text))
+        for text, start in zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
+    ]
+    return {**row, "answers": {"text": row["answers"]["text"], "answer_start": starts}}
+
+
+_MLQA_HUB_SPLITS = {"dev": "validation", "test": "test"}
+
 QUESTION_TASKS: tuple[Task, ...] = (
     Task(
         name="squad_v1",
@@ -55,6 +72,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
             paths={"train": ("train-v1.1*.json",), "dev": ("dev-v1.1*.json",)},
             folders=("squad", "squad_v1.1"),
         ),
+        hub=Hub(id="rajpurkar/squad", config="plain_text", splits={"train": "train", "dev": "validation"}),
         sizes=(("train", 87_599), ("dev", 10_570)),
         licence=_SQUAD_LICENCE,
         citation="Rajpurkar et al. 2016, SQuAD: 100,000+ questions for machine comprehension of text, EMNLP",
@@ -75,6 +93,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
             paths={"train": ("train-v2.0*.json",), "dev": ("dev-v2.0*.json",)},
             folders=("squad", "squad_v2.0"),
         ),
+        hub=Hub(id="rajpurkar/squad_v2", config="squad_v2", splits={"train": "train", "dev": "validation"}),
         sizes=(("train", 130_319), ("dev", 11_873)),
         licence=_SQUAD_LICENCE,
         citation="Rajpurkar et al. 2018, Know what you don't know: Unanswerable questions for SQuAD, ACL",
@@ -90,6 +109,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
         trains_on=("squad_v1",),
         roles=("target",),
         files=Files(format="squad", paths={"test": ("xquad.{language}.json",)}),
+        hub=Hub(id="google/xquad", config="xquad.{language}", splits={"test": "validation"}),
         sizes=(("test", 1_190),),
         licence="CC BY-SA 4.0",
         citation="Artetxe et al. 2020, On the cross-lingual transferability of monolingual representations, ACL",
@@ -117,6 +137,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
             },
             folders=("MLQA_V1",),
         ),
+        hub=Hub(id="facebook/mlqa", config="mlqa.{language}.{language}", splits=_MLQA_HUB_SPLITS),
         licence="CC BY-SA 3.0",
         citation="Lewis et al. 2020, MLQA: Evaluating cross-lingual extractive question answering, ACL",
     ),
@@ -147,6 +168,9 @@ QUESTION_TASKS: tuple[Task, ...] = (
                 "file_name": r"-context-(?P<context_language>\w\w)-question-(?P<question_language>\w\w)\.json"
             },
             convert=_crossed,
+        ),
+        hub=Hub(
+            id="facebook/mlqa", config="mlqa.{language}.*", splits=_MLQA_HUB_SPLITS, convert=_hub_crossed
         ),
         licence="CC BY-SA 3.0",
         citation="Lewis et al. 2020, MLQA: Evaluating cross-lingual extractive question answering (XLT and G-XLT), ACL",
@@ -183,6 +207,14 @@ QUESTION_TASKS: tuple[Task, ...] = (
             codes=TYDIQA_LANGUAGES,
             options={"language_in_ids": True},
             convert=_by_position,
+        ),
+        hub=Hub(
+            id="google-research-datasets/tydiqa",
+            config="secondary_task",
+            splits={"train": "train", "dev": "validation"},
+            codes=TYDIQA_LANGUAGES,
+            language_of=lambda row: str(row["id"]).partition("-")[0],
+            convert=_realigned,
         ),
         sizes=(("train", 3_696), ("dev", 440)),
         licence="Apache-2.0",

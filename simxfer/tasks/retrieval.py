@@ -1,6 +1,8 @@
 """Retrieval: mining (BUCC), translations (Tatoeba), and trained bi-encoders (LAReQA, Mewsli-X)."""
 
-from simxfer.tasks.record import Files, Task
+from typing import Any
+
+from simxfer.tasks.record import Files, Hub, Task
 from simxfer.tasks.shapes import codes
 
 TATOEBA_CODES = {
@@ -55,6 +57,12 @@ TATOEBA_CODES = {
 LAREQA_LANGUAGES = codes("en ar de el es hi ru th tr vi zh")
 MEWSLIX_LANGUAGES = codes("en ar de es fa ja pl ro ta tr uk")
 
+
+def _lines(row: dict[str, Any]) -> dict[str, Any]:
+    """A line of each file, its end of line included."""
+    return {"text": row["source_sentence"].strip(), "translation": row["target_sentence"].strip()}
+
+
 RETRIEVAL_TASKS: tuple[Task, ...] = (
     Task(
         name="bucc2018",
@@ -104,6 +112,14 @@ RETRIEVAL_TASKS: tuple[Task, ...] = (
                 )
             },
             codes=TATOEBA_CODES,
+        ),
+        hub=Hub(
+            id="google/xtreme",
+            config="tatoeba.{language}",
+            splits={"test": "validation"},
+            codes=TATOEBA_CODES,
+            lacks=codes("am az ga km lt pl ro uk yi"),
+            convert=_lines,
         ),
         sizes=(("test", 1_000),),
         licence="CC BY 2.0 FR",

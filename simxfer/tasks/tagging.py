@@ -1,6 +1,8 @@
 """Tagging: CCG supertags, parts of speech (XTREME's UDPOS, any UD treebank), entities (PAN-X, MasakhaNER 2.0)."""
 
-from simxfer.tasks.record import Files, Task
+from typing import Any
+
+from simxfer.tasks.record import Files, Hub, Task
 from simxfer.tasks.shapes import codes
 
 UPOS = codes("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X")
@@ -63,6 +65,24 @@ UD_LANGUAGES = codes(
 _POS = ("tag_f1", "token_accuracy")
 _NER = ("chunk_f1", "token_accuracy")
 
+_XTREME_NAMES = dict(
+    pair.split(":")
+    for pair in codes(
+        "af:Afrikaans ar:Arabic bg:Bulgarian de:German el:Greek en:English es:Spanish et:Estonian eu:Basque "
+        "fa:Persian fi:Finnish fr:French he:Hebrew hi:Hindi hu:Hungarian id:Indonesian it:Italian ja:Japanese "
+        "kk:Kazakh ko:Korean mr:Marathi nl:Dutch pt:Portuguese ru:Russian ta:Tamil te:Telugu th:Thai tl:Tagalog "
+        "tr:Turkish ur:Urdu vi:Vietnamese yo:Yoruba zh:Chinese"
+    )
+)
+"""The hub's XTREME names the languages of UDPOS in English; it has the treebanks of UD 2.5."""
+
+
+def _without_multiwords(row: dict[str, Any]) -> dict[str, Any]:
+    """Drop the lines of multiword tokens, whose tag is `_` (trap 5); their words follow one by one."""
+    kept = [(word, tag) for word, tag in zip(row["tokens"], row["upos"], strict=True) if tag != "_"]
+    return {"words": [word for word, _ in kept], "tags": [tag for _, tag in kept]}
+
+
 TAGGING_TASKS: tuple[Task, ...] = (
     Task(
         name="ccg",
@@ -102,6 +122,14 @@ TAGGING_TASKS: tuple[Task, ...] = (
             format="conll",
             paths={split: (f"{split}-{{language}}.tsv",) for split in ("train", "dev", "test")},
         ),
+        hub=Hub(
+            id="google/xtreme",
+            config="udpos.{language}",
+            splits={"train": "train", "dev": "validation", "test": "test"},
+            codes=_XTREME_NAMES,
+            lacks=tuple(code for code in UDPOS_LANGUAGES if code not in _XTREME_NAMES),
+            columns={"words": "tokens", "tags": "pos_tags"},
+        ),
         sizes=(("train", 21_253),),
         licence="one per treebank, some CC BY-NC-SA",
         citation="Nivre et al. 2018, Universal Dependencies 2.2; Hu et al. 2020, XTREME, ICML",
@@ -127,6 +155,12 @@ TAGGING_TASKS: tuple[Task, ...] = (
             },
             folders=("ud_conllu", "ud-treebanks"),
         ),
+        hub=Hub(
+            id="universal-dependencies/universal_dependencies",
+            config="{language}_*",
+            splits={"train": "train", "dev": "validation", "test": "test"},
+            convert=_without_multiwords,
+        ),
         licence="one per treebank, some CC BY-NC-SA",
         citation="de Marneffe et al. 2021, Universal Dependencies, Computational Linguistics",
     ),
@@ -149,6 +183,12 @@ TAGGING_TASKS: tuple[Task, ...] = (
             },
             folders=("panx_dataset", "wikiann"),
             options={"language_prefix": True},
+        ),
+        hub=Hub(
+            id="unimelb-nlp/wikiann",
+            config="{language}",
+            splits={"train": "train", "dev": "validation", "test": "test"},
+            columns={"words": "tokens", "tags": "ner_tags"},
         ),
         sizes=(("train", 20_000), ("dev", 10_000), ("test", 10_000)),
         licence="ODC-BY (annotation), CC BY-SA (Wikipedia)",
@@ -177,6 +217,14 @@ TAGGING_TASKS: tuple[Task, ...] = (
             folders=("MasakhaNER2.0/data", "data"),
             codes=MASAKHANER_CODES,
             options={"separator": " "},
+        ),
+        hub=Hub(
+            id="masakhane/masakhaner2",
+            config="{language}",
+            splits={"train": "train", "dev": "validation", "test": "test"},
+            codes=MASAKHANER_CODES,
+            lacks=("am",),
+            columns={"words": "tokens", "tags": "ner_tags"},
         ),
         licence="CC BY-NC 4.0",
         citation="Adelani et al. 2022, MasakhaNER 2.0: Africa-centric transfer learning for NER, EMNLP",
