@@ -8,7 +8,8 @@ model.safetensors, a tokenizer); anything else is a hub id, `org/name` or `org/n
 import hashlib
 import json
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,28 @@ from simxfer.hubcache import ENCODER_FILES, TOKENIZER_FILES, Repository, cached
 from simxfer.resources import data_path
 from simxfer.store.atomic import sha256
 
+_XLM_R: dict[str, Any] = {
+    "model_type": "xlm-roberta",
+    "vocab_size": 250_002,
+    "max_position_embeddings": 514,
+    "type_vocab_size": 1,
+    "pad_token_id": 1,
+}
+_PUBLISHED: dict[str, dict[str, Any]] = {
+    "FacebookAI/xlm-roberta-base": {
+        "num_hidden_layers": 12,
+        "hidden_size": 768,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+    },
+    "FacebookAI/xlm-roberta-large": {
+        "num_hidden_layers": 24,
+        "hidden_size": 1024,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+    },
+}
+"""Sizes of Conneau et al. 2020 (Table 1 and appendix), so that a grid can be planned before anything is fetched."""
 _HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+(@[\w.-]+)?$")
 _RANDOM = re.compile(r"^random\((.+)\)$")
 
@@ -38,10 +61,24 @@ class Encoder:
     """`ID@COMMIT` of a hub id, `ID@REVISION` where it is not in the local cache; empty for a folder."""
     world: int | None = None
     """The artificial world it was pretrained on, if any."""
-    layers: int = 0
-    """Number of layers, 0 where the config is not at hand."""
-    positions: int = 0
-    """Longest input in subwords, 0 where the config is not at hand."""
+    config: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Its config.json; what is published of XLM-R where that is not at hand, empty for other encoders."""
+
+    @property
+    def layers(self) -> int:
+        """Number of layers, 0 where the config is not at hand."""
+        return int(self.config.get("num_hidden_layers", 0))
+
+    @property
+    def positions(self) -> int:
+        """Longest input in subwords, 0 where the config is not at hand.
+
+        RoBERTa and XLM-R count positions from the id of <pad> on, plus one.
+        """
+        first = (
+            self.config.get("pad_token_id", 1) + 1 if "roberta" in self.config.get("model_type", "") else 0
+        )
+        return max(0, int(self.config.get("max_position_embeddings", 0)) - first)
 
     @property
     def is_local(self) -> bool:
@@ -87,10 +124,7 @@ def resolve_encoder(name: str) -> Encoder:
         if not (folder / "config.json").is_file():
             raise InputError(unknown("encoder", name, shipped_encoders()))
         card = json.loads((folder / "card.json").read_text())
-        layers, positions = _size(_config(folder))
-        return Encoder(
-            name, card["model"], str(folder), world=card["world"], layers=layers, positions=positions
-        )
+        return Encoder(name, card["model"], str(folder), world=card["world"], config=_config(folder))
     if Path(name).is_dir():
         return _local(name)
     if repository := hub_repository(name):
@@ -115,7 +149,9 @@ def _on_hub(name: str, repository: Repository) -> Encoder:
     """Return the encoder in the local cache, or what its name tells of it; both have one `model` column."""
     snapshot = cached(repository, ENCODER_FILES)
     if snapshot is None:
-        return Encoder(name, repository.id, repository.id, hub=f"{repository.id}@{repository.revision}")
+        published = _XLM_R | _PUBLISHED[repository.id] if repository.id in _PUBLISHED else {}
+        hub = f"{repository.id}@{repository.revision}"
+        return Encoder(name, repository.id, repository.id, hub=hub, config=published)
     found = _local(str(snapshot))
     return replace(found, name=name, model=repository.id, hub=f"{repository.id}@{snapshot.name}")
 
@@ -130,9 +166,8 @@ def _local(name: str) -> Encoder:
             f"encoder folder {name} lacks a tokenizer (tokenizer.json or sentencepiece.bpe.model)"
         )
     config = _config(folder)
-    layers, positions = _size(config)
-    model = f"{config.get('model_type', 'encoder')}-{config.get('hidden_size', 0)}x{layers}"
-    return Encoder(name, model, str(folder), layers=layers, positions=positions)
+    model = f"{config.get('model_type', 'encoder')}-{config.get('hidden_size', 0)}x{config.get('num_hidden_layers', 0)}"
+    return Encoder(name, model, str(folder), config=config)
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -142,10 +177,3 @@ def _config(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder / 'config.json'} is no JSON ({error}); save it with save_pretrained()"
         ) from error
-
-
-def _size(config: dict[str, Any]) -> tuple[int, int]:
-    """Return layers and longest input; RoBERTa and XLM-R count positions from the id of <pad> on, plus one."""
-    first = config.get("pad_token_id", 1) + 1 if "roberta" in config.get("model_type", "") else 0
-    positions = int(config.get("max_position_embeddings", 0))
-    return int(config.get("num_hidden_layers", 0)), max(0, positions - first)

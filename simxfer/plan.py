@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import product
+from math import ceil
 
 from simxfer.config import Block, Grid
 from simxfer.config import TaskData as DataOptions
@@ -87,9 +88,24 @@ class Stage:
         return f"{self.encoder} {self.phase} {what}" + (f" seed {self.seed}" if self.seed is not None else "")
 
     @property
+    def sequences(self) -> tuple[int, ...]:
+        """Training sequences of each task: steps times batch, or epochs times examples by the records' sizes."""
+        return tuple(
+            int(values["steps"] * values["batch_size"] or values["epochs"] * _examples(data, parts, values))
+            for data, parts, values in zip(self.data, self.parts, self.hyperparameters, strict=True)
+        )
+
+    @property
     def cost(self) -> int:
-        """Rough cost: training sequences (steps times batch; an epoch counts as 1,000 steps)."""
-        return sum(int((h["steps"] or 1000 * h["epochs"]) * h["batch_size"]) for h in self.hyperparameters)
+        """Training sequences of all tasks."""
+        return sum(self.sequences)
+
+
+def _examples(data: TaskData, parts: tuple[Part, ...], values: dict) -> int:
+    """Return how many examples a task of a stage is trained on, by the records' sizes."""
+    limit = values["train_examples"] and ceil(values["train_examples"] / max(1, len(parts)))
+    sizes = [TASKS[task].size("train") for task, _ in parts]
+    return max(1, len(data.languages)) * sum(min(n, limit or n) for n in sizes)
 
 
 @dataclass(frozen=True, kw_only=True)

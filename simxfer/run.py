@@ -12,9 +12,11 @@ from pathlib import Path
 from simxfer.config import Grid, load_grid
 from simxfer.encoders import resolve_encoder
 from simxfer.errors import InputError, StageFailed
+from simxfer.lock import check_lock
 from simxfer.plan import Plan, make_plan
 from simxfer.progress import Status, status
 from simxfer.schema import LANGUAGES, validate
+from simxfer.sources import UNRESOLVED
 from simxfer.store.atomic import write_file, write_json, write_table
 from simxfer.store.claims import turn
 from simxfer.store.layout import RunDirectory
@@ -43,7 +45,8 @@ def train_grid(
         The run directory.
 
     Raises:
-        InputError: the grid file is wrong, or the directory belongs to another grid.
+        InputError: the grid file is wrong, data are missing or differ from its lock file, or the directory
+            belongs to another grid.
         StageFailed: some stages diverged; everything else is done and gathered.
     """
     import torch
@@ -55,7 +58,9 @@ def train_grid(
     from simxfer.stages import StageRunner
 
     grid = load_grid(grid_file)
+    check_lock(grid_file)
     plan = make_plan(grid)
+    _refuse_missing_data(plan, grid_file)
     run = open_run(grid_file, grid, plan, out)
     _retry_failed(run, plan)
     workers = min(workers or default_workers(), len(plan.stages))
@@ -72,6 +77,22 @@ def train_grid(
     if found.failed:
         raise StageFailed("; ".join(found.failed) + f". All other scores are in {run.results}")
     return run
+
+
+def _refuse_missing_data(plan: Plan, grid_file: Path) -> None:
+    """Refuse a plan of data or encoders that are not at hand, before anything is written."""
+    found = [text for stage in plan.stages.values() for text in stage.revisions]
+    found += [e.revision for evaluations in plan.evaluations.values() for e in evaluations.values()]
+    encoders = {resolve_encoder(stage.encoder) for stage in plan.stages.values()}
+    missing = [f"encoder {encoder.hub}" for encoder in encoders if not encoder.is_local]
+    missing = sorted({*missing, *(text for text in found if UNRESOLVED in text)})
+    if missing:
+        listed = "\n".join(f"  {text}" for text in missing[:12]) + "\n  ..." * (len(missing) > 12)
+        raise InputError(
+            f"{len(missing)} of the data sets and encoders of {grid_file} are not on this machine:\n{listed}\n"
+            f"On a connected machine run `simxfer fetch {grid_file}` and bring its Hugging Face cache (HF_HOME) "
+            "here, or give native files with `data: {folder: ...}`"
+        )
 
 
 def open_run(grid_file: Path, grid: Grid, plan: Plan, out: Path) -> RunDirectory:

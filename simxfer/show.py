@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from simxfer.config import Grid
+from simxfer.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
 from simxfer.plan import PRETRAINED, TARGET, Plan
 from simxfer.progress import Status
-from simxfer.tasks import TASKS
+from simxfer.sources import UNRESOLVED
+from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.record import Task
 
 LINE_SECONDS = 15.0
@@ -21,7 +23,7 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
     for stage in plan.stages.values():
         by_phase[stage.phase] = by_phase.get(stage.phase, 0) + 1
     trained = [stage for stage in plan.stages.values() if stage.phase != PRETRAINED]
-    steps = sum(int(h["steps"]) for stage in trained for h in stage.hyperparameters)
+    cost = project(plan, grid.keep_checkpoints)
     scored = sum(len(e.languages) for found in plan.evaluations.values() for e in found.values())
     lines = [
         f"{grid.name}: {grid.description}".rstrip(": "),
@@ -34,9 +36,12 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
         ),
         f"  to train     {len(trained)} stages (unshared: {plan.unshared_stages}): "
         + ", ".join(f"{n} {phase}" for phase, n in by_phase.items() if phase != PRETRAINED),
-        f"  steps        {steps:,}, {sum(stage.cost for stage in trained):,} training sequences",
+        f"  to read      {sum(stage.cost for stage in trained):,} training sequences",
         f"  to score     {scored:,} pairs of target and language",
-        f"  checkpoints  {_checkpoints(grid, plan)} stay on disk",
+        f"  on disk      {_checkpoints(grid, plan)} checkpoints"
+        + (f", {cost.checkpoint_bytes / 1e9:,.1f} GB" if cost.checkpoint_bytes else ""),
+        *_projection(plan, cost),
+        *_provisional(plan),
     ]
     if stages:
         lines += [
@@ -44,6 +49,32 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
             for stage in plan.stages.values()
         ]
     return "\n".join(lines)
+
+
+def _projection(plan: Plan, cost: Cost) -> list[str]:
+    """Say what real data would cost on a GPU, what that assumes, and which records it had to guess at."""
+    if all(get_task(e.target).world for found in plan.evaluations.values() for e in found.values()):
+        return []
+    lines = [
+        f"  subwords     about {cost.training_subwords / 1e6:,.0f} million in training, "
+        f"{cost.scored_subwords / 1e6:,.0f} million in scoring ({CHARACTERS_PER_SUBWORD:g} characters a subword)",
+        f"  GPU time     about {cost.gpu_hours:,.2g} hours of one H200, if it reaches {100 * UTILISATION:.0f} % of its "
+        "bf16 peak: projected, not measured"
+        if cost.flops
+        else "  GPU time     not known: the configuration of an encoder is not at hand",
+    ]
+    return lines + [f"  guessed      sizes or lengths of {', '.join(cost.guessed)}"] * bool(cost.guessed)
+
+
+def _provisional(plan: Plan) -> list[str]:
+    """Say that ids will change where data or encoders are not at hand."""
+    texts = [text for stage in plan.stages.values() for text in stage.revisions]
+    missing = sum(UNRESOLVED in text for text in dict.fromkeys(texts))
+    if not missing:
+        return []
+    return [
+        f"  not at hand  {missing} data sets: stage ids are provisional until `simxfer fetch` has brought them"
+    ]
 
 
 def _checkpoints(grid: Grid, plan: Plan) -> int:

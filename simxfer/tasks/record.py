@@ -11,6 +11,8 @@ Kind = Literal[
     "classification", "multiple_choice", "span", "tagging", "retrieval", "mining", "ranking", "mlm"
 ]
 SPLITS = ("train", "dev", "test")
+UNKNOWN_SIZE = 10_000
+"""Examples that a split is taken to have where its record does not say, for the projected cost of a grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,5 +160,5 @@ class Task:
         return self.spellings.get(text, text)
 
     def size(self, split: str) -> int:
-        """Return the number of examples of a split whose size is fixed."""
-        return dict(self.sizes)[split]
+        """Return the number of examples of a split, `UNKNOWN_SIZE` where the record does not know it."""
+        return dict(self.sizes).get(split.partition("#")[0], UNKNOWN_SIZE)
