@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence, Set
 
 import pandas as pd
 
+from simxfer.answers import Answers, answers
 from simxfer.features import Dataset
-from simxfer.metrics import METRICS, Scored
+from simxfer.metrics import Scored
 from simxfer.model import TransferModel
 from simxfer.plan import Evaluation
-from simxfer.predict import predict
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
 
@@ -24,8 +24,9 @@ FEWEST_FOR_CHANCE = 30
 
 def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int) -> float:
     """Return the score of a task on dev data by its first metric, in points."""
-    gold = [json.loads(text) for text in dataset.gold["gold"]]
-    return METRICS[task.metric](gold, predict(model, task, dataset, pad)).value
+    [language] = task.train_languages[:1]
+    [(_, _, found)] = answers(model, task, [language], lambda _: dataset, lambda _: None, pad, {})
+    return found.score(task.metric, language).value
 
 
 def evaluate(
@@ -35,6 +36,7 @@ def evaluate(
     pad: int,
     seen: Set[str] = frozenset(),
     flags: Sequence[str] = (),
+    dev_of: Callable[[str], Dataset | None] = lambda language: None,
 ) -> dict[str, pd.DataFrame]:
     """Score one target in all languages of an evaluation.
 
@@ -45,26 +47,29 @@ def evaluate(
         pad: id of the padding subword.
         seen: digests of everything that the model was trained on; test examples among them are flagged.
         flags: what all scores of the checkpoint are flagged with.
+        dev_of: other data of a language, to choose mining's threshold on; None where there are none.
 
     Returns:
         `scores` (language, split, metric, value, n_examples, flags, truncated, unknown_share), `examples`
-        (language, example_id, score, tp, fp, fn, by the target's first metric), `predictions` (language,
-        example_id, prediction as JSON).
+        (language, example_id, score, tp, fp, fn, by the target's first metric; of mining one a source sentence, 1
+        if exactly its translations were extracted), `predictions` (language, example_id, prediction as JSON).
     """
     task = get_task(evaluation.target)
     rows: dict[str, list[dict]] = {"scores": [], "examples": [], "predictions": []}
-    for language in evaluation.languages:
-        dataset = dataset_of(language)
-        predictions = predict(model, task, dataset, pad, evaluation.protocol)
-        gold = [json.loads(text) for text in dataset.gold["gold"]]
-        ids = dataset.gold["id"].tolist()
+    asked = answers(model, task, evaluation.languages, dataset_of, dev_of, pad, evaluation.protocol)
+    for language, dataset, found in asked:
         known = int(dataset.gold["digest"].isin(seen).sum())
-        warnings = [*flags, *_data_flags(dataset), *([f"seen-in-training={known}"] if known else [])]
-        rows["scores"] += _scores(task, dataset, gold, predictions, language, evaluation.split, warnings)
-        rows["examples"] += _examples(task, ids, gold, predictions, language)
+        warnings = [
+            *flags,
+            *found.flags,
+            *_data_flags(dataset),
+            *([f"seen-in-training={known}"] * bool(known)),
+        ]
+        rows["scores"] += _scores(task, dataset, found, language, evaluation.split, warnings)
+        rows["examples"] += _examples(task, found, language)
         rows["predictions"] += [
             {"language": language, "example_id": i, "prediction": json.dumps(p, ensure_ascii=False)}
-            for i, p in zip(ids, predictions, strict=True)
+            for i, p in zip(found.ids, found.predictions, strict=True)
         ]
     frames = {name: pd.DataFrame(found) for name, found in rows.items()}
     counts = dict.fromkeys(("tp", "fp", "fn"), "Int64")
@@ -72,32 +77,24 @@ def evaluate(
 
 
 def _scores(
-    task: Task,
-    dataset: Dataset,
-    gold: list,
-    predictions: list,
-    language: str,
-    split: str,
-    flags: Sequence[str],
+    task: Task, dataset: Dataset, found: Answers, language: str, split: str, flags: Sequence[str]
 ) -> list[dict]:
     """Score the whole test set and each of its declared subsets, under every metric of the task."""
     rows = []
     truncated, unknown, subwords = (int(n) for n in dataset.features.counts)
     unknown_share = unknown / max(1, subwords)
-    subsets = [text.split() for text in dataset.gold["subsets"]]
     for subset in ("", *task.subsets):
-        chosen = [i for i, names in enumerate(subsets) if not subset or subset in names]
-        for name in task.metrics if chosen else ():
-            some_gold = [gold[i] for i in chosen]
-            scored = METRICS[name](some_gold, [predictions[i] for i in chosen], language)
+        part = found.subset(subset)
+        for name in task.metrics if part.ids else ():
+            scored = part.score(name, language)
             rows.append(
                 {
                     "language": language,
                     "split": f"{split}/{subset}" if subset else split,
                     "metric": name,
                     "value": scored.value,
-                    "n_examples": len(chosen),
-                    "flags": ";".join([*flags, *_score_flags(task, scored, some_gold)]),
+                    "n_examples": len(part.ids),
+                    "flags": ";".join([*flags, *_score_flags(task, scored, part.gold)]),
                     "truncated": truncated,
                     "unknown_share": unknown_share,
                 }
@@ -124,10 +121,15 @@ def _score_flags(task: Task, scored: Scored, gold: list) -> list[str]:
     return flags + [f"labels-without-gold={','.join(missing)}"] * bool(missing)
 
 
-def _examples(task: Task, ids: list[str], gold: list, predictions: list, language: str) -> list[dict]:
-    scored = METRICS[task.metric](gold, predictions)
-    counts = [(None, None, None)] * len(ids) if scored.counts is None else scored.counts.tolist()
+def _examples(task: Task, found: Answers, language: str) -> list[dict]:
+    if task.kind == "mining":
+        counts: Sequence[tuple] = found.counts()
+        scores = [float(fp == fn == 0) for _, fp, fn in counts]
+    else:
+        scored = found.score(task.metric, language)
+        counts = [(None, None, None)] * len(found.ids) if scored.counts is None else scored.counts.tolist()
+        scores = scored.examples.tolist()
     return [
         {"language": language, "example_id": i, "score": score, "tp": tp, "fp": fp, "fn": fn}
-        for i, score, (tp, fp, fn) in zip(ids, scored.examples.tolist(), counts, strict=True)
+        for i, score, (tp, fp, fn) in zip(found.ids, scores, counts, strict=True)
     ]

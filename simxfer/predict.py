@@ -1,25 +1,35 @@
 """Model + features -> predictions, one an example."""
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from simxfer.batching import by_length, collate
-from simxfer.features import Dataset
+from simxfer.features import Dataset, read_gold
 from simxfer.model import Batch, TransferModel
-from simxfer.ragged import Features
+from simxfer.ragged import Features, select_rows
+from simxfer.retrieval import mine, nearest
 from simxfer.tasks.record import Task
 
 MAX_TOKENS = 2048
 """Padded subwords at once on a CPU, where larger batches leave the caches (measured); 16 times that on a GPU."""
 MAX_ANSWER_TOKENS = 30
 """Longest answer of span QA, in subwords (XTREME's and SQuAD's usual setting)."""
-SEARCH_BLOCK = 1024
-"""Sentences compared with all candidates at once in retrieval."""
+RANKED = 20
+"""Candidates that are kept of a ranking (mAP@20 and MRR@20 look no further)."""
+
+
+class Pool(NamedTuple):
+    """The candidates of a ranking task: their ids, keys and vectors, (candidates, hidden) float32."""
+
+    ids: np.ndarray
+    keys: list[list[str]]
+    vectors: np.ndarray
 
 
 def predict(
@@ -28,7 +38,11 @@ def predict(
     """Return the prediction of every example, in their order.
 
     Classification and multiple choice: a label (index of the choice). Tagging: a list of tags. Span QA: the
-    text of the answer. Retrieval: the id of the nearest candidate under `protocol` (layer, pooling, centre).
+    text of the answer, "" where the task has unanswerable questions and none is the better answer. Retrieval: the id
+    of the nearest candidate under `protocol` (layer, pooling, centre, scoring, neighbours). Ranking: of each query
+    the ids of the best candidates of the same data, as `rank` does.
+
+    Mining: not one an example but the candidate pairs (source id, target id, score) under `protocol`, the best first.
     """
     return _PREDICT[task.kind](model, task, dataset, pad, protocol or {})
 
@@ -48,14 +62,30 @@ def embed(model: TransferModel, features: Features, pad: int, layer: int, poolin
     return out
 
 
-def nearest(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Return the index of the candidate with the highest cosine for every query, (queries,) int64.
+def candidate_pool(model: TransferModel, datasets: Iterable[Dataset], pad: int) -> Pool:
+    """Return the candidates of several ranking data sets as one pool; one that stands in several counts once."""
+    ids: dict[str, list[str]] = {}
+    vectors = []
+    for dataset in datasets:
+        names, gold = dataset.gold["id"].tolist(), read_gold(dataset)
+        rows = [i for i, g in enumerate(gold) if g["side"] == "candidate" and names[i] not in ids]
+        ids |= {names[i]: gold[i]["keys"] for i in rows}
+        vectors.append(_first_vectors(model, dataset, rows, pad))
+    return Pool(np.array(list(ids), dtype=object), list(ids.values()), np.concatenate(vectors))
 
-    Exact, in blocks of queries; never a queries x candidates matrix.
+
+def rank(model: TransferModel, dataset: Dataset, pool: Pool, pad: int) -> list[list[str]]:
+    """Return the ids of the `RANKED` best candidates of the pool for every query of a data set, the best first.
+
+    A bi-encoder is read as it is trained: first token, last layer, cosine.
     """
-    unit = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (queries, candidates)]
-    blocks = range(0, len(queries), SEARCH_BLOCK)
-    return np.concatenate([(unit[0][i : i + SEARCH_BLOCK] @ unit[1].T).argmax(axis=1) for i in blocks])
+    rows = [i for i, gold in enumerate(read_gold(dataset)) if gold["side"] == "query"]
+    queries = _first_vectors(model, dataset, rows, pad)
+    return pool.ids[nearest(queries, pool.vectors, RANKED).ids].tolist()
+
+
+def _first_vectors(model: TransferModel, dataset: Dataset, rows: list[int], pad: int) -> np.ndarray:
+    return embed(model, select_rows(dataset.features, np.array(rows, dtype=np.int64)), pad, -1, "first")
 
 
 def _pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
@@ -112,16 +142,23 @@ def _tagging(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: di
 
 
 def _span(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict) -> list:
+    """Return the best span of all windows, "" if that of no answer, the first token, is at least as good.
+
+    In every window the score of no answer competes, so that the lowest of them counts (Devlin et al. 2019, section
+    4.3, with threshold 0, and their run_squad.py).
+    """
     features = dataset.features
     best: list[tuple[float, int, int]] = [(-np.inf, 0, 0)] * len(dataset.gold)
+    nothing = np.full(len(dataset.gold), np.inf if task.unanswerable else -np.inf)
     for units, batch in _batches(model, features, pad):
         logits = model(task.name, batch).float().cpu().numpy()
         for row, values in zip(_rows_of(features, units), logits, strict=True):
-            start, stop = features.starts[row], features.starts[row + 1]
-            score, first, last = _best_span(values[: stop - start], features.spans[start:stop])
-            if score > best[features.example[row]][0]:
-                best[features.example[row]] = (score, first, last)
-    return [context[a:b] for context, (_, a, b) in zip(dataset.gold["context"], best, strict=True)]
+            start, stop, example = features.starts[row], features.starts[row + 1], features.example[row]
+            found = _best_span(values[: stop - start], features.spans[start:stop])
+            best[example] = max(best[example], found, key=lambda span: span[0])
+            nothing[example] = min(nothing[example], float(values[0].sum()))
+    spans = zip(dataset.gold["context"], best, nothing, strict=True)
+    return [context[a:b] if score > none else "" for context, (score, a, b), none in spans]
 
 
 def _best_span(logits: np.ndarray, places: np.ndarray) -> tuple[float, int, int]:
@@ -140,11 +177,50 @@ def _best_span(logits: np.ndarray, places: np.ndarray) -> tuple[float, int, int]
 
 def _retrieval(model: TransferModel, _task: Task, dataset: Dataset, pad: int, protocol: dict) -> list:
     vectors = embed(model, dataset.features, pad, protocol["layer"], protocol["pooling"])
-    queries, candidates = vectors[0::2], vectors[1::2]
-    if protocol["centre"]:
-        queries, candidates = queries - queries.mean(axis=0), candidates - candidates.mean(axis=0)
+    queries, candidates = (_centred(side, protocol) for side in (vectors[0::2], vectors[1::2]))
     ids = dataset.gold["id"].to_numpy()
-    return list(ids[nearest(queries, candidates)])
+    return list(ids[nearest(queries, candidates, 1, **_scoring(protocol)).ids[:, 0]])
+
+
+def _mining(model: TransferModel, _task: Task, dataset: Dataset, pad: int, protocol: dict) -> list:
+    """Mine distinct sentences; those that occur again have no id of their own and are left out, as in XTREME."""
+    sides = np.array([gold["side"] for gold in read_gold(dataset)])
+    ids, once, vectors = [], [], []
+    for side in ("source", "target"):
+        rows, repeated = _distinct(dataset.features, np.flatnonzero(sides == side))
+        found = embed(model, select_rows(dataset.features, rows), pad, protocol["layer"], protocol["pooling"])
+        ids.append(dataset.gold["id"].to_numpy()[rows])
+        once.append(~repeated)
+        vectors.append(_centred(found, protocol))
+    pairs = mine(vectors[0], vectors[1], **_scoring(protocol))
+    return [
+        (str(ids[0][s]), str(ids[1][t]), float(score))
+        for s, t, score in zip(*pairs, strict=True)
+        if once[0][s] and once[1][t]
+    ]
+
+
+def _distinct(features: Features, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows without those that repeat an earlier one, and whether each of them is repeated."""
+    texts = [features.ids[features.starts[r] : features.starts[r + 1]].tobytes() for r in rows]
+    counts = Counter(texts)
+    first = dict(zip(reversed(texts), reversed(rows.tolist()), strict=True))
+    kept = [
+        (row, counts[text] > 1) for text, row in zip(texts, rows.tolist(), strict=True) if first[text] == row
+    ]
+    return np.array([row for row, _ in kept]), np.array([repeated for _, repeated in kept])
+
+
+def _centred(vectors: np.ndarray, protocol: dict) -> np.ndarray:
+    return vectors - vectors.mean(axis=0) if protocol["centre"] else vectors
+
+
+def _scoring(protocol: dict) -> dict:
+    return {name: protocol[name] for name in ("scoring", "neighbours") if name in protocol}
+
+
+def _ranking(model: TransferModel, _task: Task, dataset: Dataset, pad: int, _: dict) -> list:
+    return rank(model, dataset, candidate_pool(model, [dataset], pad), pad)
 
 
 _PREDICT: dict[str, Callable[[TransferModel, Task, Dataset, int, dict], list[Any]]] = {
@@ -153,4 +229,6 @@ _PREDICT: dict[str, Callable[[TransferModel, Task, Dataset, int, dict], list[Any
     "tagging": _tagging,
     "span": _span,
     "retrieval": _retrieval,
+    "mining": _mining,
+    "ranking": _ranking,
 }

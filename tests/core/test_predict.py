@@ -20,7 +20,7 @@ from simxfer.features import Dataset, make_dataset
 from simxfer.metrics import METRICS
 from simxfer.model import TransferModel, load_encoder
 from simxfer.plan import Evaluation
-from simxfer.predict import MAX_ANSWER_TOKENS, _best_span, _pool, embed, nearest, predict
+from simxfer.predict import MAX_ANSWER_TOKENS, _best_span, _pool, embed, predict
 from simxfer.sources import DataRequest, read_examples
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import RetrievalExample, SpanExample, TaggingExample
@@ -130,24 +130,6 @@ def test_span_qa_takes_the_best_window(world_tokenizer):
     assert predict(told, get_task("w-xqa"), dataset, PAD) == [context[best[1] : best[2]]]
 
 
-@settings(max_examples=25)
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
-def test_nearest_is_sklearns(n_queries, n_candidates, seed):
-    rng = np.random.default_rng(seed)
-    queries, candidates = rng.normal(size=(n_queries, 6)), rng.normal(size=(n_candidates, 6))
-    theirs = NearestNeighbors(n_neighbors=1, metric="cosine", algorithm="brute").fit(candidates)
-    expected = theirs.kneighbors(queries, return_distance=False)[:, 0]
-    assert np.array_equal(nearest(queries, candidates), expected)
-
-
-def test_nearest_in_blocks(monkeypatch):
-    rng = np.random.default_rng(0)
-    queries, candidates = rng.normal(size=(50, 6)), rng.normal(size=(20, 6))
-    whole = nearest(queries, candidates)
-    monkeypatch.setattr("simxfer.predict.SEARCH_BLOCK", 7)
-    assert np.array_equal(nearest(queries, candidates), whole)
-
-
 def test_pooling_by_hand():
     states = torch.arange(20.0).view(2, 5, 2)
     mask = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]])
@@ -229,7 +211,7 @@ def test_example_scores_of_tagging_carry_counts(dataset_of):
 
 def test_flags_warn_of_zero_scores_and_unknown_subwords(dataset_of, monkeypatch):
     dataset = dataset_of("w-xnli", 10)
-    monkeypatch.setattr("simxfer.evaluate.predict", lambda *_: ["nothing"] * 10)
+    monkeypatch.setattr("simxfer.answers.predict", lambda *_: ["nothing"] * 10)
     strange: Any = SimpleNamespace(features=SimpleNamespace(counts=np.array([2, 10, 100])), gold=dataset.gold)
     frames = evaluate(Told(3, whole=True), evaluation("w-xnli", "x-agg"), lambda _: strange, PAD)
     [row] = frames["scores"].to_dict("records")
@@ -243,7 +225,7 @@ def test_scores_tell_what_was_seen_in_training_and_what_no_constant_answer_beats
     gold = [json.loads(text) for text in dataset.gold["gold"]]
     seen = set(dataset.gold["digest"][:7])
     for predictions, flags in ((["neutral"] * 90, ["chance-level"]), (gold, [])):
-        monkeypatch.setattr("simxfer.evaluate.predict", lambda *_, found=predictions: found)
+        monkeypatch.setattr("simxfer.answers.predict", lambda *_, found=predictions: found)
         told = Told(3, whole=True)
         frames = evaluate(told, evaluation(task.name, "x-agg"), lambda _: dataset, PAD, seen, ["slow"])
         repeated = int(dataset.gold["digest"].isin(seen).sum())
@@ -255,6 +237,6 @@ def test_labels_that_the_gold_lacks_are_named(dataset_of, monkeypatch):
     dataset = dataset_of("w-xnli", 40)
     gold = ["entailment", "neutral"] * 20
     told = Dataset(dataset.features, dataset.gold.assign(gold=[json.dumps(g) for g in gold]))
-    monkeypatch.setattr("simxfer.evaluate.predict", lambda *_: gold)
+    monkeypatch.setattr("simxfer.answers.predict", lambda *_: gold)
     frames = evaluate(Told(3, whole=True), evaluation("w-xnli", "x-agg"), lambda _: told, PAD)
     assert list(frames["scores"]["flags"]) == ["labels-without-gold=contradiction"]
