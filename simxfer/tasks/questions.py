@@ -27,11 +27,9 @@ _SQUAD = ("squad_f1", "exact_match")
 _SQUAD_LICENCE = "CC BY-SA 4.0"
 
 
-def _crossed(row: dict[str, Any]) -> dict[str, Any] | None:
+def _crossed(row: dict[str, Any]) -> dict[str, Any]:
     """Name a question by its language as well; same-language pairs are the task `mlqa`."""
     asked = row["question_language"]
-    if asked == row["context_language"]:
-        return None
     return {**row, "id": f"{asked}:{row['id']}", "subsets": (f"question-{asked}",)}
 
 
@@ -101,6 +99,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
     Task(
         name="xquad",
         kind="span",
+        selects_on="held-out",
         description="Cross-lingual question answering: paragraphs and questions of SQuAD v1.1, translated by people.",
         metrics=_SQUAD,
         training_data=("squad_v1",),
@@ -117,6 +116,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
     Task(
         name="mlqa",
         kind="span",
+        selects_on="held-out",
         description="Multilingual question answering: questions and Wikipedia contexts in the same language, aligned "
         "across languages by what the contexts say.",
         metrics=("mlqa_f1", "mlqa_exact_match"),
@@ -144,6 +144,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
     Task(
         name="mlqa_cross",
         kind="span",
+        selects_on="held-out",
         description="Cross-language question answering: the question is asked in another language than that of the "
         "context, whose language is the language of the score.",
         metrics=("mlqa_f1", "mlqa_exact_match"),
@@ -158,15 +159,13 @@ QUESTION_TASKS: tuple[Task, ...] = (
             format="squad",
             paths={
                 split: (
-                    f"MLQA_V1/{split}/{split}-context-{{language}}-question-*.json",
-                    f"{split}/{split}-context-{{language}}-question-*.json",
+                    f"MLQA_V1/{split}/{split}-context-{{language}}-question-{{other}}.json",
+                    f"{split}/{split}-context-{{language}}-question-{{other}}.json",
                 )
                 for split in ("dev", "test")
             },
             folders=("mlqa", "MLQA_V1"),
-            options={
-                "file_name": r"-context-(?P<context_language>\w\w)-question-(?P<question_language>\w\w)\.json"
-            },
+            options={"file_name": r"-question-(?P<question_language>\w\w)\.json"},
             convert=_crossed,
         ),
         hub=Hub(
@@ -178,6 +177,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
     Task(
         name="tydiqa",
         kind="span",
+        selects_on="held-out",
         description="TyDiQA gold passage: questions that people wrote in nine typologically diverse languages without "
         "knowing the answer, over a Wikipedia passage that holds it.",
         metrics=_SQUAD,

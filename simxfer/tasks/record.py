@@ -45,7 +45,7 @@ class Files(Rows):
     """Name in `simxfer.sources.formats.FORMATS`."""
     paths: Mapping[str, tuple[str, ...]]
     """Split -> glob patterns under the task's folder, the first that matches counts; `{language}` is the
-    code, `{bcp47}` the language as in the tables."""
+    code, `{bcp47}` the language as in the tables, `{other}` every other language of the task in turn."""
     folders: tuple[str, ...] = ()
     """Other names that the task's folder may have (XTREME's, the official archive's)."""
     options: Mapping[str, Any] = field(default_factory=dict)

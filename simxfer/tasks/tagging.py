@@ -55,10 +55,10 @@ MASAKHANER_CODES = {
 UD_LANGUAGES = codes(
     "en abq ab af akk aqz sq am grc hbo apu ar hy aii az bm eu bej be bn bho bor br bg bxr yue ca ceb zh ckt xcl cop "
     "hr cs da nl egy myv eo et fo fi fr gl ka de aln got el gub gn gu gwi ht ha he azz hit hi hu is id ga it ja jv urb "
-    "kn xnr krl arr kk kfm naq quc koi kpv ko kmr ky ltg la lv lij lt olo nds lb mk jaa mpu ml mt gv mr gun mdf myu "
-    "pcm nyq nap sme no oc or cu orv ota pad fa pay xpg pl qpm pt ro ru sa sab gd sr wuu sd si sms sk sl soj ajp es ssp "
-    "sv swl gsw tl ta tt eme te th tpn tr uk xum hsb ur ug uz vep vi wbp cy hyw wo xav sjo sah yrl yi yo ess say "
-    "zza"
+    "kn xnr krl arr kk kfm naq quc koi kpv ko kmr ky ltg la lv lij lt olo nds lb mk jaa mpu ml mt gv mr gun mdf "
+    "myu pcm nyq nap sme no oc or cu orv ota pad fa pay xpg pl qpm pt ro ru sa sab gd sr wuu sd si sms sk sl soj ajp "
+    "es ssp sv swl gsw tl ta tt eme te th tpn tr uk xum hsb ur ug uz vep vi wbp cy hyw wo xav sjo sah yrl yi yo ess "
+    "say zza"
 )
 """Codes in the file names of Universal Dependencies that are BCP-47 codes as well (its made-up `q..` codes are not)."""
 

@@ -1,0 +1,165 @@
+"""Examples of real tasks from a folder of native files, one subfolder a task.
+
+The folder of a task has the task's name, or one of the names that its record gives (XTREME's download folder, the
+official archive's). The record's patterns say which files hold a split in a language; training data may be asked for
+by a pattern of one's own.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simxfer.errors import InputError, unknown
+from simxfer.sources.formats import FORMATS
+from simxfer.sources.rows import examples_of
+from simxfer.tasks import get_task
+from simxfer.tasks.examples import AnyExample
+from simxfer.tasks.record import SPLITS, Files, Task
+
+if TYPE_CHECKING:
+    from simxfer.sources import DataRequest
+
+READER_VERSION = 1
+"""Raised by hand when the readers give other examples of the same files."""
+
+
+def revision(request: "DataRequest") -> str:
+    """Return `files:` and a hash over what the files hold, under which paths, and the version of the readers.
+
+    Raises:
+        InputError: a file is missing; the message says what was looked for, where, and what there is.
+    """
+    task = get_task(request.task)
+    files, folder = _files(task), _folder(task, request.folder)
+    paths = find_files(request)
+    reads = FORMATS[files.format]
+    used = sorted(
+        {*paths, *(b for path in paths for b in reads.beside(path, **files.options) if b.is_file())}
+    )
+    digest = hashlib.sha256(f"{READER_VERSION}\n{request.language}\n".encode())
+    for path in used:
+        digest.update(f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n".encode())
+    return f"files:{digest.hexdigest()[:32]}"
+
+
+def read_examples(request: "DataRequest") -> list[AnyExample]:
+    """Return the examples of a request, or raise an InputError that names the file and what is wrong with it."""
+    return read_files(find_files(request), get_task(request.task), request.language)
+
+
+def read_files(paths: Sequence[Path], task: Task, language: str) -> list[AnyExample]:
+    """Return the examples of native files of a task.
+
+    Where there are several files, the ids begin with the path below the folder that they share, unless the file
+    name says what tells the ids apart (MLQA's cross-language files).
+    """
+    files = _files(task)
+    code, read = files.code(language), FORMATS[files.format].read
+    found: list[AnyExample] = []
+    shared = os.path.commonpath([path.parent for path in paths])
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"{path} is not there; asked for {task.name} in {language}")
+        examples = examples_of(read(path, code, **files.options), task, files, str(path))
+        if len(paths) > 1 and "file_name" not in files.options:
+            prefix = path.relative_to(shared).as_posix()
+            examples = [replace(example, id=f"{prefix}:{example.id}") for example in examples]
+        found += examples
+    return found
+
+
+def find_files(request: "DataRequest") -> list[Path]:
+    """Return the files of a request, sorted by path.
+
+    Raises:
+        InputError: an unknown language, no folder of the task, no file.
+    """
+    task = get_task(request.task)
+    known = dict.fromkeys((*task.languages, *task.train_languages))
+    if request.language not in known:
+        raise InputError(unknown(f"language of {task.name}", request.language, known))
+    folder = _folder(task, request.folder)
+    patterns = _patterns(task, request.split)
+    paths = _first_match(folder, patterns, task, request.language)
+    if not paths:
+        globs = [glob for pattern in patterns for glob in _filled(pattern, task, request.language)]
+        looked = ", ".join(globs) or "nothing"
+        raise InputError(
+            f"no {request.split} files of {task.name} in {request.language}: looked for {looked} in {folder}; "
+            f"it has {_present(task, folder)}. Put the files there, or ask for what is there"
+        )
+    return paths
+
+
+@cache
+def _sha256(path: Path, modified: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, computed anew when its time or size has changed."""
+    state = path.stat()
+    return _sha256(path, state.st_mtime_ns, state.st_size)
+
+
+def _files(task: Task) -> Files:
+    if task.files is None:
+        raise InputError(f"{task.name} has no native files; leave the folder out to read it from the hub")
+    return task.files
+
+
+def _folder(task: Task, root: str) -> Path:
+    """Return the task's folder: the first of its names that exists."""
+    base = Path(root)
+    names = (task.name, *_files(task).folders)
+    for name in names:
+        if (base / name).is_dir():
+            return base / name
+    there = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
+    raise InputError(
+        f"no folder of {task.name} in {base}: looked for {', '.join(names)}; there is {', '.join(there) or 'nothing'}"
+    )
+
+
+def _patterns(task: Task, split: str) -> tuple[str, ...]:
+    if split in SPLITS:
+        return _files(task).paths.get(split, ())
+    if Path(split).is_absolute() or ".." in Path(split).parts:
+        raise InputError(f"training data {split!r}: expected a path pattern below the folder of {task.name}")
+    return (split,)
+
+
+def _filled(pattern: str, task: Task, language: str) -> list[str]:
+    """Return the globs that a pattern stands for: one, or with `{other}` one for every other language."""
+    files = _files(task)
+    glob = pattern.replace("{language}", files.code(language)).replace("{bcp47}", language)
+    if "{other}" not in glob:
+        return [glob]
+    return [glob.replace("{other}", files.code(code)) for code in task.languages if code != language]
+
+
+def _first_match(folder: Path, patterns: Sequence[str], task: Task, language: str) -> list[Path]:
+    """Return the files of the first pattern that any file matches."""
+    for pattern in patterns:
+        found = {
+            path for glob in _filled(pattern, task, language) for path in folder.glob(glob) if path.is_file()
+        }
+        if found:
+            return sorted(found)
+    return []
+
+
+def _present(task: Task, folder: Path) -> str:
+    """Return the splits and languages that the folder does have."""
+    languages = dict.fromkeys((*task.languages, *task.train_languages))
+    parts = []
+    for split, patterns in _files(task).paths.items():
+        there = [code for code in languages if _first_match(folder, patterns, task, code)]
+        if there:
+            parts.append(f"{split}: {', '.join(there)}")
+    return "; ".join(parts) or "no file that the task knows"

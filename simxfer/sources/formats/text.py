@@ -1,0 +1,54 @@
+"""Text of a file, strictly UTF-8, as lines or as JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from simxfer.errors import InputError
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file, or raise an InputError: it is empty, or not UTF-8 (with the line)."""
+    data = path.read_bytes()
+    if not data.strip():
+        raise InputError(f"{path} is empty; expected at least one example, bring the file anew")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{path}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8 (Latin-1?); convert the file, for "
+            "example with `iconv -f latin1 -t utf-8`"
+        ) from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a file without their ends.
+
+    Only a line feed ends a line: texts in the wild hold U+2028, U+0085 and other characters that
+    `str.splitlines` takes for an end.
+    """
+    text = read_text(path).removesuffix("\n")
+    return [line.removesuffix("\r") for line in text.split("\n")]
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file, or raise an InputError with the line of the fault."""
+    return parse_json(read_text(path), path, 1)
+
+
+def parse_json(text: str, path: Path, line: int) -> Any:
+    """Return the value of a JSON text that begins in a line of a file."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        at_end = error.pos >= len(text.rstrip())
+        reason = (
+            "the JSON ends in the middle (a download cut short?)" if at_end else f"broken JSON ({error.msg})"
+        )
+        raise InputError(f"{path}, line {line + error.lineno - 1}: {reason}; bring the file anew") from None
+
+
+def nothing_beside(path: Path, **options: Any) -> tuple[Path, ...]:
+    """Return no path: the format is one file."""
+    return ()
