@@ -337,6 +337,12 @@ def _check_questions(examples: Sequence[SpanExample], tokenizer: Any, max_length
             )
 
 
+def _masked(
+    examples: Sequence[TextExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    return mlm_features(examples, tokenizer, max_length)
+
+
 _FEATURES: dict[str, Callable[..., Features]] = {
     "classification": _classification,
     "multiple_choice": _choice,
@@ -345,4 +351,5 @@ _FEATURES: dict[str, Callable[..., Features]] = {
     "ranking": _ranking,
     "tagging": _tagging,
     "span": _span,
+    "mlm": _masked,
 }

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.functional import gelu, linear
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from simxfer.encoders import Encoder
@@ -52,6 +53,29 @@ class Head(nn.Module):
         return self.out(states)
 
 
+class MaskedHead(nn.Module):
+    """Turns hidden states into logits over the vocabulary, through the encoder's own word embeddings.
+
+    As XLM-R's: dense, GELU, layer norm, the embedding matrix, a bias. The matrix belongs to the encoder and is not
+    saved twice.
+    """
+
+    def __init__(self, embeddings: nn.Embedding, std: float, epsilon: float) -> None:
+        super().__init__()
+        vocabulary, hidden = embeddings.weight.shape
+        self.dense = nn.Linear(hidden, hidden)
+        self.layer_norm = nn.LayerNorm(hidden, eps=epsilon)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+        self._embeddings = [embeddings]  # in a list, so that it is no module of this one
+        nn.init.normal_(self.dense.weight, std=std)
+        nn.init.zeros_(self.dense.bias)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Map hidden states (..., hidden) to logits (..., vocabulary)."""
+        states = self.layer_norm(gelu(self.dense(states)))
+        return linear(states, self._embeddings[0].weight, self.bias)
+
+
 class TransferModel(nn.Module):
     """An encoder and the heads of the tasks it is trained on."""
 
@@ -68,11 +92,19 @@ class TransferModel(nn.Module):
     def add_head(self, task: Task, seed: int) -> None:
         """Give the model a new head for a task; equal seeds give equal weights whatever was drawn before.
 
-        A bi-encoder (ranking) compares hidden states: it has no head.
+        A bi-encoder (ranking) compares hidden states: it has no head. A head for masked language modelling looks
+        through the encoder's embeddings.
         """
         if task.kind == "ranking":
             return
         std = getattr(self.config, "initializer_range", 0.02)
+        if task.kind == "mlm":
+            network: Any = self.encoder
+            epsilon = getattr(self.config, "layer_norm_eps", 1e-5)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                self.heads[task.name] = MaskedHead(network.get_input_embeddings(), std, epsilon)
+            return
         dropout = getattr(self.config, "hidden_dropout_prob", 0.0)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -90,6 +122,19 @@ class TransferModel(nn.Module):
 def load_tokenizer(encoder: Encoder) -> Any:
     """Return the encoder's fast tokenizer."""
     return _load(AutoTokenizer, encoder)
+
+
+def load_masked_head(encoder: Encoder, head: nn.Module) -> bool:
+    """Give a head for masked language modelling the checkpoint's own weights; tell whether it has them."""
+    path = Path(encoder.location) / "model.safetensors"
+    if encoder.random or not path.is_file():
+        return False
+    with safe_open(path, framework="pt") as stored:
+        names = {name: f"lm_head.{name}" for name, _ in head.named_parameters()}
+        if not set(names.values()) <= set(stored.keys()):
+            return False
+        head.load_state_dict({name: stored.get_tensor(there) for name, there in names.items()})
+    return True
 
 
 def load_encoder(encoder: Encoder, seed: int | None = None) -> nn.Module:

@@ -95,7 +95,8 @@ def _labelled_stages(run: RunDirectory, plan: Plan) -> dict[Path, Stage]:
     out: dict[Path, Stage] = {}
     for cell in plan.cells:
         root, end = plan.path(cell.stage)[0], plan.stages[cell.stage]
-        if cell.intermediate != NONE and end.phase == TARGET and root.seed is None:
+        read = get_task(cell.target).kind in _READ
+        if read and cell.intermediate != NONE and end.phase == TARGET and root.seed is None:
             out.setdefault(run.labelled(cell.checkpoint, cell.intermediate, cell.target), end)
     return out
 

@@ -12,8 +12,15 @@ import torch
 from simxfer.encoders import resolve_encoder
 from simxfer.errors import StageFailed
 from simxfer.evaluate import dev_score, evaluate
-from simxfer.features import Dataset, load_dataset
-from simxfer.model import TransferModel, load_encoder, load_tokenizer, load_weights, save_weights
+from simxfer.features import Dataset, load_dataset, training_features
+from simxfer.model import (
+    TransferModel,
+    load_encoder,
+    load_masked_head,
+    load_tokenizer,
+    load_weights,
+    save_weights,
+)
 from simxfer.plan import PRETRAINED, Evaluation, Part, Plan, Stage
 from simxfer.ragged import join_features
 from simxfer.recipes import Hyperparameters
@@ -119,6 +126,8 @@ class StageRunner:
 
     def _add_head(self, model: TransferModel, stage: Stage, name: str) -> None:
         model.add_head(get_task(name), stream_seed(stage.seed or 0, name, stage.phase, "head"))
+        if get_task(name).kind == "mlm":
+            load_masked_head(resolve_encoder(stage.encoder), model.heads[name])
 
     def _keep_best(
         self, model: TransferModel, stage: Stage, folder: StageDirectory, log: Callable[[Any], None]
@@ -181,7 +190,8 @@ class StageRunner:
         tasks = []
         for data, parts, row in zip(stage.data, stage.parts, stage.hyperparameters, strict=True):
             values = Hyperparameters(**row)
-            features = [dataset.features for dataset in self._datasets(stage, data, parts, values)]
+            datasets = self._datasets(stage, data, parts, values)
+            features = [training_features(get_task(data.task), dataset) for dataset in datasets]
             tasks.append(
                 TrainingTask(task=get_task(data.task), features=join_features(features), values=values)
             )
@@ -227,6 +237,7 @@ class StageRunner:
             mixture_temperature=stage.mixture_temperature,
             pad=tokenizer.pad_token_id,
             mask=tokenizer.mask_token_id,
+            special=tuple(tokenizer.all_special_ids),
         )
 
     def _evaluate(

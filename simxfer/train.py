@@ -28,9 +28,6 @@ from simxfer.store.atomic import write_file
 from simxfer.streams import stream, stream_seed
 from simxfer.tasks.record import Task
 
-MLM_SHARE = 0.25
-"""Share of subwords that masked language modelling masks."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingTask:
@@ -60,6 +57,9 @@ class Settings:
     mixture_temperature: float = 1.0
     pad: int = 1
     mask: int = 4
+    special: tuple[int, ...] = (0, 1, 2, 3, 4)
+    masked_share: float = 0.15
+    """Share of subwords that masked language modelling masks (Devlin et al. 2019)."""
     log_every: int = 25
     save_every_seconds: float = 600.0
 
@@ -197,7 +197,10 @@ def _step(
         names = (settings.seed, training.task.name, settings.phase, "masking", step)
         generator = torch.Generator().manual_seed(stream_seed(*names))
         vocabulary = model.config.vocab_size
-        parts = [mask_tokens(part, MLM_SHARE, settings.mask, vocabulary, generator) for part in parts]
+        parts = [
+            mask_tokens(part, settings.masked_share, settings.mask, vocabulary, generator, settings.special)
+            for part in parts
+        ]
     count = sum(loss_count(training.task, part) for part in parts)
     total = 0.0
     for part in parts:

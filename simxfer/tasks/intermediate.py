@@ -1,4 +1,4 @@
-"""The grammar of intermediates: `none`, a task, a sequence `a>b`, a mixture `a+b`, languages `a@sw,ur`."""
+"""The grammar of intermediates: `none`, a task, a sequence `a>b`, a mixture `a+b`, languages `a@sw,ur`, `a@xtreme`."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,19 @@ from simxfer.schema import is_language
 from simxfer.tasks import TASKS
 
 NONE = "none"
+
+_XTREME = (
+    "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th tl tr ur vi "
+    "yo zh"
+)
+LANGUAGE_GROUPS: dict[str, tuple[str, ...]] = {
+    "xtreme": tuple(_XTREME.split()),
+    "xtreme-r": tuple(
+        sorted([*_XTREME.split(), *["az", "gu", "ht", "lt", "pa", "pl", "qu", "ro", "uk", "wo"]])
+    ),
+}
+"""Names that stand for many languages: the 40 of XTREME (Hu et al. 2020), the 50 of XTREME-R (Ruder et al. 2021)."""
+_GROUP_OF = {languages: name for name, languages in LANGUAGE_GROUPS.items()}
 
 
 @dataclass(frozen=True, order=True)
@@ -18,7 +31,8 @@ class TaskData:
 
     def __str__(self) -> str:
         """Return the canonical spelling."""
-        return self.task + ("@" + ",".join(self.languages) if self.languages else "")
+        named = _GROUP_OF.get(self.languages, ",".join(self.languages))
+        return f"{self.task}@{named}" if self.languages else self.task
 
 
 def parse_intermediate(text: str) -> tuple[tuple[TaskData, ...], ...]:
@@ -74,6 +88,7 @@ def _task_data(item: str, text: str) -> TaskData:
     if name not in TASKS:
         raise InputError(f"intermediate {text!r}: " + unknown("task", name, TASKS))
     codes = tuple(sorted(code.strip() for code in languages.split(","))) if at else ()
+    codes = LANGUAGE_GROUPS.get(languages, codes)
     known = TASKS[name].train_languages
     for code in codes:
         if not is_language(code) or code not in known:

@@ -39,9 +39,9 @@ def _by_position(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hub_crossed(row: dict[str, Any]) -> dict[str, Any] | None:
-    """Read both languages off the name of the configuration, mlqa.CONTEXT.QUESTION."""
-    _, context, question = row["@config"].split(".")
-    return _crossed({**row, "context_language": context, "question_language": question})
+    """Read the question's language off the configuration, mlqa.CONTEXT.QUESTION; drop same-language pairs."""
+    _, context, asked = row["@config"].split(".")
+    return None if asked == context else _crossed({**row, "question_language": asked})
 
 
 def _realigned(row: dict[str, Any]) -> dict[str, Any]:

@@ -128,6 +128,7 @@ RETRIEVAL_TASKS: tuple[Task, ...] = (
     Task(
         name="lareqa",
         kind="ranking",
+        selects_on="held-out",
         description="Answer retrieval from a multilingual pool: rank the sentences of all languages so that those that "
         "answer a question, in whichever language, come first.",
         metrics=("map_at_20",),

@@ -52,6 +52,9 @@ MLM = Task(
     world=True,
 )
 
+MASKED_SHARE = 0.25
+"""Share of subwords that are masked: more than usual, as sentences are short and training is."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -177,6 +180,7 @@ def _train(
         phase=f"pretraining-world-{world}",
         pad=tokenizer.pad_token_id,
         mask=tokenizer.mask_token_id,
+        masked_share=MASKED_SHARE,
         log_every=recipe.curve_every,
     )
     tests = _retrieval_tests(world, tokenizer, recipe)

@@ -181,3 +181,11 @@ def test_same_data_and_same_kind():
     assert not any(
         f("none", target) for f, target in product((shares_data, shares_kind), ("w-xnli", "w-pos"))
     )
+
+
+def test_names_of_language_groups_stand_for_their_languages():
+    [[data]] = parse_intermediate("mlm@xtreme")
+    assert len(data.languages) == 40 and str(data) == "mlm@xtreme"
+    assert canonical("mlm@" + ",".join(reversed(data.languages))) == "mlm@xtreme"
+    [[more]] = parse_intermediate("mlm@xtreme-r")
+    assert set(data.languages) < set(more.languages) and len(more.languages) == 50
