@@ -167,6 +167,9 @@ def test_quoted_fields_of_pawsx_are_read_as_csv(tmp_path):
     gold = write(tmp_path / "dev-de.tsv", '"He said ""a\tb"" twice"\tother\t1\nplain\tother\t0\n')
     found = score_file("pawsx", write(tmp_path / "test-de.tsv", "1\n1\n"), gold)
     assert (found["value"].tolist(), found["n_examples"].tolist()) == ([50.0], [2])
+    unlabelled = write(tmp_path / "test-en.tsv", '"a\tb"\tother\n')
+    with pytest.raises(InputError, match="line 1 has two columns and no label"):
+        score_file("pawsx", write(tmp_path / "out.tsv", "1"), unlabelled)
     lone = write(tmp_path / "dev-sw.tsv", '"so\tx\tneutral\ny\tz"\tneutral\n')  # XNLI is not quoted
     assert score_file("xnli", write(tmp_path / "out.tsv", "neutral\nneutral"), lone)["value"].tolist() == [
         100.0

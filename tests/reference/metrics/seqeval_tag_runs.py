@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 UPOS = ["ADJ", "ADP", "AUX", "CCONJ", "INTJ", "NOUN", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X"]
-ODD = ["O", "B-A", "I-A", "E-A", "S-A", "I-B", "B-B", "E", "S", "B", "I", ".", "OTHER", "A-B-A", "?"]
+ODD = ["O", "B-A", "I-A", "E-A", "S-A", "I-B", "B-B", "E", "S", "B", "I", ".", "OTHER", "A-B-A", "O-A", "?"]
 
 
 def load():
