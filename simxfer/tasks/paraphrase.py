@@ -25,7 +25,7 @@ PARAPHRASE_TASKS: tuple[Task, ...] = (
                 "test": ("test.tsv",),
             },
             folders=("QQP",),
-            options={"header": "question1", "partial_rows": True},
+            options={"header": ("question1",), "partial_rows": True},
             convert=either(
                 text=("question1",),
                 text_pair=("question2",),
@@ -40,6 +40,7 @@ PARAPHRASE_TASKS: tuple[Task, ...] = (
             columns={"text": "question1", "text_pair": "question2"},
         ),
         sizes=(("train", 363_846), ("dev", 40_430), ("test", 390_965)),
+        mean_characters=120,
         licence="Quora's terms of service, non-commercial",
         citation="Iyer et al. 2017, First Quora dataset release: Question pairs; Wang et al. 2018, GLUE",
     ),
@@ -62,7 +63,7 @@ PARAPHRASE_TASKS: tuple[Task, ...] = (
                 "test": ("{language}/test_2k.tsv", "test-{language}.tsv"),
             },
             folders=("x-final",),
-            options={"columns": ("text", "text_pair", "label"), "header": "sentence1", "quoted": True},
+            options={"columns": ("text", "text_pair", "label"), "header": ("sentence1",), "quoted": True},
             convert=either(
                 text=("sentence1", "text"), text_pair=("sentence2", "text_pair"), label=("label",), id=("id",)
             ),
@@ -74,6 +75,7 @@ PARAPHRASE_TASKS: tuple[Task, ...] = (
             columns={"text": "sentence1", "text_pair": "sentence2"},
         ),
         sizes=(("train", 49_401), ("dev", 2_000), ("test", 2_000)),
+        mean_characters=227,
         licence="free for any use, credit to Google",
         citation="Yang et al. 2019, PAWS-X, EMNLP",
     ),

@@ -72,6 +72,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
         ),
         hub=Hub(id="rajpurkar/squad", config="plain_text", splits={"train": "train", "dev": "validation"}),
         sizes=(("train", 87_599), ("dev", 10_570)),
+        mean_characters=972,
         licence=_SQUAD_LICENCE,
         citation="Rajpurkar et al. 2016, SQuAD: 100,000+ questions for machine comprehension of text, EMNLP",
     ),
@@ -93,6 +94,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
         ),
         hub=Hub(id="rajpurkar/squad_v2", config="squad_v2", splits={"train": "train", "dev": "validation"}),
         sizes=(("train", 130_319), ("dev", 11_873)),
+        mean_characters=867,
         licence=_SQUAD_LICENCE,
         citation="Rajpurkar et al. 2018, Know what you don't know: Unanswerable questions for SQuAD, ACL",
     ),
@@ -110,6 +112,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
         files=Files(format="squad", paths={"test": ("xquad.{language}.json",)}),
         hub=Hub(id="google/xquad", config="xquad.{language}", splits={"test": "validation"}),
         sizes=(("test", 1_190),),
+        mean_characters=866,
         licence="CC BY-SA 4.0",
         citation="Artetxe et al. 2020, On the cross-lingual transferability of monolingual representations, ACL",
     ),
@@ -138,6 +141,8 @@ QUESTION_TASKS: tuple[Task, ...] = (
             folders=("MLQA_V1",),
         ),
         hub=Hub(id="facebook/mlqa", config="mlqa.{language}.{language}", splits=_MLQA_HUB_SPLITS),
+        sizes=(("dev", 1_148), ("test", 11_590)),  # English; the others have 5,500 test questions or so
+        mean_characters=1090,
         licence="CC BY-SA 3.0",
         citation="Lewis et al. 2020, MLQA: Evaluating cross-lingual extractive question answering, ACL",
     ),
@@ -171,6 +176,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
         hub=Hub(
             id="facebook/mlqa", config="mlqa.{language}.*", splits=_MLQA_HUB_SPLITS, convert=_hub_crossed
         ),
+        mean_characters=937,
         licence="CC BY-SA 3.0",
         citation="Lewis et al. 2020, MLQA: Evaluating cross-lingual extractive question answering (XLT and G-XLT), ACL",
     ),
@@ -217,6 +223,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
             convert=_realigned,
         ),
         sizes=(("train", 3_696), ("dev", 440)),
+        mean_characters=671,
         licence="Apache-2.0",
         citation="Clark et al. 2020, TyDi QA: A benchmark for information-seeking question answering, TACL",
     ),

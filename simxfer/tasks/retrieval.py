@@ -88,6 +88,7 @@ RETRIEVAL_TASKS: tuple[Task, ...] = (
                 for split, official in (("dev", "sample"), ("test", "training"))
             },
         ),
+        mean_characters=76,
         licence="none stated (Wikipedia, News Commentary)",
         citation="Zweigenbaum et al. 2018, Overview of the third BUCC shared task, BUCC",
     ),
@@ -122,6 +123,7 @@ RETRIEVAL_TASKS: tuple[Task, ...] = (
             convert=_lines,
         ),
         sizes=(("test", 1_000),),
+        mean_characters=31,
         licence="CC BY 2.0 FR",
         citation="Artetxe and Schwenk 2019, Massively multilingual sentence embeddings, TACL",
     ),
@@ -139,6 +141,7 @@ RETRIEVAL_TASKS: tuple[Task, ...] = (
         roles=("target",),
         files=Files(format="lareqa", paths={"test": ("xquad-r/{language}.json",)}),
         sizes=(("test", 1_190),),
+        mean_characters=422,
         licence="CC BY-SA 4.0",
         citation="Roy et al. 2020, LAReQA: Language-agnostic answer retrieval from a multilingual pool, EMNLP",
     ),

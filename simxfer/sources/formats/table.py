@@ -22,7 +22,7 @@ def read_table(
     path: Path,
     code: str,
     columns: Sequence[str] = (),
-    header: str = "",
+    header: Sequence[str] = (),
     quoted: bool = False,
     language_column: str = "",
     partial_rows: bool = False,
@@ -34,7 +34,7 @@ def read_table(
         code: the language asked for.
         columns: names of the columns of a tab-separated file without header; the last one, the label, may be
             missing from the whole file.
-        header: a column that tells the header of a tab-separated file; files with header have no quoting (GLUE).
+        header: columns of which one tells the header of a tab-separated file; files with header have no quoting.
         quoted: whether tab-separated values without header are quoted (csv.writer's, as XTREME writes them).
         language_column: column that holds the language of a row; rows of other languages are left out.
         partial_rows: leave out rows with too few columns and log their number (GLUE's QQP has some).
@@ -46,7 +46,7 @@ def read_table(
         rows = _json_lines(path)
     elif path.suffix == ".csv":
         rows = _with_header(path, _quoted(path, ","), partial_rows)
-    elif header and header in read_lines(path)[0].split("\t"):
+    elif set(header) & set(read_lines(path)[0].split("\t")):
         rows = _with_header(path, _split(path), partial_rows)
     elif columns:
         rows = _headless(path, _quoted(path, "\t") if quoted else _split(path), columns)

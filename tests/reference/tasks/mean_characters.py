@@ -1,0 +1,40 @@
+"""Measure the mean length of an input of every real task, in characters, on the files of ../shared/pack.
+
+Run from the repository: `python tests/reference/tasks/mean_characters.py > tests/reference/tasks/mean_characters.json`.
+Inputs are the texts of an example, joined by a blank; English where there is English, else all languages; the first
+split of test, dev, train that the pack has with gold. Tasks that the pack has no files of stand at 0 (unknown).
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from simxfer.errors import InputError
+from simxfer.sources import DataRequest, read_examples
+from simxfer.tasks import TASKS
+from simxfer.tasks.record import Task
+
+
+def mean_characters(task: Task, pack: Path) -> float:
+    """Return the mean length, rounded to a character."""
+    for split in ("test", "dev", "train"):
+        for languages in (("en",), task.languages):
+            lengths = [n for language in languages for n in _lengths(task, split, language, pack)]
+            if lengths:
+                return float(round(sum(lengths) / len(lengths)))
+    return 0.0
+
+
+def _lengths(task: Task, split: str, language: str, pack: Path) -> list[int]:
+    try:
+        examples = read_examples(DataRequest(task.name, split, language, folder=str(pack)))
+    except InputError:
+        return []
+    return [len(" ".join(example.texts)) for example in examples]
+
+
+if __name__ == "__main__":
+    folder = Path(__file__).parents[3] / ".." / "shared" / "pack"
+    measured = {task.name: mean_characters(task, folder) for task in TASKS.values() if not task.world}
+    json.dump(measured, sys.stdout, indent=1)
+    print()
