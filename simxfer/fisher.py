@@ -17,6 +17,7 @@ from simxfer.stages import StageRunner, is_trained
 from simxfer.store.atomic import write_file
 from simxfer.store.layout import RunDirectory
 from simxfer.streams import stream
+from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE, parse_intermediate
 from simxfer.train import TrainingTask
 
@@ -45,7 +46,8 @@ def embedded_stages(plan: Plan) -> dict[str, dict[str, Stage]]:
     """Return the stages whose tasks are embedded: pretrained encoder -> name of the task embedding -> stage.
 
     `intermediate/NAME` is the stage of an intermediate of one task, `target/NAME` that of a target after
-    `none`; each with the first method and seed that the grid names for it. Controls are left out.
+    `none`; each with the first method and seed that the grid names for it. Controls are left out, and ranking: its
+    loss compares the pairs of a batch, a pair by itself has none.
     """
     out: dict[str, dict[str, Stage]] = {}
     for cell in plan.cells:
@@ -54,6 +56,8 @@ def embedded_stages(plan: Plan) -> dict[str, dict[str, Stage]]:
             continue
         phases = parse_intermediate(cell.intermediate)
         if cell.intermediate == NONE and stages[-1].phase == TARGET:
+            if get_task(cell.target).kind == "ranking":
+                continue
             out.setdefault(cell.checkpoint, {}).setdefault(f"target/{cell.target}", stages[-1])
         elif [len(data) for data in phases] == [1]:
             out.setdefault(cell.checkpoint, {}).setdefault(f"intermediate/{cell.intermediate}", stages[0])

@@ -6,7 +6,8 @@ cosines of x and of y to their k nearest neighbours on the other side. A vector 
 loses its advantage.
 
 Memory is bounded by the vectors and a few blocks of `BLOCK_ROWS` x `BLOCK_COLUMNS` scores; a matrix of all scores
-(BUCC: 10^9 and more) is never made. Of equal scores the one with the lowest index comes first.
+(BUCC: 10^9 and more) is never made. Of candidates with equal scores the one with the higher cosine comes first, and
+of those the one with the lowest index.
 """
 
 from collections.abc import Iterator
@@ -130,10 +131,9 @@ def _search(x: np.ndarray, y: np.ndarray, k: int, k_back: int) -> tuple[Found, F
     for rows in _blocks(len(x), BLOCK_ROWS):
         for columns in _blocks(len(y), BLOCK_COLUMNS):
             scores = x[rows] @ y[columns].T
-            turned = np.ascontiguousarray(scores.T) if k_back else scores
-            _merge(forward, rows, columns.start, scores)
             if k_back:
-                _merge(backward, columns, rows.start, turned)
+                _merge(backward, columns, rows.start, scores.T.copy())
+            _merge(forward, rows, columns.start, scores)
     return forward, backward
 
 
@@ -142,7 +142,7 @@ def _nothing(n: int, k: int, dtype: np.dtype) -> Found:
 
 
 def _merge(found: Found, rows: slice, first: int, scores: np.ndarray) -> None:
-    """Put the best of a block of scores, whose columns start at candidate `first`, to what was found before.
+    """Put the best of a block of scores, whose columns start at candidate `first`, beside what was found before.
 
     The block is used up.
     """

@@ -34,5 +34,5 @@ def _ends(text: str, match: re.Match[str]) -> bool:
         return True
     if match["next"].lstrip("\"'“‘«([")[:1].islower():
         return False
-    before = text[max(0, match.start() - 12) : match.start()]
-    return match["stop"] != "." or not _ABBREVIATION.search(before)
+    dot_alone = match["stop"] == "." and text[match.end("stop")].isspace()
+    return not (dot_alone and _ABBREVIATION.search(text[max(0, match.start() - 12) : match.start()]))
