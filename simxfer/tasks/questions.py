@@ -141,7 +141,7 @@ QUESTION_TASKS: tuple[Task, ...] = (
             folders=("MLQA_V1",),
         ),
         hub=Hub(id="facebook/mlqa", config="mlqa.{language}.{language}", splits=_MLQA_HUB_SPLITS),
-        sizes=(("dev", 1_148), ("test", 11_590)),  # English; the others have 5,500 test questions or so
+        sizes=(("dev", 1_148), ("test", 11_590)),  # English; others: 4,517 to 5,495 in test
         mean_characters=1090,
         licence="CC BY-SA 3.0",
         citation="Lewis et al. 2020, MLQA: Evaluating cross-lingual extractive question answering, ACL",
