@@ -22,7 +22,7 @@ from simxfer.methods import METHODS
 from simxfer.recipes import Hyperparameters, Selection, get_recipe
 from simxfer.schema import is_language
 from simxfer.tasks import TASKS, get_task
-from simxfer.tasks.intermediate import NONE, canonical, tasks_of
+from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, canonical, tasks_of
 
 Location = tuple[str | int, ...]
 
@@ -52,7 +52,7 @@ class TaskData(Strict):
     """Which data of a task are read for what, where that differs from the task's record."""
 
     train: str | None = None
-    """Split, or path pattern under `folder` with `{language}` for the code: `mnli/16-*/train.tsv`."""
+    """Split, or path pattern under the task's folder, with `{language}` for the code: `16-*/train.tsv`."""
     dev: Literal["dev", "held-out", "test"] | None = None
     """English data that `selection: best-en-dev` looks at; held-out is a twentieth of the training data."""
     test: Literal["train", "dev", "test"] | None = None
@@ -65,7 +65,7 @@ class Data(Strict):
     """Where the data of real tasks come from; the embedded world needs none."""
 
     folder: str | None = None
-    """Folder of native files, one subfolder a task, seen from where the command runs; without it the hub."""
+    """Folder of native files, one subfolder a task, seen from where the command runs; the hub for tasks without."""
     tasks: "dict[Overridden, TaskData]" = {}
     """What is read for what, by task; `*` stands for every task."""
 
@@ -151,9 +151,20 @@ Method = Annotated[str, AfterValidator(_method)]
 EncoderName = Annotated[str, AfterValidator(_encoder)]
 Overridden = Annotated[str, AfterValidator(_overridden)]
 Seed = Annotated[int, Field(ge=0)]
+
+
+def _named_languages(name: str) -> str:
+    if name not in (ALL, *LANGUAGE_GROUPS):
+        known = ", ".join((ALL, *LANGUAGE_GROUPS))
+        raise ValueError(f"got {name!r}, expected a list of languages such as [en, sw], or one of {known}")
+    return name
+
+
+ALL = "all"
 Languages = Annotated[
-    Annotated[Literal["all"], Tag("all")] | Annotated[tuple[Language, ...], Tag("list")],
-    Discriminator(lambda value: "all" if isinstance(value, str) else "list"),
+    Annotated[str, AfterValidator(_named_languages), Tag("name")]
+    | Annotated[tuple[Language, ...], Tag("list")],
+    Discriminator(lambda value: "name" if isinstance(value, str) else "list"),
 ]
 
 
@@ -204,8 +215,8 @@ class Grid(Strict):
     """What is crossed with what: intermediates and targets."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     """Fine-tuning seeds."""
-    languages: Languages = "all"
-    """Test languages; `all` means every language of each target."""
+    languages: Languages = ALL
+    """Test languages: a list, `xtreme`, `xtreme-r`, or `all` for every language of each target."""
     methods: tuple[Method, ...] = ("full",)
     """Training methods with their parameters."""
     recipe: str = "world"
@@ -244,11 +255,11 @@ class Grid(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Grid":
-        if self.languages != "all":
+        if self.languages != ALL:
             for target in self.targets:
-                if not set(self.languages) & set(TASKS[target].languages):
+                if not self.test_languages(target):
                     raise ValueError(
-                        f"target {target!r} has no test data in any of the languages {list(self.languages)}; "
+                        f"target {target!r} has no test data in any of the languages {self.languages}; "
                         f"it has {list(TASKS[target].languages)}"
                     )
         return self
@@ -314,7 +325,10 @@ class Grid(Strict):
     def test_languages(self, target: str) -> tuple[str, ...]:
         """Return the languages a target is tested in, in the order of its record."""
         known = TASKS[target].languages
-        return known if self.languages == "all" else tuple(code for code in known if code in self.languages)
+        if self.languages == ALL:
+            return known
+        wanted = LANGUAGE_GROUPS.get(str(self.languages), self.languages)
+        return tuple(code for code in known if code in wanted)
 
 
 _OWNERS: dict[str | int, type[Strict]] = {
@@ -398,7 +412,13 @@ def _fault(error: dict[str, Any], lines: dict[Location, int]) -> tuple[int, str]
     at = error["loc"]
     while at not in lines:
         at = at[:-1]
-    name = ".".join(str(part) for part in error["loc"]) or "grid"
+    tags = {("languages", "name"), ("languages", "list")}  # pydantic's names for the two forms
+    named = [
+        part
+        for before, part in zip((None, *error["loc"]), error["loc"], strict=False)
+        if (before, part) not in tags
+    ]
+    name = ".".join(str(part) for part in named) or "grid"
     if error["type"] == "extra_forbidden":
         owner = _OWNERS.get(error["loc"][0], Grid) if len(error["loc"]) > 1 else Grid
         return lines[at], unknown("key", str(error["loc"][-1]), owner.model_fields)

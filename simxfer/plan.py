@@ -103,9 +103,10 @@ class Stage:
 
 def _examples(data: TaskData, parts: tuple[Part, ...], values: dict) -> int:
     """Return how many examples a task of a stage is trained on, by the records' sizes."""
-    limit = values["train_examples"] and ceil(values["train_examples"] / max(1, len(parts)))
+    languages = max(1, len(data.languages))
+    limit = values["train_examples"] and ceil(values["train_examples"] / (max(1, len(parts)) * languages))
     sizes = [TASKS[task].size("train") for task, _ in parts]
-    return max(1, len(data.languages)) * sum(min(n, limit or n) for n in sizes)
+    return languages * sum(min(n, limit or n) for n in sizes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ class Hyperparameters:
     epochs: float = 0.0
     """Passes over the training data; 0 when `steps` counts instead."""
     train_examples: int | None = None
-    """Number of training examples to use; None means all that the task has."""
+    """Number of training examples to use, shared evenly by its languages; None means all that the task has."""
     warmup_share: float = 0.1
     """Share of the steps over which the learning rate rises."""
     weight_decay: float = 0.01
@@ -74,6 +74,8 @@ class Recipe:
         return self.default.override(self.tasks.get(task, {}))
 
 
+_SPAN = ("squad_v1", "squad_v2", "xquad", "mlqa", "mlqa_cross", "tydiqa")
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -110,7 +112,7 @@ RECIPES: dict[str, Recipe] = {
                 warmup_share=0.0,
                 weight_decay=0.0,
                 max_length=128,
-                stride=0,
+                stride=64,
                 adam_beta2=0.999,
                 adam_epsilon=1e-8,
             ),
@@ -122,18 +124,19 @@ RECIPES: dict[str, Recipe] = {
                 "masakhaner2": {"learning_rate": 2e-5, "epochs": 10},
                 "udpos": {"learning_rate": 2e-5, "epochs": 10, "selection": "best-en-dev"},
                 "ud": {"learning_rate": 2e-5, "epochs": 10, "selection": "best-en-dev"},
-                **dict.fromkeys(
-                    ("squad_v1", "squad_v2", "xquad", "mlqa", "mlqa_cross", "tydiqa"),
-                    {
+                **{
+                    task: {
                         "learning_rate": 3e-5,
                         "epochs": 3,
                         "max_length": 384,
                         "stride": 128,
                         "warmup_steps": 500,
                         "weight_decay": 1e-4,
-                    },
-                ),
-                "xcopa": {"learning_rate": 1e-5, "epochs": 5},
+                    }
+                    for task in _SPAN
+                },
+                "xcopa": {"epochs": 5},
+                "mlm": {"train_examples": 200_000, "epochs": 1},
                 "cosmosqa": {"max_length": 256},
                 "lareqa": {"learning_rate": 2e-5, "epochs": 3, "max_length": 384, "warmup_share": 0.1},
                 "mewslix": {"learning_rate": 2e-5, "epochs": 2, "warmup_share": 0.1},
@@ -143,7 +146,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             name="xstilts",
-            source="jiant's defaults (batch 4, 3 epochs, 10 % warm-up), as Phang et al. 2020 name no others; unverified",
+            source="jiant's defaults (batch 4, 3 epochs, 10 % warm-up), as Phang et al. 2020 name none; unverified",
             default=Hyperparameters(
                 learning_rate=1e-5,
                 batch_size=4,
@@ -156,10 +159,10 @@ RECIPES: dict[str, Recipe] = {
                 adam_beta2=0.999,
                 adam_epsilon=1e-8,
             ),
-            tasks=dict.fromkeys(
-                ("squad_v1", "squad_v2", "xquad", "mlqa", "mlqa_cross", "tydiqa", "lareqa"),
-                {"max_length": 384},
-            ),
+            tasks={
+                **{task: {"max_length": 384} for task in (*_SPAN, "lareqa")},
+                "mlm": {"train_examples": 200_000, "epochs": 1},
+            },
         ),
     )
 }

@@ -113,7 +113,7 @@ def task_text(task: Task) -> str:
         "description": task.description,
         "plays": ", ".join(task.roles),
         "scores": ", ".join(task.metrics),
-        "labels": ", ".join(task.labels),
+        "labels": _shortened(task.labels),
         "trains on": ", ".join(task.training_data),
         "training languages": ", ".join(task.train_languages),
         "test languages": ", ".join(task.languages),
@@ -125,6 +125,10 @@ def task_text(task: Task) -> str:
         "citation": task.citation,
     }
     return "\n".join(f"{name:19} {value}" for name, value in shown.items() if value)
+
+
+def _shortened(names: tuple[str, ...], most: int = 40) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
 @contextmanager

@@ -200,8 +200,9 @@ class StageRunner:
     def _datasets(
         self, stage: Stage, data: TaskData, parts: tuple[Part, ...], values: Hyperparameters
     ) -> list[Dataset]:
-        """Return the data of one task of a stage; `train_examples` is shared evenly by its parts."""
-        limit = values.train_examples and -(-values.train_examples // len(parts))
+        """Return the data of one task of a stage; `train_examples` is shared evenly by its parts and languages."""
+        languages = data.languages or get_task(data.task).train_languages[:1]
+        limit = values.train_examples and -(-values.train_examples // (len(parts) * len(languages)))
         return [
             self.dataset(
                 DataRequest(name, split, code, stage.world, stage.seed or 0, limit, stage.folder),
@@ -211,7 +212,7 @@ class StageRunner:
                 values.stride,
             )
             for name, split in parts
-            for code in data.languages or get_task(data.task).train_languages[:1]
+            for code in languages
         ]
 
     def _dataset(

@@ -35,7 +35,7 @@ class DataRequest:
     limit: int | None = None
     """At most so many examples (queries, source sentences); None means all."""
     folder: str = ""
-    """Folder of native files, one subfolder a task; empty: the hub."""
+    """Folder of native files, one subfolder a task; empty: all from the hub."""
 
 
 SOURCES: dict[str, str] = {
@@ -46,10 +46,18 @@ SOURCES: dict[str, str] = {
 
 
 def source_of(request: DataRequest) -> str:
-    """Return the source that a request is answered by, a name in `SOURCES`."""
-    if get_task(request.task).world:
+    """Return the source that a request is answered by, a name in `SOURCES`.
+
+    Tasks that have no subfolder in the folder of native files are read from the hub, if they are there.
+    """
+    task = get_task(request.task)
+    if task.world:
         return "world"
-    return "files" if request.folder else "hub"
+    if not request.folder:
+        return "hub"
+    from simxfer.sources import files
+
+    return "files" if task.hub is None or files.holds(task, request.folder) else "hub"
 
 
 def revision(request: DataRequest) -> str:

@@ -113,10 +113,19 @@ def _files(task: Task) -> Files:
     return task.files
 
 
+def holds(task: Task, root: str) -> bool:
+    """Tell whether there is a folder of the task."""
+    return task.files is not None and any((Path(root) / name).is_dir() for name in _names(task))
+
+
+def _names(task: Task) -> tuple[str, ...]:
+    return (task.name, *_files(task).folders)
+
+
 def _folder(task: Task, root: str) -> Path:
     """Return the task's folder: the first of its names that exists."""
     base = Path(root)
-    names = (task.name, *_files(task).folders)
+    names = _names(task)
     for name in names:
         if (base / name).is_dir():
             return base / name

@@ -74,7 +74,7 @@ nmae: h
         (6, "'w-nli'?"),
         (7, "'w-nli>' has an empty part"),
         (8, "mixes a task with itself"),
-        (9, "'w-xqa' is a target only; intermediates: w-nli, "),
+        (9, "'w-xqa' is a target only; intermediates: "),
         (10, "'w-qa' is an intermediate only; targets: "),
         (10, "'w-xnli'?"),
         (11, "unknown key 'sedes'. Did you mean 'seeds'?"),
@@ -98,7 +98,10 @@ nmae: h
     ("extra", "words"),
     [
         ("seeds: [1]\n", "line 6: key 'seeds' given twice; keep one"),
-        ("languages: x-sov\n", "Input should be 'all' (got 'x-sov')"),
+        (
+            "languages: x-sov\n",
+            "languages: got 'x-sov', expected a list of languages such as [en, sw], or one of all, xtreme, xtreme-r",
+        ),
         ("languages: [x-sov, x-sov]\n", "x-sov given twice; name each once"),
         ("languages: [avg]\n", "unknown language 'avg'"),
         ("retrieval: {layer: 3}\n", "has layers 0 (embeddings) to 2"),
