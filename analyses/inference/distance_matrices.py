@@ -11,11 +11,12 @@ import pandas as pd
 
 from analyses.inference.checks import require_levels
 from analyses.inference.permutation import (
-    BATCH_NUMBERS,
     Alternative,
     Method,
     all_orders,
+    crossed_sizes,
     permutation_p,
+    random_orders,
     standardised,
 )
 from analyses.inference.rates import measured
@@ -90,19 +91,32 @@ def _null(
 ) -> tuple[float, np.ndarray, bool]:
     """Return the observed (partial) correlation, those of the permutations, and whether they are all."""
     n = int(upper[1].max()) + 1
+    exact = factorial(n) <= permutations + 1
+    if exact:
+        first, others = all_orders(n), np.arange(n)[None]
+    else:
+        first, others = (random_orders([np.arange(n)], rng, size) for size in crossed_sizes(permutations))
+    cross = _cross_products(vectors, upper, first, others).reshape(-1, len(vectors) - 1)
+    null = _partial(cross, float(vectors[1] @ vectors[-1]))
+    return float(null[0]), null if exact else null[1:], exact
+
+
+def _cross_products(
+    vectors: list[np.ndarray], upper: tuple[np.ndarray, np.ndarray], first: np.ndarray, others: np.ndarray
+) -> np.ndarray:
+    """Return <first vector in order a, other vector in order b>, (A, B, others), for orders A x n and B x n."""
+    n = first.shape[1]
     squares = np.zeros((len(vectors), n, n))
     squares[:, *upper] = vectors
     squares += squares.transpose(0, 2, 1)
-    moved, fixed = squares[0].ravel(), squares[1:].reshape(-1, n * n).T / 2
-    exact = factorial(n) <= permutations + 1
-    orders = all_orders(n) if exact else rng.permuted(np.tile(np.arange(n), (permutations, 1)), axis=1)
-    batch = max(1, BATCH_NUMBERS // n**2)
-    pieces = [orders[i : i + batch] for i in range(0, len(orders), batch)]
-    flat = ((piece[:, :, None] * n + piece[:, None, :]).reshape(-1, n * n) for piece in pieces)
-    cross = np.concatenate([moved.take(index) @ fixed for index in flat])
-    between = float(vectors[1] @ vectors[-1])
-    observed = _partial((moved @ fixed)[None], between)[0]
-    return float(observed), _partial(cross, between), exact
+    flat = squares.reshape(-1, n * n)
+    a, b = (np.ascontiguousarray(orders.T) for orders in (first, others))
+    cross = np.zeros((len(vectors) - 1, len(first), len(others)))
+    for i in range(n - 1):  # one row of the matrices at a time stays in the cache
+        moved, at = flat[0].take(a[i] * n + a[i + 1 :]).T, b[i] * n + b[i + 1 :]
+        for out, other in zip(cross, flat[1:], strict=True):
+            out += moved @ other.take(at)
+    return cross.transpose(1, 2, 0)
 
 
 def _partial(cross: np.ndarray, between: float) -> np.ndarray:

@@ -15,11 +15,8 @@ Krackhardt and Snijders 2007, Psychometrika 72: 563-581). p = (1 + #{|t*| >= |t|
 random permutations (Phipson and Smyth 2010), #/total where all are enumerated.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations as orders
-from itertools import product
-from math import factorial, prod
 from typing import Literal
 
 import numpy as np
@@ -28,6 +25,15 @@ import pandas as pd
 from analyses.inference.checks import complete_rows, require_levels, require_varying
 from analyses.inference.permutation import BATCH_NUMBERS, permutation_p
 from analyses.inference.result import Inference
+from analyses.inference.task_orders import (
+    Groups,
+    Orders,
+    composed,
+    count_orders,
+    crossed_orders,
+    every_order,
+    flat_places,
+)
 from analyses.inference.two_way import Cells, cells, pair_means, task_kinds
 from simxfer.errors import InputError
 
@@ -35,7 +41,6 @@ Scheme = Literal["freedman-lane", "double-semi-partialling"]
 
 SMALLEST_SHARE = 0.5
 """Share of the orders that must leave a statistic where pairs are missing; below it nothing is tested."""
-Groups = tuple[list[np.ndarray], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ def task_tables(
     grid = cells(pairs, source, target, kind)
     of_source, of_target = kind or (None, None)
     groups = (_groups(pairs, source, of_source), _groups(pairs, target, of_target))
-    if _orders(groups) == 1:
+    if count_orders(groups) == 1:
         raise InputError("no task can move: every kind has one source and one target; permute without `kind`")
     tables = _residual_tables(grid, pairs[columns].to_numpy(), list(similarities), groups)
     return tables, grid, tuple(notes + more)
@@ -156,7 +161,7 @@ def _residual_tables(
         covariates=np.stack(filled, axis=1) if filled else np.zeros((tables[0].size, 0)),
         present=grid.fill(np.ones(len(rest))),
         block=grid.fill(grid.block).astype(int),
-        df=len(rest) - int(np.linalg.matrix_rank(grid.design())) - basis.shape[1] - 1,
+        df=len(rest) - grid.rank() - basis.shape[1] - 1,
         slopes=(rest[:, 1:].T @ rest[:, 0]) / (rest[:, 1:] ** 2).sum(axis=0),
         groups=groups,
     )
@@ -183,11 +188,11 @@ def task_null(
                 "double semi-partialling permutes one regressor; use 'freedman-lane' for several"
             )
         moved, fixed = fixed[0], moved[None]
-    S, T = moved.shape
-    exact = _orders(tables.groups) <= permutations + 1
-    batches = _all_orders(tables.groups) if exact else _random_orders(tables.groups, rng, permutations, S * T)
-    null = np.concatenate([_statistics(moved, fixed, tables, rows, columns) for rows, columns in batches])
-    observed = _statistics(moved, fixed, tables, np.arange(S)[None], np.arange(T)[None])[0]
+    exact = count_orders(tables.groups) <= permutations + 1
+    sides = every_order(tables.groups) if exact else crossed_orders(tables.groups, rng, permutations)
+    statistics = _whole_statistics if tables.present.all() else _overlap_statistics
+    null = statistics(moved, fixed, tables, *sides)
+    observed, null = null[0], null if exact else null[1:]
     kept = null[~np.isnan(null).any(axis=1)]
     if len(kept) < SMALLEST_SHARE * len(null):
         raise InputError(
@@ -197,25 +202,41 @@ def task_null(
     return kept, observed, exact
 
 
-def _statistics(
-    moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, rows: np.ndarray, columns: np.ndarray
+def _whole_statistics(
+    moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, first: Orders, others: Orders
 ) -> np.ndarray:
-    """Return t (B, M) for B orders of rows (B, S) and of columns (B, T)."""
-    T = moved.shape[1]
-    flat = (rows[:, :, None] * T + columns[:, None, :]).reshape(len(rows), -1)
-    if not tables.present.all():
-        return _overlap_statistics(moved, fixed, tables, flat)
-    b = fixed.reshape(len(fixed), -1)
-    cross = moved.ravel().take(flat) @ np.hstack([b.T, tables.covariates])
-    explained = (cross[:, len(b) :] ** 2).sum(axis=1)
-    norms = ((moved**2).sum() - explained)[:, None] * (b**2).sum(axis=1)
-    return _t(cross[:, : len(b)] / np.sqrt(norms), np.full(len(rows), tables.df))
+    """Return t (A B, M) of the moved table in A orders against all else in B orders, no pair missing."""
+    M, k = len(fixed), tables.covariates.shape[1]
+    unmoved = np.concatenate([fixed.reshape(M, -1), tables.covariates.T])
+    left = moved.ravel().take(flat_places(first, moved.shape))
+    cross = np.empty((len(left), len(others.rows), M + k))
+    batch = max(1, BATCH_NUMBERS // moved.size)
+    for start in range(0, len(others.rows), batch):
+        piece = slice(start, start + batch)
+        right = flat_places(others.only(piece), moved.shape)
+        for i, table in enumerate(unmoved):
+            cross[:, piece, i] = left @ table.take(right).T
+    cross = cross.reshape(-1, M + k)
+    explained = (cross[:, M:] ** 2).sum(axis=1)
+    norms = ((moved**2).sum() - explained)[:, None] * (fixed.reshape(M, -1) ** 2).sum(axis=1)
+    return _t(cross[:, :M] / np.sqrt(norms), np.full(len(cross), tables.df))
 
 
 def _overlap_statistics(
-    moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, flat: np.ndarray
+    moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, first: Orders, others: Orders
 ) -> np.ndarray:
-    """Return t (B, M) where pairs are missing: every order is fitted anew on the cells that it leaves."""
+    """Return t (A B, M) where pairs are missing: every order is fitted anew on the cells that it leaves.
+
+    The moved table in the order of `first` after the inverse of `others`, against the rest as it stands.
+    """
+    together = composed(first, others)
+    batch = max(1, BATCH_NUMBERS // moved.size)
+    pieces = (together.only(slice(i, i + batch)) for i in range(0, len(together.rows), batch))
+    return np.concatenate([_on_overlap(moved, fixed, tables, flat_places(p, moved.shape)) for p in pieces])
+
+
+def _on_overlap(moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, flat: np.ndarray) -> np.ndarray:
+    """Return t (B, M) of the moved table, taken at flat (B, S T), on the cells that both tables have."""
     S, T = moved.shape
     M, k = len(fixed), tables.covariates.shape[1]
     both = (tables.present.ravel()[flat] * tables.present.ravel()).reshape(-1, S, T)
@@ -286,43 +307,3 @@ def _groups(pairs: pd.DataFrame, task: str, kind: str | None) -> list[np.ndarray
         return [np.arange(pairs[task].nunique())]
     kinds = task_kinds(pairs, task, kind).to_numpy()
     return [np.flatnonzero(kinds == k) for k in pd.unique(kinds)]
-
-
-def _orders(groups: Groups) -> int:
-    """Return the number of orders of rows and columns."""
-    return prod(factorial(len(group)) for side in groups for group in side)
-
-
-def _all_orders(groups: Groups) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield every order of rows with every order of columns."""
-    sides = []
-    for side in groups:
-        size = sum(len(group) for group in side)
-        found = []
-        for choice in product(*(orders(group) for group in side)):
-            order = np.empty(size, dtype=np.intp)
-            for group, moved in zip(side, choice, strict=True):
-                order[group] = moved
-            found.append(order)
-        sides.append(np.array(found))
-    rows, columns = sides
-    for order in rows:
-        yield np.broadcast_to(order, (len(columns), len(order))), columns
-
-
-def _random_orders(
-    groups: Groups, rng: np.random.Generator, count: int, cells: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield batches of random orders of rows and of columns."""
-    batch = max(1, BATCH_NUMBERS // cells)
-    for start in range(0, count, batch):
-        size = min(batch, count - start)
-        yield _shuffled(groups[0], rng, size), _shuffled(groups[1], rng, size)
-
-
-def _shuffled(groups: list[np.ndarray], rng: np.random.Generator, count: int) -> np.ndarray:
-    """Return `count` orders, shuffled within each group."""
-    out = np.empty((count, sum(len(group) for group in groups)), dtype=np.intp)
-    for group in groups:
-        out[:, group] = rng.permuted(np.broadcast_to(group, (count, len(group))), axis=1)
-    return out

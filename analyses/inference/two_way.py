@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from simxfer.errors import InputError
 
@@ -31,21 +32,31 @@ class Cells:
         """Number of sources and targets."""
         return len(self.sources), len(self.targets)
 
-    def design(self) -> np.ndarray:
+    def design(self) -> sparse.csr_matrix:
         """Return the dummies of source, target and block, n x (S + T + blocks); not of full rank."""
         parts = (self.source, self.target, self.block)
-        return np.hstack([np.eye(codes.max() + 1)[codes] for codes in parts])
+        starts = np.cumsum([0, *self.shape])
+        columns = np.stack([codes + start for codes, start in zip(parts, starts, strict=True)], axis=1)
+        n, k = columns.shape
+        width = starts[-1] + self.block.max() + 1
+        return sparse.csr_matrix((np.ones(n * k), columns.ravel(), np.arange(0, n * k + 1, k)), (n, width))
+
+    def rank(self) -> int:
+        """Return the rank of the design."""
+        design = self.design()
+        return int(np.linalg.matrix_rank((design.T @ design).toarray(), hermitian=True))
 
     def residuals(self, values: np.ndarray) -> np.ndarray:
         """Return values, (n,) or (n, k), cleared of source, target and block effects."""
         design = self.design()
-        return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+        for _ in range(2):  # normal equations lose half of the digits, which a second pass brings back
+            values = values - design @ _least_squares(design, values)
+        return values
 
     def task_effects(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the centred source and target effects of the additive fit, each (n,): the task means."""
         S = self.shape[0]
-        design = self.design()[:, : sum(self.shape)]
-        effects = np.linalg.lstsq(design, values, rcond=None)[0]
+        effects = _least_squares(self.design()[:, : sum(self.shape)], values)
         of_source, of_target = effects[:S][self.source], effects[S:][self.target]
         return of_source - of_source.mean(), of_target - of_target.mean()
 
@@ -54,6 +65,12 @@ class Cells:
         table = np.full(self.shape, empty)
         table[self.source, self.target] = values
         return table
+
+
+def _least_squares(design: sparse.csr_matrix, values: np.ndarray) -> np.ndarray:
+    """Return the shortest least-squares solution, through the normal equations: the design has many rows."""
+    gram = (design.T @ design).toarray()
+    return np.linalg.lstsq(gram, design.T @ values, rcond=1e-10)[0]
 
 
 def cells(pairs: pd.DataFrame, source: str, target: str, kind: tuple[str, str] | None = None) -> Cells:

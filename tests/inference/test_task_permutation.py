@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from analyses.inference import Truth, permute_tasks, simulate_grid
-from analyses.inference.task_permutation import _task_rank, task_null, task_tables
+from analyses.inference.task_orders import crossed_orders
+from analyses.inference.task_permutation import (
+    _overlap_statistics,
+    _task_rank,
+    _whole_statistics,
+    task_null,
+    task_tables,
+)
 from simxfer.errors import InputError
 
 ONE = {"languages": 1, "seeds": 1}
@@ -51,6 +58,20 @@ def test_equals_plain_least_squares_over_all_permutations(scheme):
     assert exact
     assert tables.df == 12 - 3 - 4 + 1 - 2
     np.testing.assert_allclose(null[:, 0], slow, rtol=1e-6, atol=1e-8)
+
+
+def test_one_product_of_both_sides_equals_an_order_at_a_time():
+    """The fast way permutes both tables, the slow way one of them, by the composed orders, with a fit each."""
+    data = grid(3, sources=6, targets=5, kinds=2).assign(z=lambda d: d["similarity"] ** 2)
+    kind = ("intermediate_kind", "target_kind")
+    tables, *_ = task_tables(data, "gain", ["similarity", "gain"], *COLUMNS, covariates=["z"], kind=kind)
+    first, others = crossed_orders(tables.groups, np.random.default_rng(0), 199)
+    assert (len(first.rows), len(others.rows)) == (10, 20)
+    fast, slow = (
+        way(tables.outcome, tables.regressors[:1], tables, first, others)
+        for way in (_whole_statistics, _overlap_statistics)
+    )
+    np.testing.assert_allclose(fast, slow, rtol=1e-6, atol=1e-8)
 
 
 def test_missing_pairs_equal_least_squares_on_the_overlap():
