@@ -2,7 +2,7 @@
 
 A row is a dict; `Rows` says which of its columns are the standard ones (see there). Rows of files tell their line
 under `LINE`. A row without gold (label None, -1 or `-`, SNLI's mark for "annotators did not agree") is left out and
-counted in the log; data in which no row has gold are refused.
+counted in the log; data in which no row has gold, or all have the same label, are refused.
 """
 
 import logging
@@ -27,6 +27,9 @@ LINE = "@line"
 """Key of a row: the line of the file that it begins in, counted from 1."""
 
 NO_GOLD = (None, -1, "-1", "-")
+
+FEWEST_OF_ONE_LABEL = 50
+"""From so many examples on, one label for all of them is a placeholder (English COPA's test set: 500 times 0)."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +91,12 @@ def _check_any(examples: list[AnyExample], without_gold: int, left_out: int, tas
         )
     if not examples:
         raise InputError(f"{where}: no usable {task.name} row ({left_out} left out); is it the right file?")
+    labels = {getattr(example, "label", None) for example in examples}
+    if len(examples) >= FEWEST_OF_ONE_LABEL and len(labels) == 1 and labels != {None}:
+        raise InputError(
+            f"{where}: all {len(examples)} labels of {task.name} are {labels.pop()!r}, which are placeholders and no "
+            "gold; score on the dev split, or give files with labels"
+        )
     if without_gold or left_out:
         _log.warning(
             "%s: %d rows without gold and %d rows that are no %s examples left out, %d kept",

@@ -69,7 +69,20 @@ def socialiqa(row: Row) -> Row:
 
 
 def copa(row: Row) -> Row:
-    """A premise and what is asked about it, in English in every language, and two sentences."""
+    """A premise and what is asked about it, in English in every language, and two sentences.
+
+    COPA's own XML numbers its test items from 501 and the right sentence from 1, SuperGLUE and XCOPA both from 0.
+    """
+    if "asks-for" in row:
+        number = int(row["id"]) - 1
+        row = {
+            "idx": number % 500,
+            "premise": row["p"],
+            "question": row["asks-for"],
+            "choice1": row["a1"],
+            "choice2": row["a2"],
+            "label": int(row["most-plausible-alternative"]) - 1,
+        }
     return {
         "id": row.get("idx"),
         "context": f"{row['premise']} {_COPA_QUESTIONS[row['question']]}",
@@ -197,7 +210,8 @@ CHOICE_TASKS: tuple[Task, ...] = (
             paths={
                 "train": ("train.jsonl", "train.en.jsonl", "train-en.jsonl"),
                 "dev": ("val.jsonl", "val.en.jsonl", "val-en.jsonl"),
-                "test": ("test.jsonl", "test.en.jsonl", "test-en.jsonl"),
+                # SuperGLUE's form, which XTREME-R takes, has no gold; COPA's own XML has.
+                "test": ("copa-test.xml", "test.jsonl", "test.en.jsonl", "test-en.jsonl"),
             },
             folders=("COPA", "xcopa/copa_en", "xcopa"),
             convert=copa,
@@ -216,6 +230,7 @@ CHOICE_TASKS: tuple[Task, ...] = (
             format="table",
             paths={
                 split: (
+                    f"copa_{{language}}/copa-{split}.xml",
                     f"data/{{language}}/{name}.{{language}}.jsonl",
                     f"{name}.{{language}}.jsonl",
                     f"{name}-{{language}}.jsonl",

@@ -1,4 +1,4 @@
-"""Tables: JSON lines, comma-separated and tab-separated values."""
+"""Tables: JSON lines, comma-separated and tab-separated values, XML with an element a row."""
 
 import csv
 import logging
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from simxfer.errors import InputError
 from simxfer.sources.formats.text import parse_json, read_lines, read_text
@@ -27,7 +28,7 @@ def read_table(
     language_column: str = "",
     partial_rows: bool = False,
 ) -> Iterator[Row]:
-    """Yield the rows of `.jsonl`, `.csv` (header, quoting) or tab-separated values.
+    """Yield the rows of `.jsonl`, `.csv` (header, quoting), `.xml` (the root's elements) or tab-separated values.
 
     Args:
         path: the file; its ending decides how it is read.
@@ -44,6 +45,8 @@ def read_table(
     """
     if path.suffix == ".jsonl":
         rows = _json_lines(path)
+    elif path.suffix == ".xml":
+        rows = _elements(path)
     elif path.suffix == ".csv":
         rows = _with_header(path, _quoted(path, ","), partial_rows)
     elif set(header) & set(read_lines(path)[0].split("\t")):
@@ -65,6 +68,18 @@ def _json_lines(path: Path) -> Iterator[Row]:
         if not isinstance(row, dict):
             raise InputError(f"{path}, line {number}: expected a JSON object, got {line[:60]!r}")
         yield {**row, LINE: number}
+
+
+def _elements(path: Path) -> Iterator[Row]:
+    """Yield a row an element: its attributes, and the texts of the elements in it."""
+    try:
+        root = ElementTree.fromstring(read_text(path))
+    except ElementTree.ParseError as error:
+        raise InputError(
+            f"{path}, line {error.position[0]}: broken XML ({error}); bring the file anew"
+        ) from None
+    for item in root:
+        yield {**item.attrib, **{part.tag: (part.text or "").strip() for part in item}}
 
 
 def _split(path: Path) -> Iterator[Record]:

@@ -1,8 +1,8 @@
 """Measure the mean length of an input of every real task, in characters, on the files of ../shared/pack.
 
 Run from the repository: `python tests/reference/tasks/mean_characters.py > tests/reference/tasks/mean_characters.json`.
-Inputs are the texts of an example, joined by a blank; English where there is English, else all languages; the first
-split of test, dev, train that the pack has with gold. Tasks that the pack has no files of stand at 0 (unknown).
+Inputs are the texts of an example, joined by a blank; English where there is English, else all languages; of it
+the first split of test, dev, train that the pack has with gold. Tasks that the pack has no files of stand at 0 (unknown).
 """
 
 import json
@@ -17,8 +17,8 @@ from simxfer.tasks.record import Task
 
 def mean_characters(task: Task, pack: Path) -> float:
     """Return the mean length, rounded to a character."""
-    for split in ("test", "dev", "train"):
-        for languages in (("en",), task.languages):
+    for languages in (("en",), task.languages):
+        for split in ("test", "dev", "train"):
             lengths = [n for language in languages for n in _lengths(task, split, language, pack)]
             if lengths:
                 return float(round(sum(lengths) / len(lengths)))
