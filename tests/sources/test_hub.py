@@ -9,7 +9,8 @@ import huggingface_hub.constants
 import pytest
 from datasets import ClassLabel, Features
 from hub_cache import COMMIT, write_cached, write_parquet
-from hub_schemas import CASES, NLI, SQUAD, TEXT, HubCase, nli, qa
+from hub_cases import CASES, HubCase, nli, qa
+from hub_schemas import NLI, SQUAD, TEXT
 
 from simxfer.errors import InputError
 from simxfer.hubcache import cached
