@@ -107,7 +107,7 @@ def mask_tokens(
     mask_id: int,
     vocabulary: int,
     generator: torch.Generator,
-    special: Collection[int] = range(5),
+    special: Collection[int],
 ) -> dict[str, Tensor]:
     """Mask subwords for MLM: of a share of them, 80 % become <mask>, 10 % a random one, 10 % stay.
 
@@ -119,7 +119,7 @@ def mask_tokens(
         mask_id: id of <mask>.
         vocabulary: number of ids.
         generator: draws.
-        special: ids of the special tokens; those of the world's tokenizer unless given.
+        special: ids of the special tokens; XLM-R's are 0 to 3 and the last one.
     """
     ids = batch["ids"]
     ordinary = torch.ones(vocabulary, dtype=torch.bool)

@@ -7,7 +7,7 @@ loses its advantage.
 
 Memory is bounded by the vectors and a few blocks of `BLOCK_ROWS` x `BLOCK_COLUMNS` scores; a matrix of all scores
 (BUCC: 10^9 and more) is never made. Of candidates with equal scores the one with the higher cosine comes first, and
-of those the one with the lowest index.
+of those the one with the lowest index; the same vector in two places of a matrix product may differ by a rounding.
 """
 
 from collections.abc import Iterator

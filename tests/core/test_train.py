@@ -287,7 +287,9 @@ MASK, VOCABULARY = 4, 600
 
 def masked(ids: torch.Tensor, seed: int = 0, share: float = 0.25) -> dict:
     generator = torch.Generator().manual_seed(seed)
-    return mask_tokens({"ids": ids, "mask": torch.ones_like(ids)}, share, MASK, VOCABULARY, generator)
+    return mask_tokens(
+        {"ids": ids, "mask": torch.ones_like(ids)}, share, MASK, VOCABULARY, generator, range(5)
+    )
 
 
 def within(count: int, n: int, p: float) -> bool:
