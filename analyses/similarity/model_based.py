@@ -8,9 +8,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from analyses.similarity.arrays import classes, matrix, unit_rows
+from analyses.similarity.evidence import max_log_evidence
 from simxfer.errors import InputError
-
-_LOG_RATIOS = np.linspace(-30, 30, 121)
 
 
 def log_me(features: np.ndarray, labels: np.ndarray) -> float:
@@ -26,11 +25,7 @@ def log_me(features: np.ndarray, labels: np.ndarray) -> float:
     features = matrix(features, "features", least=2)
     index, n_classes = classes(labels, len(features))
     targets = np.eye(n_classes)[index]
-    squares, shares = _spectrum(features, targets)
-    rest = np.maximum((targets**2).sum(axis=0) - shares.sum(axis=0), 0.0)
-    # What rounding leaves of an exact fit is not noise.
-    rest[rest < 1e-12 * len(features)] = 0.0
-    return float(np.mean(_max_evidence(squares, shares, rest, len(features))) / len(features))
+    return float(np.mean(max_log_evidence(features, targets)) / len(features))
 
 
 def regularized_h_score(features: np.ndarray, labels: np.ndarray) -> float:
@@ -160,52 +155,6 @@ def taskemb(x: np.ndarray, y: np.ndarray) -> float:
     used = (x + y) > 0
     share = x[used] / (x + y)[used]
     return float(share @ (1 - share) / (np.linalg.norm(share) * np.linalg.norm(1 - share)))
-
-
-def _spectrum(features: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return squared singular values s^2 (k,) and squared projections (u_i' y)^2 (k, classes).
-
-    From the smaller Gram matrix; directions below its rounding error are dropped.
-    """
-    n, d = features.shape
-    wide = n < d
-    values, vectors = np.linalg.eigh(features @ features.T if wide else features.T @ features)
-    kept = values > max(n, d) * np.finfo(float).eps * values[-1]
-    values, vectors = values[kept], vectors[:, kept]
-    if wide:
-        return values, (vectors.T @ targets) ** 2
-    return values, (vectors.T @ (features.T @ targets)) ** 2 / values[:, None]
-
-
-def _max_evidence(squares: np.ndarray, shares: np.ndarray, rest: np.ndarray, n: int) -> np.ndarray:
-    """Maximise the log evidence over alpha and beta for every class.
-
-    With ratio = alpha / beta the best beta is closed form, so one dimension is left: a grid over log ratio in
-    units of the largest squared singular value, refined by three narrower grids around the best point.
-    """
-    scale = squares[-1] if len(squares) else 1.0
-    best, step = np.zeros(shares.shape[1]), _LOG_RATIOS
-    for _ in range(4):
-        log_ratios = best + step[:, None]
-        evidence = _profile(squares, shares, rest, n, scale * np.exp(log_ratios))
-        chosen = evidence.argmax(axis=0)
-        best = log_ratios[chosen, np.arange(len(best))]
-        step = np.linspace(-1, 1, 41) * (step[1] - step[0])
-    exact = (rest == 0) & (len(squares) < n)
-    return np.where(exact, np.inf, evidence.max(axis=0))
-
-
-def _profile(
-    squares: np.ndarray, shares: np.ndarray, rest: np.ndarray, n: int, ratios: np.ndarray
-) -> np.ndarray:
-    """Log evidence (ratios, classes) at the best beta for each ratio = alpha / beta.
-
-    log N(y; 0, (I + F F'/ratio) / beta) with beta = n / (sum_i z_i^2 / (1 + s_i^2/ratio) + rest).
-    """
-    damped = 1 + squares[None, None, :] / ratios[:, :, None]
-    residual = np.einsum("kc,rck->rc", shares, 1 / damped) + rest
-    with np.errstate(divide="ignore"):
-        return -0.5 * (n * (np.log(2 * np.pi * residual / n) + 1) + np.log(damped).sum(axis=2))
 
 
 def _ledoit_wolf(x: np.ndarray) -> tuple[np.ndarray, float]:
