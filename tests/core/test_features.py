@@ -6,16 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import PreTrainedTokenizerFast
 
 from simxfer.errors import InputError
-from simxfer.features import digest, load_dataset, make_dataset, mlm_features, text_features
+from simxfer.features import digest, load_dataset, make_dataset, mlm_features, read_gold, text_features
 from simxfer.metrics import normalise
-from simxfer.ragged import IGNORED, Features, join_features
+from simxfer.ragged import IGNORED, Features, join_features, select_rows
 from simxfer.sources import DataRequest, read_examples
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.examples import (
     ChoiceExample,
     ClassificationExample,
+    MiningExample,
     RetrievalExample,
     SpanExample,
     TaggingExample,
@@ -212,6 +217,63 @@ def test_truncation_is_counted(tokenizer):
     assert features.lengths.tolist()[0] == 16
     n = len(tokenizer("ri", add_special_tokens=False)["input_ids"])
     assert rows(features)[0].tolist()[-n - 1 : -1] == tokenizer("ri", add_special_tokens=False)["input_ids"]
+
+
+def test_words_and_answers_that_no_window_holds_are_counted(tokenizer):
+    tags = [
+        TaggingExample(id=str(n), words=("be", "fagekop" * n, "ri"), tags=("DET", "NOUN", "VERB"))
+        for n in (9, 1)
+    ]
+    assert make_dataset(tags, POS, tokenizer, 10, 0).features.counts[0] == 1
+    context = " ".join(["be", "fagekop", "hehu", "rakezi"] * 15)
+    long, short = context[: len(context) // 2], context[:10]
+    asked = [
+        SpanExample(id=str(i), question="ri", context=context, answers=answers)
+        for i, answers in enumerate((((0, long),), ((0, short),), ()))
+    ]
+    features = make_dataset(asked, get_task("squad_v2"), tokenizer, 32, 8).features
+    assert features.counts[0] == 1  # the long answer; the context itself is in windows, nothing of it is cut
+    assert [covered(make_dataset([e], QA, tokenizer, 32, 8).features, e) for e in asked] == [
+        [],
+        [short.strip()],
+        [],
+    ]
+
+
+def test_unknown_subwords_are_the_tokenizers_own(tmp_path):
+    vocabulary = {"[PAD]": 0, "<oov>": 1, "[CLS]": 2, "[SEP]": 3, "be": 4}
+    plain = Tokenizer(WordLevel(vocabulary, unk_token="<oov>"))
+    plain.pre_tokenizer = Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, unk_token="<oov>", pad_token="[PAD]")
+    assert text_features(["be ri be", "ri"], tokenizer, 8).counts.tolist() == [0, 2, 4]
+    without = PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="[PAD]")
+    assert text_features(["be ri be"], without, 8).counts.tolist() == [0, 0, 3]
+
+
+def test_mining_has_a_row_a_sentence_and_its_gold_tells_the_side(tokenizer):
+    examples = [
+        MiningExample(id="s1", text="be ri", side="source", matches=("t2",)),
+        MiningExample(id="s2", text="hehu", side="source"),
+        MiningExample(id="t2", text="fagekop be", side="target"),
+    ]
+    dataset = make_dataset(examples, get_task("bucc2018"), tokenizer, 64, 0)
+    assert [row.tolist() for row in rows(dataset.features)] == [
+        tokenizer(e.text)["input_ids"] for e in examples
+    ]
+    assert read_gold(dataset) == [
+        {"side": "source", "matches": ["t2"]},
+        {"side": "source", "matches": []},
+        {"side": "target", "matches": []},
+    ]
+
+
+@given(st.data())
+def test_selected_rows_are_those_rows(world_tokenizer, data):
+    features = text_features(["be", "fagekop hehu", "ri ri ri", "cifi"], world_tokenizer, 16)
+    chosen = data.draw(st.lists(st.integers(0, 3), max_size=6))
+    found = select_rows(features, np.array(chosen, dtype=np.int64))
+    assert [row.tolist() for row in rows(found)] == [rows(features)[i].tolist() for i in chosen]
+    assert found.example.tolist() == chosen and found.n_units == len(chosen)
 
 
 @pytest.mark.parametrize("name", ["w-xnli", "w-xqa", "w-pos", "w-xcloze", "w-tatoeba"])

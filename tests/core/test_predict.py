@@ -21,6 +21,7 @@ from simxfer.metrics import METRICS
 from simxfer.model import TransferModel, load_encoder
 from simxfer.plan import Evaluation
 from simxfer.predict import MAX_ANSWER_TOKENS, _best_span, _pool, embed, predict
+from simxfer.retrieval import nearest
 from simxfer.sources import DataRequest, read_examples
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import RetrievalExample, SpanExample, TaggingExample
@@ -130,6 +131,60 @@ def test_span_qa_takes_the_best_window(world_tokenizer):
     assert predict(told, get_task("w-xqa"), dataset, PAD) == [context[best[1] : best[2]]]
 
 
+SQUAD2 = get_task("squad_v2")
+
+
+class Scored(TransferModel):
+    """A model whose logits are given row by row: the first `rows[k]` belong to the row that begins with id k."""
+
+    def __init__(self, table: dict[tuple[int, ...], list[list[float]]]) -> None:
+        nn.Module.__init__(self)
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.logits = table
+
+    def forward(self, task: str, batch) -> torch.Tensor:
+        out = torch.zeros(*batch["ids"].shape, 2)
+        for k, (ids, mask) in enumerate(zip(batch["ids"], batch["mask"], strict=True)):
+            values = self.logits[tuple(ids[mask == 1].tolist())]
+            out[k, : len(values)] = torch.tensor(values)
+        return out
+
+
+def windows_with_logits(world_tokenizer, best: list[float], none: list[float]) -> tuple:
+    """One question in two windows; in window k the best span has the score best[k], no answer none[k]."""
+    words = ["be", "fagekop", "hehu", "rakezi", "cifi", "fage"]
+    example = SpanExample(id="1", question="ri", context=" ".join(words), answers=())
+    short = len(world_tokenizer("ri", " ".join(words[:4]))["input_ids"])
+    dataset = make_dataset([example], SQUAD2, world_tokenizer, short, 1)
+    features, table, texts = dataset.features, {}, []
+    assert features.n_rows == 2
+    for k, (a, b) in enumerate(pairwise(features.starts)):
+        [*_, at] = np.flatnonzero(features.spans[a:b, 0] >= 0)  # the window's last subword
+        logits = np.full((b - a, 2), -9.0)
+        logits[at], logits[0] = best[k] / 2, none[k] / 2
+        table[tuple(features.ids[a:b].tolist())] = logits.tolist()
+        first, last = features.spans[a + at]
+        texts.append(example.context[first:last])
+    return Scored(table), dataset, texts
+
+
+@pytest.mark.parametrize(("best", "none", "expected"), [
+    ([3.0, 1.0], [2.0, 2.5], 0),  # an answer beats no answer in its window
+    ([1.0, 3.0], [2.0, 2.5], 1),
+    ([1.0, 1.5], [2.0, 2.5], None),
+    ([3.0, 1.0], [4.0, 2.5], 0),  # the lowest score of no answer counts, whichever window it is from
+    ([3.0, 1.0], [4.0, 3.5], None),
+    ([2.0, 1.0], [2.0, 5.0], None),  # a tie is no answer
+])  # fmt: skip
+def test_no_answer_competes_with_the_best_span_of_all_windows(best, none, expected, world_tokenizer):
+    told, dataset, texts = windows_with_logits(world_tokenizer, best, none)
+    assert texts[0] != texts[1]
+    wanted = "" if expected is None else texts[expected]
+    assert predict(told, SQUAD2, dataset, PAD) == [wanted]
+    always = texts[int(np.argmax(best))]
+    assert predict(told, get_task("w-xqa"), dataset, PAD) == [always]  # every question has an answer there
+
+
 def test_pooling_by_hand():
     states = torch.arange(20.0).view(2, 5, 2)
     mask = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]])
@@ -171,6 +226,17 @@ def test_a_sentence_is_its_own_translation(model, world_tokenizer):
     dataset = make_dataset(examples, get_task("w-tatoeba"), world_tokenizer, 64, 0)
     protocol = {"layer": -1, "pooling": "mean", "centre": True}
     assert predict(model, get_task("w-tatoeba"), dataset, PAD, protocol) == ["e0", "e1", "e2"]
+
+
+@pytest.mark.parametrize("neighbours", [2, 5])
+def test_retrieval_by_margin(neighbours, model, dataset_of):
+    dataset = dataset_of("w-tatoeba", 40)
+    vectors = embed(model, dataset.features, PAD, 1, "mean")
+    found = nearest(vectors[0::2], vectors[1::2], 1, "margin", neighbours).ids[:, 0]
+    protocol = {"layer": 1, "pooling": "mean", "centre": False, "scoring": "margin", "neighbours": neighbours}
+    predicted = predict(model, get_task("w-tatoeba"), dataset, PAD, protocol)
+    assert predicted == list(dataset.gold["id"].to_numpy()[found])
+    assert predicted != predict(model, get_task("w-tatoeba"), dataset, PAD, protocol | {"scoring": "cosine"})
 
 
 def evaluation(target: str, *languages: str) -> Evaluation:
