@@ -421,6 +421,7 @@ def _fault(error: dict[str, Any], lines: dict[Location, int]) -> tuple[int, str]
     name = ".".join(str(part) for part in named) or "grid"
     if error["type"] == "extra_forbidden":
         owner = _OWNERS.get(error["loc"][0], Grid) if len(error["loc"]) > 1 else Grid
+        owner = TaskData if error["loc"][:2] == ("data", "tasks") and len(error["loc"]) > 3 else owner
         return lines[at], unknown("key", str(error["loc"][-1]), owner.model_fields)
     if error["type"] == "missing":
         return lines[at], f"key {name!r} is missing"

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from simxfer.plan import Plan, Stage
+from simxfer.plan import PRETRAINED, Plan, Stage
 from simxfer.store.layout import RunDirectory
 
 EVALUATION_COST = 100
@@ -41,29 +41,45 @@ def status(run: RunDirectory, plan: Plan) -> Status:
 
 
 def stage_progress(run: RunDirectory, plan: Plan) -> tuple[float, float]:
-    """Return (work done, work in all) in training sequences."""
+    """Return (work done, work in all) in training sequences.
+
+    What a stage takes is known once it has begun; until then it is what the records' sizes say, corrected by what
+    they said of the stages that have.
+    """
+    trained = [stage for stage in plan.stages.values() if stage.phase != PRETRAINED]
+    steps = {stage.id: found for stage in trained if (found := _steps(run, stage))}
+    begun = [stage for stage in trained if stage.id in steps and stage.cost]
+    cost = {stage.id: _batch(stage) * steps[stage.id][1] for stage in begun}
+    corrected = sum(cost.values()) / sum(stage.cost for stage in begun) if begun else 1.0
     done = total = 0.0
     for stage in plan.stages.values():
-        done += stage.cost * _share_trained(run, stage)
-        total += stage.cost
+        of_stage = cost.get(stage.id, corrected * stage.cost)
+        at, last = steps.get(stage.id, (0, 1))
+        done, total = done + of_stage * at / max(1, last), total + of_stage
         for evaluation in plan.evaluations.get(stage.id, {}).values():
-            cost = EVALUATION_COST * len(evaluation.languages)
-            total += cost
-            done += cost * run.stage(stage.id).scores(evaluation.id).exists()
+            scoring = EVALUATION_COST * len(evaluation.languages)
+            total += scoring
+            done += scoring * run.stage(stage.id).scores(evaluation.id).exists()
     return done, max(total, 1.0)
 
 
-def _share_trained(run: RunDirectory, stage: Stage) -> float:
+def _batch(stage: Stage) -> float:
+    return sum(values["batch_size"] for values in stage.hyperparameters) / len(stage.hyperparameters)
+
+
+def _steps(run: RunDirectory, stage: Stage) -> tuple[int, int] | None:
+    """Return (steps done, steps in all) of a stage that has begun."""
     folder = run.stage(stage.id)
     if folder.done.exists():
-        return 1.0
+        steps = json.loads(folder.done.read_text())["steps"]
+        return steps, steps
     if not folder.log.exists():
-        return 0.0
+        return None
     for line in reversed(folder.log.read_text().splitlines()):
         try:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue  # the last line of a killed run may be torn
         if "steps" in row:  # a line of training, not of a look at dev data
-            return row["step"] / row["steps"]
-    return 0.0
+            return row["step"], row["steps"]
+    return None

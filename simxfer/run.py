@@ -81,13 +81,15 @@ def train_grid(
 
 def _refuse_missing_data(plan: Plan, grid_file: Path) -> None:
     """Refuse a plan of data or encoders that are not at hand, before anything is written."""
-    found = [text for stage in plan.stages.values() for text in stage.revisions]
-    found += [e.revision for evaluations in plan.evaluations.values() for e in evaluations.values()]
     encoders = {resolve_encoder(stage.encoder) for stage in plan.stages.values()}
-    missing = [f"encoder {encoder.hub}" for encoder in encoders if not encoder.is_local]
-    missing = sorted({*missing, *(text for text in found if UNRESOLVED in text)})
+    missing = {f"encoder {encoder.hub}" for encoder in encoders if not encoder.is_local}
+    for stage in plan.stages.values():
+        read = [f"{task}, {split}" for parts in (*stage.parts, *stage.dev_parts) for task, split in parts]
+        missing |= set(read) if any(UNRESOLVED in text for text in stage.revisions) else set()
+        scored = plan.evaluations.get(stage.id, {}).values()
+        missing |= {f"{e.target}, {e.split}" for e in scored if UNRESOLVED in e.revision}
     if missing:
-        listed = "\n".join(f"  {text}" for text in missing[:12]) + "\n  ..." * (len(missing) > 12)
+        listed = "\n".join(f"  {text}" for text in sorted(missing))
         raise InputError(
             f"{len(missing)} of the data sets and encoders of {grid_file} are not on this machine:\n{listed}\n"
             f"On a connected machine run `simxfer fetch {grid_file}` and bring its Hugging Face cache (HF_HOME) "

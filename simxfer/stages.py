@@ -258,8 +258,11 @@ class StageRunner:
                 request, evaluation.target, stage.encoder, evaluation.max_length, evaluation.stride
             )
 
+        def dev_of(language: str) -> Dataset | None:
+            return dataset_of(language, evaluation.tuned_on) if evaluation.tuned_on else None
+
         pad = self.tokenizer(stage.encoder).pad_token_id
-        frames = evaluate(model, evaluation, dataset_of, pad, self._seen(stage), self._flags(stage))
+        frames = evaluate(model, evaluation, dataset_of, pad, self._seen(stage), self._flags(stage), dev_of)
         write_table(folder.examples(evaluation.id), frames["examples"])
         write_table(folder.predictions(evaluation.id), frames["predictions"])
         write_table(folder.scores(evaluation.id), frames["scores"])

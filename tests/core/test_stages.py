@@ -329,3 +329,16 @@ def test_long_samples_are_cut_to_what_the_encoder_reads(checkpoint, tmp_path, mo
     counts = represent._represent(run, str(checkpoint), samples)
     assert counts["count"].sum() == 128 - 2  # the encoder's 128 positions, without <s> and </s>
     assert run.representations(str(checkpoint)).exists()
+
+
+def test_progress_knows_what_has_begun_and_corrects_the_rest(tmp_path, checkpoint):
+    """A log that says 8 steps where the records said 2: the stages that have not begun are taken to be longer too."""
+    run = opened(tmp_path, checkpoint)
+    first, *others = [stage for stage in run.plan.stages.values() if stage.parent is not None]
+    scoring = stage_progress(run.run, run.plan)[1] - sum(s.cost for s in (first, *others))
+    folder = run.run.stage(first.id)
+    folder.root.mkdir(parents=True)
+    folder.log.write_text('{"step": 2, "steps": 8}\n{"step": 4, "steps": 8}\n{"step": 4, "dev_score": 1.0}\n{"st')
+    done, total = stage_progress(run.run, run.plan)
+    assert done == 4 * 4
+    assert total - scoring == 4 * sum(stage.cost for stage in (first, *others))
