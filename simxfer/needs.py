@@ -9,6 +9,7 @@ from simxfer.encoders import hub_repository
 from simxfer.hubcache import ENCODER_FILES, Repository
 from simxfer.plan import Evaluation, Stage, make_plan
 from simxfer.sources import HELD_OUT, KEPT, DataRequest, source_of
+from simxfer.sources.files import used_files
 from simxfer.sources.hub import on_hub, place_of
 from simxfer.tasks import TASKS, get_task
 
@@ -19,8 +20,8 @@ class Needs:
 
     repositories: dict[Repository, tuple[str, ...]] = field(default_factory=dict)
     """Repository of the hub -> patterns of the files that are read."""
-    files: list[Path] = field(default_factory=list)
-    """Native files."""
+    files: dict[Path, None] = field(default_factory=dict)
+    """Native files, each once."""
     not_on_hub: dict[str, list[str]] = field(default_factory=dict)
     """Task -> languages of which the hub has no data set."""
 
@@ -39,9 +40,7 @@ def needs_of(grid: Grid) -> Needs:
 def _add(found: Needs, request: DataRequest) -> None:
     source = source_of(request)
     if source == "files":
-        from simxfer.sources.files import files_of
-
-        found.files += [path for path in files_of(request) if path not in found.files]
+        found.files |= dict.fromkeys(used_files(request))
     elif not on_hub(request):
         languages = found.not_on_hub.setdefault(request.task, [])
         languages += [request.language] * (request.language not in languages)

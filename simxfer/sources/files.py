@@ -33,15 +33,9 @@ def revision(request: "DataRequest") -> str:
     Raises:
         InputError: a file is missing; the message says what was looked for, where, and what there is.
     """
-    task = get_task(request.task)
-    files, folder = _files(task), _folder(task, request.folder)
-    paths = find_files(request)
-    reads = FORMATS[files.format]
-    used = sorted(
-        {*paths, *(b for path in paths for b in reads.beside(path, **files.options) if b.is_file())}
-    )
+    folder = _folder(get_task(request.task), request.folder)
     digest = hashlib.sha256(f"{READER_VERSION}\n{request.language}\n".encode())
-    for path in used:
+    for path in used_files(request):
         digest.update(f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n".encode())
     return f"files:{digest.hexdigest()[:32]}"
 
@@ -70,6 +64,13 @@ def read_files(paths: Sequence[Path], task: Task, language: str) -> list[AnyExam
             examples = [replace(example, id=f"{prefix}:{example.id}") for example in examples]
         found += examples
     return found
+
+
+def used_files(request: "DataRequest") -> list[Path]:
+    """Return the files of a request and those that are read beside them (gold, label lists), sorted by path."""
+    files, paths = _files(get_task(request.task)), find_files(request)
+    beside = (b for path in paths for b in FORMATS[files.format].beside(path, **files.options) if b.is_file())
+    return sorted({*paths, *beside})
 
 
 def find_files(request: "DataRequest") -> list[Path]:

@@ -69,9 +69,12 @@ def place_of(request: "DataRequest") -> Place:
     """Find where the rows of a request stand on the hub.
 
     Raises:
-        InputError: the task has no Parquet data set, or that has no such split.
+        InputError: the task has no such language, no Parquet data set, or that has no such split.
     """
-    hub = get_task(request.task).hub
+    task = get_task(request.task)
+    known, hub = dict.fromkeys((*task.languages, *task.train_languages)), task.hub
+    if request.language not in known:
+        raise InputError(unknown(f"language of {request.task}", request.language, known))
     if hub is None or not on_hub(request):
         raise InputError(
             f"{request.task} in {request.language}: no Parquet data set on the hub holds all it needs; give its "

@@ -17,6 +17,9 @@ from hub_schemas import GLUE_NLI, QQP
 from hub_server import Files, LocalHub
 from support import write_xlmr_checkpoint
 
+from simxfer.errors import InputError
+from simxfer.fetch import fetch
+from simxfer.lock import check_lock
 from simxfer.store.atomic import sha256
 
 datasets.disable_progress_bars()
@@ -164,6 +167,15 @@ def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
         assert words in done.stderr, done.stderr
 
 
+def refused_lock(grid: Path, environment: dict[str, str], *said: str) -> None:
+    """Check the lock as training does before anything else (`train` itself imports torch first)."""
+    check = "from pathlib import Path; from simxfer.lock import check_lock; check_lock(Path('tiny.yaml'))"
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=grid.parent, capture_output=True, text=True, env=environment
+    )
+    assert "InputError" in done.stderr and all(words in done.stderr for words in said), done.stderr
+
+
 def cached_file(tmp_path: Path, name: str) -> Path:
     return next((tmp_path / "home" / "hub").glob(f"*/snapshots/*/{name}"))
 
@@ -190,6 +202,7 @@ def test_everything_a_grid_reads_is_fetched_and_locked(
     )
 
 
+@pytest.mark.slow
 def test_what_was_fetched_trains_without_a_connection(simxfer: Command, grid: Path, hub: LocalHub) -> None:
     assert simxfer("plan", "tiny.yaml").returncode == 0  # before anything is there
     assert hub.calls == 0
@@ -261,18 +274,25 @@ def test_a_damaged_file_is_refused_and_fetched_anew(
 
 
 def test_another_commit_in_the_cache_is_refused(
-    simxfer: Command, grid_fetched: Path, hub: LocalHub, files: dict[str, Files], tmp_path: Path
+    simxfer: Command,
+    grid_fetched: Path,
+    hub: LocalHub,
+    files: dict[str, Files],
+    tmp_path: Path,
+    environment: dict[str, str],
 ) -> None:
     ours = grid_fetched.with_suffix(".lock.json").read_bytes()
     hub.publish("dataset", "facebook/xnli", PARQUET, files["xnli"] | {"new": b"1"})
     assert simxfer("fetch", "tiny.yaml", "--update").returncode == 0
     grid_fetched.with_suffix(".lock.json").write_bytes(ours)
-    refused(simxfer("train", "tiny.yaml"), "facebook/xnli", "got commit", "expected")
+    refused_lock(grid_fetched, environment, "facebook/xnli", "got commit", "expected")
 
 
-def test_a_grid_that_reads_more_than_is_locked_is_refused(simxfer: Command, grid_fetched: Path) -> None:
+def test_a_grid_that_reads_more_than_is_locked_is_refused(
+    simxfer: Command, grid_fetched: Path, environment: dict[str, str]
+) -> None:
     grid_fetched.write_text(GRID.replace("[en, sw]", "[en, sw, de]"))
-    refused(simxfer("train", "tiny.yaml"), "de/test/*.parquet is not locked")
+    refused_lock(grid_fetched, environment, "de/test/*.parquet is not locked")
     fetched(simxfer)
     assert "de/test" in locked(grid_fetched)["facebook/xnli"]["rows"]
 
@@ -332,5 +352,28 @@ def test_a_hub_that_cannot_be_asked_is_explained(simxfer: Command, grid: Path, h
 
 def test_a_file_that_is_no_lock_is_refused(simxfer: Command, grid: Path) -> None:
     grid.with_suffix(".lock.json").write_text('{"version": 7}')
-    for name in ("fetch", "train"):
-        refused(simxfer(name, "tiny.yaml"), "tiny.lock.json is no lock file of this version")
+    refused(simxfer("fetch", "tiny.yaml"), "tiny.lock.json is no lock file of this version")
+
+
+def test_native_files_are_locked_as_they_are(grid: Path, tmp_path: Path) -> None:
+    (tmp_path / "native" / "mnli").mkdir(parents=True)
+    (tmp_path / "native" / "xnli").mkdir()
+    head, row = "sentence1\tsentence2\tgold_label\n", "A man sat.\tHe sat.\tentailment\n"
+    train, test = tmp_path / "native/mnli/train.tsv", tmp_path / "native/xnli/test-en.tsv"
+    train.write_text(head + row)
+    test.write_text(row)
+    grid.write_text(
+        GRID.replace("tiny/xlmr", "world/w0-s0").replace("none, qqp", "none").replace("en, sw", "en")
+        + f"data: {{folder: {tmp_path / 'native'}}}\n"
+    )
+    lock = json.loads(fetch(grid, say=pytest.fail).read_text())
+    assert lock["files"] == {
+        str(path): {"sha256": sha256(path), "bytes": path.stat().st_size} for path in (train, test)
+    }
+    check_lock(grid)
+    test.write_text(row + row)
+    for again in (check_lock, fetch):
+        with pytest.raises(InputError, match=r"(?s)test-en.tsv: got sha256 .* expected .*--update|--update.*test-en.tsv: got sha256"):
+            again(grid)
+    fetch(grid, update=True)
+    check_lock(grid)

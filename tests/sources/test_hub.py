@@ -10,7 +10,7 @@ import pytest
 from datasets import ClassLabel, Features
 from hub_cache import COMMIT, write_cached, write_parquet
 from hub_cases import CASES, HubCase, nli, qa
-from hub_schemas import NLI, SQUAD, TEXT
+from hub_schemas import GLUE_NLI, NLI, SQUAD, TEXT
 
 from simxfer.errors import InputError
 from simxfer.hubcache import cached
@@ -117,6 +117,12 @@ def test_shards_are_read_in_their_order(hub: Path) -> None:
     for i in reversed(range(1, 12)):
         write_parquet(snapshot / f"sw/test/{i:04}.parquet", [nli(str(i), "", 0)], NLI)
     assert [e.text for e in read_examples(DataRequest("xnli", "test", "sw"))] == [str(i) for i in range(12)]
+
+
+def test_english_data_do_not_pass_for_another_language(hub: Path) -> None:
+    write_cached(hub, "nyu-mll/glue", {"mnli/train": [nli("A", "B", 0, idx=0)]}, GLUE_NLI)
+    with pytest.raises(InputError, match=r"unknown language of mnli 'sw'.*Known: en"):
+        read_examples(DataRequest("mnli", "train", "sw"))
 
 
 def test_an_unknown_split_is_explained() -> None:
