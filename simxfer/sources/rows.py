@@ -268,4 +268,4 @@ def _missing(name: str, row: Row) -> str:
 
 
 def _columns(row: Row) -> list[str]:
-    return [key for key in row if key != LINE]
+    return [key for key, value in row.items() if key != LINE and value is not None]

@@ -217,7 +217,7 @@ TAGGING_TASKS: tuple[Task, ...] = (
                 split: (f"{{language}}/{split}.txt", f"{{language}}_v1/{split}.txt")
                 for split in ("train", "dev", "test")
             },
-            folders=("MasakhaNER2.0/data", "data"),
+            folders=("MasakhaNER2.0/data",),
             codes=MASAKHANER_CODES,
             options={"separator": " "},
         ),

@@ -54,9 +54,8 @@ def read_table(
     elif columns:
         rows = _headless(path, _quoted(path, "\t") if quoted else _split(path), columns)
     else:
-        raise InputError(
-            f"{path}, line 1: expected a header with the column {header!r}, got {read_lines(path)[0]!r}"
-        )
+        got = read_lines(path)[0][:60]
+        raise InputError(f"{path}, line 1: expected a header with one of {', '.join(header)}; got {got!r}")
     return _of_language(path, rows, code, language_column)
 
 

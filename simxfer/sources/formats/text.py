@@ -42,7 +42,7 @@ def parse_json(text: str, path: Path, line: int) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        at_end = error.pos >= len(text.rstrip())
+        at_end = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         reason = (
             "the JSON ends in the middle (a download cut short?)" if at_end else f"broken JSON ({error.msg})"
         )
