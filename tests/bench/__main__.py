@@ -22,6 +22,7 @@ BENCHES: dict[str, str] = {
     "crossed-model": "crossed mixed model, 32,000 rows, against lme4 (R) and statsmodels",
     "typology": "distances of 50 and of all 7,970 languages, against a plain loop",
     "similarity": "LogME, H-score, TransRate and LEEP against textbook versions",
+    "retrieval": "mining at BUCC's size with its memory, search against scikit-learn",
     "report": "the report of runs/default (if it was trained) and of data/published",
 }
 """What each module of this package (with _ for -) measures; `run(timer)` of the module returns its rows."""
