@@ -59,7 +59,7 @@ class LocalHub:
     def serve(self) -> ThreadingHTTPServer:
         """Start serving on a free port, in a thread of its own."""
         server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return server
 
 

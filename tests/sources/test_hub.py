@@ -4,7 +4,6 @@ import logging
 import socket
 from pathlib import Path
 
-import datasets
 import huggingface_hub.constants
 import pytest
 from datasets import ClassLabel, Features
@@ -16,8 +15,6 @@ from simxfer.errors import InputError
 from simxfer.hubcache import cached
 from simxfer.sources import UNRESOLVED, DataRequest, read_examples, revision
 from simxfer.tasks import TASKS
-
-datasets.disable_progress_bars()
 
 
 @pytest.fixture(autouse=True)
