@@ -43,7 +43,8 @@ def plan(grid: GridFile, stages: Annotated[bool, typer.Option(help="List every s
 def fetch(
     grid: GridFile,
     lock: Annotated[
-        Path | None, typer.Option(help="Lock file; default GRID.lock.json beside the grid, where train looks.")
+        Path | None,
+        typer.Option(help="Lock file; default GRID.lock.json beside the grid, where train looks."),
     ] = None,
     update: Annotated[bool, typer.Option(help="Lock what the hub has now, not what is locked.")] = False,
 ) -> None:
@@ -53,7 +54,8 @@ def fetch(
     """
     from simxfer.fetch import fetch as fetch_grid
 
-    print(f"lock: {fetch_grid(grid, lock, update)}")
+    if path := fetch_grid(grid, lock, update):
+        print(f"lock: {path}")
 
 
 @app.command()

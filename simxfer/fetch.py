@@ -4,7 +4,7 @@ The only part of the project that opens a connection. What is fetched: configura
 encoders, Parquet files of data sets. Finished files stay, so that a fetch that was killed goes on with the next one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from simxfer.config import load_grid
 from simxfer.errors import InputError, unknown
-from simxfer.hubcache import TOKENIZER_FILES, Repository, point
+from simxfer.hubcache import TOKENIZER_FILES, Repository, cached, point
 from simxfer.lock import (
     Lock,
     LockedRepository,
@@ -22,7 +22,7 @@ from simxfer.lock import (
     read_lock,
     write_lock,
 )
-from simxfer.needs import needs_of
+from simxfer.needs import Needs, needs_of
 from simxfer.store.atomic import sha256
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def fetch(
     lock_file: Path | None = None,
     update: bool = False,
     say: Callable[[str], None] = print,
-) -> Path:
+) -> Path | None:
     """Fetch what a grid reads, check it and lock it.
 
     Args:
@@ -47,7 +47,7 @@ def fetch(
         say: called with a line for each repository.
 
     Returns:
-        The lock file.
+        The lock file, or None if there is nothing to fetch.
 
     Raises:
         InputError: the hub was not reached, does not have something, or native files differ from the lock.
@@ -55,21 +55,25 @@ def fetch(
     needs, path = needs_of(load_grid(grid_file)), lock_file or lock_path(grid_file)
     lock = read_lock(path) if path.exists() and not update else Lock()
     for task, languages in needs.not_on_hub.items():
-        say(
-            f"{task} in {', '.join(languages)}: not on the hub as it is needed; give native files (data: folder)"
-        )
+        say(f"{task} in {', '.join(languages)}: not on the hub as it is needed; give native files")
+    if not needs.repositories and not needs.files:
+        say("nothing to fetch: all that the grid reads is part of the project")
+        return None
+    _refuse_changed(lock, needs, path)
     repositories = tuple(
         _bring(repository, patterns, lock.of(repository), say)
         for repository, patterns in needs.repositories.items()
     )
-    _refuse_changed(differing_files({k: v for k, v in lock.files.items() if Path(k) in needs.files}), path)
+    cached.cache_clear()
     files = {str(file): locked_file(file) for file in needs.files}
     write_lock(path, Lock(repositories=repositories, files=files))
     return path
 
 
-def _refuse_changed(faults: Iterable[str], path: Path) -> None:
-    if listed := "\n".join(f"  {fault}" for fault in faults):
+def _refuse_changed(lock: Lock, needs: Needs, path: Path) -> None:
+    """Refuse native files that are not what was locked."""
+    still_read = {name: file for name, file in lock.files.items() if Path(name) in needs.files}
+    if listed := "\n".join(f"  {fault}" for fault in differing_files(still_read)):
         raise InputError(f"files differ from {path}; --update locks what there is now:\n{listed}")
 
 
@@ -195,7 +199,7 @@ def _megabytes(tree: "Tree", names: list[str]) -> str:
 
 
 @contextmanager
-def _explained(repository: Repository):
+def _explained(repository: Repository) -> Iterator[None]:
     """Turn the errors of a connection into one that says what to do."""
     from httpx2 import HTTPError
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError

@@ -7,6 +7,7 @@ import pytest
 from fetching import GRID, PARQUET, Command, cached_file, command, fetched, locked, refused
 from hub_server import Files, LocalHub
 
+from simxfer.fetch import fetch
 from simxfer.store.atomic import sha256
 
 
@@ -111,3 +112,23 @@ def test_a_hub_that_cannot_be_asked_is_explained(simxfer: Command, grid: Path, h
     hub.gated.clear()
     grid.write_text(GRID.replace("tiny/xlmr", "tiny/xlmr@v9"))
     refused(simxfer("fetch", "tiny.yaml"), "tiny/xlmr has no revision 'v9'")
+
+
+def test_the_embedded_world_needs_no_fetching(grid: Path) -> None:
+    world = {"tiny/xlmr": "world/w0-s0", "qqp": "w-nli", "xnli": "w-xnli", "[en, sw]": "all"}
+    text = GRID
+    for real, artificial in world.items():
+        text = text.replace(real, artificial)
+    grid.write_text(text)
+    said: list[str] = []
+    assert fetch(grid, say=said.append) is None
+    assert "nothing to fetch" in said[0] and not grid.with_suffix(".lock.json").exists()
+
+
+def test_what_the_hub_lacks_is_said_and_the_rest_is_fetched(simxfer: Command, grid: Path) -> None:
+    grid.write_text(
+        GRID.replace("targets: [xnli]", "targets: [xnli, bucc2018]").replace("[en, sw]", "[en, zh, sw]")
+    )
+    done = simxfer("fetch", "tiny.yaml")
+    assert "bucc2018 in zh: not on the hub" in done.stdout
+    refused(done, "'zh/test'")  # nor does this hub have XNLI in Chinese
