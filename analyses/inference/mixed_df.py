@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import linalg
 
-from analyses.inference.mixed_fit import CrossProducts, MixedFit, Term, evaluate, unpack
+from analyses.inference.mixed_fit import CrossProducts, MixedFit, Term, evaluate, lower, unpack
 
 STEP = 1e-4
 """Of the central differences in theta; the gradient that is differenced is exact."""
@@ -49,12 +49,12 @@ def satterthwaite(
     """
     data = CrossProducts(X, y, terms)
     to_raw = np.linalg.inv(data.triangle)
-    theta = np.concatenate([T[np.tril_indices(len(T))] for T in fit.factors])
+    theta = np.concatenate([lower(T) for T in fit.factors])
 
     def at(theta: np.ndarray) -> np.ndarray:
         """Return the gradient of the deviance, then the variances of the coefficients."""
         here = evaluate(data, unpack(theta, data.shapes), reml)
-        gradient = [g[np.tril_indices(len(g))] for g in here.gradient]
+        gradient = [lower(g) for g in here.gradient]
         return np.concatenate([*gradient, here.sigma2 * np.diag(to_raw @ here.inverse @ to_raw.T)])
 
     steps = STEP * np.eye(len(theta))

@@ -16,6 +16,7 @@ Z'V^-1 Z - Z'V^-1 X (X'V^-1 X)^-1 X'V^-1 Z - (n-p)/r^2 Z'P y y'P Z (without the 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -251,7 +252,7 @@ def _minimise(data: CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
 
     def criterion(theta: np.ndarray) -> tuple[float, np.ndarray]:
         at = evaluate(data, unpack(theta, data.shapes), reml)
-        return at.deviance, np.concatenate([g[np.tril_indices(len(g))] for g in at.gradient])
+        return at.deviance, np.concatenate([lower(g) for g in at.gradient])
 
     def descend(theta: np.ndarray) -> optimize.OptimizeResult:
         options = {"ftol": 1e-15, "gtol": 1e-7, "maxiter": 1000, "maxcor": 20}
@@ -261,10 +262,10 @@ def _minimise(data: CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
 
     best = descend(start)
     for _ in range(2 * len(start)):
-        lower = _off_zero(criterion, best, start == 1)
-        if lower is None:
+        better = _off_zero(criterion, best, start == 1)
+        if better is None:
             break
-        best = descend(lower)
+        best = descend(better)
     free = ((best.x > 0) | (start == 0) | (best.jac < 0)) & (np.abs(best.x) < LARGEST)
     return best.x, bool(np.abs(best.jac[free]).max(initial=0.0) < 1e-3)
 
@@ -279,14 +280,26 @@ def _off_zero(criterion: Criterion, best: optimize.OptimizeResult, diagonal: np.
     if not downhill.any():
         return None
     along = lambda sd: criterion(np.where(downhill, sd, theta))[0]  # noqa: E731
-    found = optimize.minimize_scalar(along, bounds=(0.0, 1.0), method="bounded", options={"xatol": NEAR_ZERO})
+    found = optimize.minimize_scalar(
+        along, bounds=(0.0, 1.0), method="bounded", options={"xatol": 10 * NEAR_ZERO}
+    )
     return np.where(downhill, found.x, theta) if found.fun < best.fun - 1e-9 else None
 
 
 def _start(shapes: list[tuple[int, int]]) -> tuple[np.ndarray, list[tuple[float, float]]]:
     """Return lme4's start (T = identity) and the bounds (a diagonal element is not negative)."""
-    start = np.concatenate([np.eye(c)[np.tril_indices(c)] for _, c in shapes])
+    start = np.concatenate([lower(np.eye(c)) for _, c in shapes])
     return start, [(0.0 if diagonal else -LARGEST, LARGEST) for diagonal in start == 1]
+
+
+def lower(T: np.ndarray) -> np.ndarray:
+    """Return the elements of a matrix on and below the diagonal, row by row: its part of theta."""
+    return T[_lower_indices(len(T))]
+
+
+@cache
+def _lower_indices(c: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.tril_indices(c)
 
 
 def unpack(theta: np.ndarray, shapes: list[tuple[int, int]]) -> list[np.ndarray]:
@@ -295,7 +308,7 @@ def unpack(theta: np.ndarray, shapes: list[tuple[int, int]]) -> list[np.ndarray]
     for _, c in shapes:
         T = np.zeros((c, c))
         size = c * (c + 1) // 2
-        T[np.tril_indices(c)] = theta[at : at + size]
+        T[_lower_indices(c)] = theta[at : at + size]
         factors.append(T)
         at += size
     return factors

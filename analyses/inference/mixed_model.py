@@ -159,6 +159,7 @@ def crossed_effects(
         counts={**{term.group: len(term.levels) for term in model.terms}, "rows": len(model.X)},
         level=level,
         notes=(*notes, *_notes(fit, model)),
+        recommended=not model.covariances,
         references=("Bates et al. 2015, J. Stat. Softw. 67(1)", _REFERENCES[df]),
         formula=formula,
         variances=_variances(model.terms, fit),
@@ -185,7 +186,7 @@ def _notes(fit: MixedFit, model: MixedModel) -> list[str]:
     if not fit.converged:
         notes.append("the fit did not converge: do not rely on it")
     if model.covariances:
-        notes += measured("crossed_effects")
+        notes += [*measured("crossed_effects"), "judge a covariate of such a group by `likelihood_ratio`"]
     return notes
 
 
