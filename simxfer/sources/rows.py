@@ -91,8 +91,8 @@ def _check_any(examples: list[AnyExample], without_gold: int, left_out: int, tas
         )
     if not examples:
         raise InputError(f"{where}: no usable {task.name} row ({left_out} left out); is it the right file?")
-    labels = {getattr(example, "label", None) for example in examples}
-    if len(examples) >= FEWEST_OF_ONE_LABEL and len(labels) == 1 and labels != {None}:
+    labels = {label for example in examples for label in _labels(example)}
+    if len(examples) >= FEWEST_OF_ONE_LABEL and len(labels) == 1:
         raise InputError(
             f"{where}: all {len(examples)} labels of {task.name} are {labels.pop()!r}, which are placeholders and no "
             "gold; score on the dev split, or give files with labels"
@@ -106,6 +106,12 @@ def _check_any(examples: list[AnyExample], without_gold: int, left_out: int, tas
             task.name,
             len(examples),
         )
+
+
+def _labels(example: AnyExample) -> tuple[str | int, ...]:
+    if isinstance(example, TaggingExample):
+        return example.tags
+    return (example.label,) if isinstance(example, ClassificationExample | ChoiceExample) else ()
 
 
 def _example(found: Row, position: int, task: Task, how: Rows) -> AnyExample | None:

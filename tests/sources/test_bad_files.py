@@ -225,3 +225,6 @@ def test_one_label_for_a_whole_test_set_is_a_placeholder(tmp_path):
         read_files([path], TASKS["xnli"], "en")
     path = _write(path, "a\tb\tneutral\n" * 49)
     assert len(read_files([path], TASKS["xnli"], "en")) == 49  # a small sample may have one label
+    path = _write(tmp_path / "test-en.tsv", "a\tO\nb\tO\n\n" * 50)  # XTREME's tokenised test files
+    with pytest.raises(InputError, match="all 50 labels of panx are 'O', which are placeholders"):
+        read_files([path], TASKS["panx"], "en")

@@ -21,6 +21,8 @@ def read_conll(
 ) -> Iterator[Row]:
     """Yield a row a sentence: words and tags, or words without tags where the whole file has none.
 
+    A word may be empty: XTREME's Thai PAN-X is tagged by characters and has lost the blanks among them, not their tags.
+
     Args:
         path: the file.
         code: the language asked for.
@@ -39,7 +41,7 @@ def read_conll(
         pairs = [line.split(separator) for line in sentence]
         width = width or _width(path, start, sentence[0], separator)
         for offset, pair in enumerate(pairs):
-            if len(pair) != width or not pair[0]:
+            if len(pair) != width:
                 raise InputError(_wrong_line(path, start + offset, sentence[offset], separator, width))
         words = [pair[0].removeprefix(prefix) for pair in pairs]
         tags = [pair[1] for pair in pairs] if width == 2 else None

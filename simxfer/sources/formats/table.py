@@ -49,14 +49,21 @@ def read_table(
         rows = _elements(path)
     elif path.suffix == ".csv":
         rows = _with_header(path, _quoted(path, ","), partial_rows)
-    elif set(header) & set(read_lines(path)[0].split("\t")):
-        rows = _with_header(path, _split(path), partial_rows)
-    elif columns:
-        rows = _headless(path, _quoted(path, "\t") if quoted else _split(path), columns)
     else:
-        got = read_lines(path)[0][:60]
-        raise InputError(f"{path}, line 1: expected a header with one of {', '.join(header)}; got {got!r}")
+        rows = _tab_separated(path, columns, header, quoted, partial_rows)
     return _of_language(path, rows, code, language_column)
+
+
+def _tab_separated(
+    path: Path, columns: Sequence[str], header: Sequence[str], quoted: bool, partial_rows: bool
+) -> Iterator[Row]:
+    first = read_lines(path)[0]
+    if set(header) & set(first.split("\t")):
+        return _with_header(path, _split(path), partial_rows)
+    if columns:
+        return _headless(path, _quoted(path, "\t") if quoted else _split(path), columns)
+    expected = f"a header with one of {', '.join(header)}"
+    raise InputError(f"{path}, line 1: expected {expected}; got {first[:60]!r}")
 
 
 def _json_lines(path: Path) -> Iterator[Row]:
