@@ -7,27 +7,14 @@ import csv
 import io
 import json
 import logging
-import os
 
 import pytest
 
 from simxfer.errors import InputError
 from simxfer.sources import DataRequest, files, read_examples, revision
-from simxfer.tasks import TASKS
 from simxfer.tasks.questions import TYDIQA_LANGUAGES
 
 PAIR = {"sentence1": "A man sleeps.", "sentence2": "He rests.", "gold_label": "entailment", "pairID": "p1"}
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(name, content):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-        return path
-
-    return write
 
 
 def _read(folder, task, split, language="en"):
@@ -312,50 +299,3 @@ def test_mewslix_without_its_text_is_refused(write, tmp_path):
     )
     with pytest.raises(InputError, match=r"line 1: the article has no text; .*get-mewsli-x.sh"):
         _read(tmp_path, "mewslix", "test", "de")
-
-
-def test_training_data_by_a_pattern(write, tmp_path):
-    header = ("sentence1", "sentence2", "gold_label")
-    for seed in (13, 21):
-        write(f"mnli/16-{seed}/train.tsv", _tsv(header, (f"p{seed}", "h", "neutral")))
-    assert [e.id for e in _read(tmp_path, "mnli", "16-*/train.tsv")] == [
-        "16-13/train.tsv:0",
-        "16-21/train.tsv:0",
-    ]
-    assert [e.text for e in _read(tmp_path, "mnli", "16-21/train.tsv")] == ["p21"]
-
-
-def test_a_revision_changes_with_what_the_files_hold(write, tmp_path):
-    path = write("panx/dev-sw.tsv", "a\tO\n")
-    request = DataRequest("panx", "dev", "sw", folder=str(tmp_path))
-    first = revision(request)
-    assert first.startswith("files:") and first == revision(request)
-    os.utime(path, ns=(1, 1))
-    assert revision(request) == first  # the time alone does not matter
-    write("panx/dev-sw.tsv", "b\tO\n")
-    second = revision(request)
-    assert second != first
-    write("panx/dev-sw.tsv", "a\tO\n")
-    assert revision(request) == first
-    assert revision(DataRequest("panx", "dev-sw.tsv", "sw", folder=str(tmp_path))) == first
-
-
-def test_a_revision_covers_the_files_beside(write, tmp_path):
-    for ending, text in BUCC.items():
-        write(f"bucc2018/de-en.dev.{ending}", text)
-    request = DataRequest("bucc2018", "dev", "de", folder=str(tmp_path))
-    first = revision(request)
-    write("bucc2018/de-en.dev.gold", "de-2\ten-2\n")
-    assert revision(request) != first
-
-
-def test_every_record_has_paths_of_known_splits_and_a_known_format():
-    from simxfer.sources.formats import FORMATS
-
-    for task in TASKS.values():
-        if task.files is not None:
-            assert task.files.format in FORMATS, task.name
-            assert set(task.files.paths) <= {"train", "dev", "test"} and task.files.paths, task.name
-            assert set(task.files.codes) <= {*task.languages, *task.train_languages}, task.name
-            own = task.training_data and not task.trains_on
-            assert not own or "train" in task.files.paths, task.name
