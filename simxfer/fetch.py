@@ -16,6 +16,7 @@ from simxfer.hubcache import TOKENIZER_FILES, Repository, cached, point
 from simxfer.lock import (
     Lock,
     LockedRepository,
+    differing,
     differing_files,
     lock_path,
     locked_file,
@@ -86,7 +87,10 @@ def _bring(
     """Fetch the files of a repository that match, at the locked commit or the newest; check each one."""
     from huggingface_hub import snapshot_download
 
-    with _explained(repository):
+    if locked and not locked.lacks(patterns) and not any(differing(locked)):
+        say(f"{repository}: commit {locked.commit[:12]} is here as it is locked")
+        return locked
+    with _explained(repository, locked.commit if locked else repository.revision):
         commit = locked.commit if locked else _newest(repository)
         tree = _tree(repository, commit)
         names = _matching(repository, tree, patterns)
@@ -199,7 +203,7 @@ def _megabytes(tree: "Tree", names: list[str]) -> str:
 
 
 @contextmanager
-def _explained(repository: Repository) -> Iterator[None]:
+def _explained(repository: Repository, revision: str) -> Iterator[None]:
     """Turn the errors of a connection into one that says what to do."""
     from httpx2 import HTTPError
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
@@ -213,7 +217,10 @@ def _explained(repository: Repository) -> Iterator[None]:
     except RepositoryNotFoundError:
         raise InputError(f"{repository} is not on the hub, or private (`hf auth login`)") from None
     except RevisionNotFoundError:
-        raise InputError(f"{repository.id} has no revision {repository.revision!r} on the hub") from None
+        raise InputError(
+            f"{repository.id} has no revision {revision!r} on the hub; if it stands in the lock file, bring the "
+            "cache from a machine that has it, or lock what there is now with --update"
+        ) from None
     except (HTTPError, OSError) as error:
         raise InputError(
             f"{repository} was not fetched ({type(error).__name__}: {error}). `simxfer fetch` needs a connected "

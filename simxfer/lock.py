@@ -42,6 +42,12 @@ class LockedRepository(Strict):
         """What was asked for."""
         return Repository(self.id, self.type, self.revision)
 
+    def lacks(self, patterns: tuple[str, ...]) -> list[str]:
+        """Return the patterns of a data set's files that no locked file matches; an encoder is locked as a whole."""
+        if self.type == "model":
+            return []
+        return [p for p in patterns if not any(fnmatchcase(name, p) for name in self.files)]
+
 
 class Lock(Strict):
     """All that a grid reads and that is not part of the project."""
@@ -98,7 +104,7 @@ def check_lock(grid_file: Path) -> None:
     if not path.exists():
         return
     lock, needs = read_lock(path), needs_of(load_grid(grid_file))
-    faults = [fault for locked in lock.repositories for fault in _differing(locked)]
+    faults = [fault for locked in lock.repositories for fault in differing(locked)]
     faults += differing_files(lock.files)
     faults += _not_locked(lock, needs)
     if faults:
@@ -109,7 +115,7 @@ def check_lock(grid_file: Path) -> None:
         )
 
 
-def _differing(locked: LockedRepository) -> Iterator[str]:
+def differing(locked: LockedRepository) -> Iterator[str]:
     """Say what of a locked repository is missing from the cache or differs there."""
     snapshot = cached(locked.repository, tuple(locked.files))
     if snapshot is None:
@@ -139,7 +145,6 @@ def _not_locked(lock: Lock, needs: Needs) -> Iterator[str]:
         locked = lock.of(repository)
         if locked is None:
             yield f"{repository} is not locked"
-        elif repository.type == "dataset":
-            missing = [p for p in patterns if not any(fnmatchcase(name, p) for name in locked.files)]
-            yield from (f"{repository}: {pattern} is not locked" for pattern in missing)
+        else:
+            yield from (f"{repository}: {pattern} is not locked" for pattern in locked.lacks(patterns))
     yield from (f"{path} is not locked" for path in needs.files if str(path) not in lock.files)

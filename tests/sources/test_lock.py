@@ -113,3 +113,10 @@ def test_native_files_are_locked_as_they_are(grid: Path, tmp_path: Path) -> None
         assert "--update" in str(refusal.value)
     fetch(grid, update=True)
     check_lock(grid)
+
+
+def test_a_locked_commit_that_is_gone_is_explained(
+    simxfer: Command, grid_fetched: Path, hub: LocalHub, tmp_path: Path
+) -> None:
+    hub.revisions = {key: commit for key, commit in hub.revisions.items() if key[1] != commit}
+    refused(simxfer("fetch", "tiny.yaml", HF_HOME=str(tmp_path / "empty")), "has no revision", "--update")
