@@ -10,7 +10,7 @@ import datasets
 import pytest
 from fetching import GRID, Command, execute, publish, served
 from hub_cache import write_parquet
-from hub_cases import nli
+from hub_rows import nli
 from hub_schemas import GLUE_NLI, QQP
 from hub_server import Files, LocalHub
 from support import write_xlmr_checkpoint

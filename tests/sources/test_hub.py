@@ -8,7 +8,8 @@ import huggingface_hub.constants
 import pytest
 from datasets import ClassLabel, Features
 from hub_cache import COMMIT, write_cached, write_parquet
-from hub_cases import CASES, HubCase, nli, qa
+from hub_cases import CASES
+from hub_rows import HubCase, nli, qa
 from hub_schemas import GLUE_NLI, NLI, SQUAD, TEXT
 
 from simxfer.errors import InputError
