@@ -198,8 +198,10 @@ def test_a_language_alone_is_its_own_pool(model, languages, drawn):
     )
 
 
-def test_a_candidate_that_stands_in_several_data_sets_counts_once(model, languages):
-    pool = candidate_pool(model, [languages["en"], languages["de"], languages["en"]], PAD)
+def test_a_candidate_that_stands_in_several_data_sets_counts_once(model, languages, world_tokenizer):
+    queries = [RankingExample(id="q", text="be", side="query", keys=("a",))]
+    asking = make_dataset(queries, LAREQA, world_tokenizer, 16, 0)  # a data set without candidates adds none
+    pool = candidate_pool(model, [languages["en"], asking, languages["de"], languages["en"]], PAD)
     assert pool.ids.tolist() == [f"{code}:{i}" for code in ("en", "de") for i in range(16)]
     assert len(pool.keys) == len(pool.vectors) == 32
 

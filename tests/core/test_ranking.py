@@ -2,7 +2,6 @@
 
 import json
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,6 @@ from simxfer.ranking import _groups, from_questions, relevant, training_pairs
 from simxfer.sentences import sentence_spans
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import RankingExample, SpanExample
-
-LAREQA = Path(__file__).parents[2] / ".." / "shared" / "pack" / "lareqa" / "xquad-r"
 
 
 @pytest.mark.parametrize(("text", "sentences"), [
@@ -50,10 +47,8 @@ def test_sentences_lose_nothing_but_blanks(text):
     ("language", "least"),
     [("en", 0.99), ("de", 0.96), ("ru", 0.98), ("zh", 0.95), ("hi", 0.98), ("ar", 0.99)],
 )
-def test_sentences_begin_where_lareqas_do(language, least):
-    path = LAREQA / f"{language}.json"
-    if not path.exists():
-        pytest.skip(f"{path} is absent: sentence breaks are not compared with LAReQA's")
+def test_sentences_begin_where_lareqas_do(language, least, shared):
+    path = shared / "pack" / "lareqa" / "xquad-r" / f"{language}.json"
     both = ours = theirs = 0
     for article in json.loads(path.read_text(encoding="utf-8"))["data"]:
         for paragraph in article["paragraphs"]:
