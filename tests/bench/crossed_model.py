@@ -1,4 +1,6 @@
-"""The crossed mixed model, 32,000 rows and 80 levels: ours, lme4's, and statsmodels' MixedLM."""
+"""The crossed mixed model: 32,000 rows and 80 levels, ours, lme4's, and statsmodels' MixedLM; 100,000 rows and
+400 pair levels, ours and lme4's.
+"""
 
 import tempfile
 import warnings
@@ -12,63 +14,81 @@ import pandas as pd
 from analyses.inference import crossed_effects
 from simxfer.streams import stream
 
-from .measure import Row, Seconds, Timer, absent, compared
+from .measure import Row, Seconds, Timer, absent, alone, compared
 from .r_scripts import has_r, run_r
 
-LEVELS, REPEATS = 40, 20
+TASKS = "y ~ x + (1 | a) + (1 | b)"
+PAIRS = f"{TASKS} + (1 | a:b)"
 Fit = tuple[float, float, float]
 """Slope, its standard error, restricted log-likelihood."""
 
 
 def run(timer: Timer) -> list[Row]:
-    """Measure y ~ x + (1 | a) + (1 | b) by REML; the notes say how far the fits are apart."""
-    data = _rows()
-    what = f"{len(data):,} rows, {LEVELS} + {LEVELS} levels, REML"
-    fits: dict[str, Fit] = {}
-    ours = partial(_kept, fits, "ours", partial(_ours, data))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.csv"
-        data.to_csv(path, index=False)
-        rows = [_lme4(timer, what, fits, ours, path)]
-    theirs = partial(_kept, fits, "statsmodels", partial(_statsmodels, data))
-    seconds = timer.interleave({"ours": ours, "statsmodels": theirs}, most=1, warm=False)
-    note = _apart(fits, "statsmodels")
+    """Measure REML fits; the notes say how far they are apart."""
+    data = _rows(levels=40, repeats=20)
+    what = f"{len(data):,} rows, 40 + 40 levels, REML"
+    pairs = _rows(levels=20, repeats=250)
+    what_pairs = f"{len(pairs):,} rows, 20 + 20 + 400 pair levels, REML"
     return [
-        *rows,
-        compared(
-            "crossed-model",
-            what,
-            seconds["ours"],
-            "statsmodels MixedLM",
-            seconds["statsmodels"],
-            times=100,
-            note=note,
-        ),
+        _against_lme4(timer, what, data, TASKS),
+        _against_statsmodels(timer, what, data),
+        _alone(timer, what_pairs, pairs),
+        _against_lme4(timer, what_pairs, pairs, PAIRS),
     ]
 
 
-def _lme4(timer: Timer, what: str, fits: dict[str, Fit], ours: Callable[[], None], path: Path) -> Row:
+def _alone(timer: Timer, what: str, data: pd.DataFrame) -> Row:
+    seconds = timer.interleave({"ours": partial(_ours, data, PAIRS)})["ours"]
+    return alone("crossed-model", what, seconds, at_most=2.0)
+
+
+def _against_statsmodels(timer: Timer, what: str, data: pd.DataFrame) -> Row:
+    fits: dict[str, Fit] = {}
+    subjects = {
+        "ours": partial(_kept, fits, "ours", partial(_ours, data, TASKS)),
+        "statsmodels": partial(_kept, fits, "statsmodels", partial(_statsmodels, data)),
+    }
+    seconds = timer.interleave(subjects, most=1, warm=False)
+    return compared(
+        "crossed-model",
+        what,
+        seconds["ours"],
+        "statsmodels MixedLM",
+        seconds["statsmodels"],
+        times=100,
+        note=_apart(fits, "statsmodels"),
+    )
+
+
+def _against_lme4(timer: Timer, what: str, data: pd.DataFrame, formula: str) -> Row:
     if not has_r("lme4"):
         advice = "install R and its package lme4 (apt-get install r-cran-lme4)"
         return absent("crossed-model", what, "lme4", advice)
+    fits: dict[str, Fit] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        data.to_csv(path, index=False)
 
-    def theirs() -> Seconds:
-        seconds, (slope, error, likelihood) = run_r("crossed_model.R", timer.clock, path)
-        fits["lme4"] = slope, error, likelihood
-        return seconds
+        def theirs() -> Seconds:
+            seconds, (slope, error, likelihood) = run_r("crossed_model.R", timer.clock, path, formula)
+            fits["lme4"] = slope, error, likelihood
+            return seconds
 
-    seconds = timer.interleave({"ours": ours, "lme4": theirs})
+        ours = partial(_kept, fits, "ours", partial(_ours, data, formula))
+        seconds = timer.interleave({"ours": ours, "lme4": theirs})
     return compared(
         "crossed-model", what, seconds["ours"], "lme4", seconds["lme4"], times=1, note=_apart(fits, "lme4")
     )
 
 
-def _rows() -> pd.DataFrame:
-    """Return a balanced design with effects of both factors; x varies by row and by level."""
+def _rows(levels: int, repeats: int) -> pd.DataFrame:
+    """Return a balanced design with effects of both factors and of their pairs; x varies by row and by level."""
     rng = stream("bench", "crossed-model")
-    a, b, _ = (index.ravel() for index in np.indices((LEVELS, LEVELS, REPEATS)))
-    x = rng.normal(size=len(a)) + rng.normal(size=LEVELS)[a]
-    effects = 2 * rng.normal(size=LEVELS)[a] + rng.normal(size=LEVELS)[b]
+    a, b, _ = (index.ravel() for index in np.indices((levels, levels, repeats)))
+    x = rng.normal(size=len(a)) + rng.normal(size=levels)[a]
+    effects = (
+        2 * rng.normal(size=levels)[a] + rng.normal(size=levels)[b] + rng.normal(size=(levels, levels))[a, b]
+    )
     y = 50 + 0.5 * x + effects + 3 * rng.normal(size=len(a))
     return pd.DataFrame({"y": y, "x": x, "a": [f"a{i}" for i in a], "b": [f"b{i}" for i in b]})
 
@@ -77,8 +97,8 @@ def _kept(fits: dict[str, Fit], name: str, fit: Callable[[], Fit]) -> None:
     fits[name] = fit()
 
 
-def _ours(data: pd.DataFrame) -> Fit:
-    fit = crossed_effects(data, "y ~ x + (1 | a) + (1 | b)")
+def _ours(data: pd.DataFrame, formula: str) -> Fit:
+    fit = crossed_effects(data, formula)
     return float(fit.fixed.loc["x", "estimate"]), float(fit.fixed.loc["x", "se"]), fit.log_likelihood
 
 

@@ -4,11 +4,13 @@ The textbook versions are written from the papers, in the form of the authors' c
 iteration on a singular value decomposition of the Gram matrix, class by class (You et al. 2022, arXiv
 2110.10545); H-score by the pseudo-inverse of the Ledoit-Wolf covariance (Ibrahim et al. 2022, equation 5, with
 scikit-learn's estimate); TransRate by determinants of dimension x dimension matrices (Huang et al. 2022,
-equation 7); LEEP by loops over examples (Nguyen et al. 2020, equation 2).
+equation 7); LEEP by loops over examples (Nguyen et al. 2020, equation 2). LogME and H-score stand beside
+transformer-ranker's own estimators as well, on one thread.
 """
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 from sklearn.covariance import LedoitWolf
@@ -16,7 +18,7 @@ from sklearn.covariance import LedoitWolf
 from analyses.similarity import leep, log_me, regularized_h_score, transrate
 from simxfer.streams import stream
 
-from .measure import Row, Timer, compared
+from .measure import Row, Timer, absent, compared, has
 
 EXAMPLES, DIMENSIONS, CLASSES = 2000, 1024, 17
 """A test set of UDPOS or so: 17 tags, hidden states of XLM-R Large."""
@@ -32,11 +34,39 @@ def run(timer: Timer) -> list[Row]:
         "TransRate": (transrate, _transrate, features, 5.0),
         "LEEP": (leep, _leep, probabilities, None),
     }
-    return [_row(timer, name, labels, *pair) for name, pair in pairs.items()]
+    rows = [_row(timer, name, labels, *pair) for name, pair in pairs.items()]
+    against = "transformer-ranker"
+    for name, ours, estimator in (
+        ("LogME", log_me, "logme.LogME"),
+        ("H-score", regularized_h_score, "hscore.HScore"),
+    ):
+        if has("transformer_ranker"):
+            theirs = _transformer_ranker(estimator)
+            rows.append(_row(timer, name, labels, ours, theirs, features, 5.0, against))
+        else:
+            rows.append(absent("similarity", name, against, "pip install transformer-ranker"))
+    return rows
+
+
+def _transformer_ranker(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
+    """Return one of its estimators as a function of arrays."""
+    import torch
+
+    torch.set_num_threads(1)
+    module, attribute = name.split(".")
+    estimator = getattr(import_module(f"transformer_ranker.estimators.{module}"), attribute)
+    return lambda x, labels: estimator().fit(torch.from_numpy(x), torch.from_numpy(labels))
 
 
 def _row(
-    timer: Timer, name: str, labels: np.ndarray, ours: Callable, theirs: Callable, x: np.ndarray, times
+    timer: Timer,
+    name: str,
+    labels: np.ndarray,
+    ours: Callable,
+    theirs: Callable,
+    x: np.ndarray,
+    times: float | None,
+    against: str = "a textbook version",
 ) -> Row:
     values: dict[str, float] = {}
 
@@ -48,9 +78,7 @@ def _row(
     )
     what = f"{name}, {x.shape[0]:,} x {x.shape[1]:,}, {CLASSES} classes"
     note = f"values {values['ours']:.6g} and {values['theirs']:.6g}"
-    return compared(
-        "similarity", what, seconds["ours"], "a textbook version", seconds["theirs"], times=times, note=note
-    )
+    return compared("similarity", what, seconds["ours"], against, seconds["theirs"], times=times, note=note)
 
 
 def _data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
