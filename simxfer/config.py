@@ -232,7 +232,7 @@ class Grid(Strict):
     mixture_temperature: Annotated[float, Field(ge=1)] = 1.0
     """Tasks of a mixture are drawn with probability proportional to size^(1/T); 1 is proportional."""
     test_examples: Annotated[int, Field(ge=1)] | None = None
-    """At most so many test examples a language; None means all."""
+    """At most so many test examples a language, drawn by their ids; None means all. Mining data stay whole."""
     retrieval: Retrieval = Retrieval()
     """Protocol of retrieval without training."""
     world: Annotated[int, Field(ge=0)] = 0

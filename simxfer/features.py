@@ -107,7 +107,7 @@ def make_dataset(
 
     Raises:
         InputError: a label is not in the task's label space, ids occur twice, an answer does not stand at its
-            offset, or a question leaves no room for its context.
+            offset, or `max_length` and `stride` leave no room for questions.
     """
     questions = [e for e in examples if isinstance(e, SpanExample)] if task.kind == "ranking" else []
     examples = from_questions(questions) if questions else examples
@@ -276,9 +276,9 @@ def _windows(pieces: np.ndarray, room: int) -> list[tuple[int, int]]:
 def _span(
     examples: Sequence[SpanExample], _task: Task, tokenizer: Any, max_length: int, stride: int
 ) -> Features:
-    _check_questions(examples, tokenizer, max_length, stride)
+    questions, cut = _questions(examples, tokenizer, max_length, stride)
     encoded = tokenizer(
-        [e.question for e in examples],
+        questions,
         [e.context for e in examples],
         truncation="only_second",
         max_length=max_length,
@@ -294,7 +294,7 @@ def _span(
         labels.append(_answer_tokens(examples[i], places, opens, closes))
         spans += places
     whole = {i for i, label in zip(index, labels, strict=True) if label != (0, 0)}
-    lost = sum(bool(e.answers) and i not in whole for i, e in enumerate(examples))
+    lost = sum(i in cut or (bool(e.answers) and i not in whole) for i, e in enumerate(examples))
     units = [1] * len(index)
     return build(tokenizer, encoded.encodings, units, index, lost, labels=labels, spans=spans)
 
@@ -325,16 +325,38 @@ def _answer_tokens(
     return (0, 0) if cut_before or cut_behind else (inside[0], inside[-1])
 
 
-def _check_questions(examples: Sequence[SpanExample], tokenizer: Any, max_length: int, stride: int) -> None:
-    """Refuse a question so long that windows of its context would not get on."""
-    most = max_length - tokenizer.num_special_tokens_to_add(pair=True) - stride - 1
+def _questions(
+    examples: Sequence[SpanExample], tokenizer: Any, max_length: int, stride: int
+) -> tuple[list[str], set[int]]:
+    """Return the questions, those cut that leave too little room for their contexts, and which were cut.
+
+    Where a context has to be cut into windows, the question may take half of what the overlap of windows leaves.
+    """
+    most = (max_length - tokenizer.num_special_tokens_to_add(pair=True) - stride) // 2
+    if most < 1:
+        raise InputError(
+            f"max_length {max_length} with stride {stride} leaves no room for questions; raise max_length or "
+            "lower stride"
+        )
     encodings = tokenizer([e.question for e in examples], add_special_tokens=False).encodings
-    for example in (e for e, encoding in zip(examples, encodings, strict=True) if len(encoding.ids) > most):
-        if len(tokenizer(example.question, example.context)["input_ids"]) > max_length:
-            raise InputError(
-                f"the question of {example.id!r} is too long: with max_length {max_length} and stride {stride} it "
-                f"may have {most} subwords; raise max_length or lower stride"
-            )
+    questions, cut = [], set()
+    for i, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
+        too_long = len(encoding.ids) > most and (
+            len(tokenizer(example.question, example.context)["input_ids"]) > max_length
+        )
+        questions.append(_cut(example.question, tokenizer, most) if too_long else example.question)
+        cut |= {i} if too_long else set()
+    return questions, cut
+
+
+def _cut(text: str, tokenizer: Any, most: int) -> str:
+    """Return the longest beginning of a text at a border of subwords that has at most so many of them."""
+    [encoding] = tokenizer([text], add_special_tokens=False).encodings
+    ends = [end for _, end in encoding.offsets[:most]]
+    # What is cut off may have held subwords together: the beginning alone can have more of them.
+    while len(tokenizer(text[: ends[-1]], add_special_tokens=False)["input_ids"]) > most:
+        ends.pop()
+    return text[: ends[-1]]
 
 
 def _masked(

@@ -1,6 +1,7 @@
 """Small checkpoints in the files that XLM-R ships, with random weights, for tests that need an encoder."""
 
 import io
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -13,12 +14,20 @@ from simxfer import world
 
 TokenizerKind = Literal["world", "unigram"]
 
+VOCABULARY = 1200
 POSITIONS = 130
 """XLM-R counts positions from 2 on: sequences of at most 128 subwords."""
 
 
 def write_xlmr_checkpoint(
-    folder: Path, *, tokenizer: TokenizerKind = "world", hidden: int = 32, layers: int = 2, seed: int = 0
+    folder: Path,
+    *,
+    tokenizer: TokenizerKind = "world",
+    texts: Sequence[str] = (),
+    hidden: int = 32,
+    layers: int = 2,
+    positions: int = POSITIONS,
+    seed: int = 0,
 ) -> Path:
     """Write a masked language model with random weights as XLM-R is shipped; return the folder.
 
@@ -26,8 +35,10 @@ def write_xlmr_checkpoint(
         folder: where config.json, model.safetensors and the tokenizer's files go; made if it is missing.
         tokenizer: `world` (byte pairs, tokenizer.json) or `unigram` (tokenizer.json and
             sentencepiece.bpe.model, as XLM-R; it loads as XLM-R's own class).
+        texts: what a `unigram` tokenizer is trained on; text of the world if empty.
         hidden: size of the hidden states, a multiple of 4.
         layers: number of layers.
+        positions: rows of the position embeddings: two more than the longest sequence.
         seed: of the weights; equal seeds, equal files.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,22 +47,22 @@ def write_xlmr_checkpoint(
         world.save_tokenizer(cut, folder)
         vocabulary = cut.get_vocab_size()
     else:
-        xlmr = unigram_tokenizer()
+        xlmr = unigram_tokenizer(tuple(texts))
         xlmr.save_pretrained(folder)
-        (folder / "sentencepiece.bpe.model").write_bytes(_sentencepiece_model())
+        (folder / "sentencepiece.bpe.model").write_bytes(_sentencepiece_model(tuple(texts)))
         vocabulary = len(xlmr)
-    _network(vocabulary, hidden, layers, seed).save_pretrained(folder)
+    _network(vocabulary, hidden, layers, positions, seed).save_pretrained(folder)
     return folder
 
 
-def _network(vocabulary: int, hidden: int, layers: int, seed: int) -> XLMRobertaForMaskedLM:
+def _network(vocabulary: int, hidden: int, layers: int, positions: int, seed: int) -> XLMRobertaForMaskedLM:
     config = XLMRobertaConfig(
         vocab_size=vocabulary,
         hidden_size=hidden,
         num_hidden_layers=layers,
         num_attention_heads=4,
         intermediate_size=2 * hidden,
-        max_position_embeddings=POSITIONS,
+        max_position_embeddings=positions,
         type_vocab_size=1,
         initializer_range=0.05,
         bos_token_id=0,
@@ -69,12 +80,12 @@ def _world_tokenizer():
 
 
 @cache
-def unigram_tokenizer() -> XLMRobertaTokenizer:
-    """Return XLM-R's tokenizer class over a small Unigram vocabulary trained on text of the world.
+def unigram_tokenizer(texts: tuple[str, ...] = ()) -> XLMRobertaTokenizer:
+    """Return XLM-R's tokenizer class over a small Unigram vocabulary, trained on text of the world if none is given.
 
     Its ids are fairseq's: <s>, <pad>, </s>, <unk> in front, <mask> at the end; its normaliser is SentencePiece's.
     """
-    model = _sentencepiece_model()
+    model = _sentencepiece_model(texts)
     pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
     vocabulary = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
     vocabulary += [(pieces.id_to_piece(i), pieces.get_score(i)) for i in range(3, len(pieces))]
@@ -85,15 +96,15 @@ def unigram_tokenizer() -> XLMRobertaTokenizer:
 
 
 @cache
-def _sentencepiece_model() -> bytes:
-    texts = [
+def _sentencepiece_model(texts: tuple[str, ...]) -> bytes:
+    texts = texts or tuple(
         " ".join(document.texts) for code in world.LANGUAGES for document in world.corpus(0, code, 60, seed=0)
-    ]
+    )
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(texts),
         model_writer=out,
-        vocab_size=1200,
+        vocab_size=VOCABULARY,
         model_type="unigram",
         num_threads=1,
         hard_vocab_limit=False,

@@ -33,7 +33,7 @@ class DataRequest:
     draw: int = 0
     """The seed that draws the planted attributes and the training sample; parallel test sets ignore it."""
     limit: int | None = None
-    """At most so many examples (queries, source sentences); None means all."""
+    """At most so many examples (queries); None means all."""
     folder: str = ""
     """Folder of native files, one subfolder a task; empty: all from the hub."""
 
@@ -73,7 +73,7 @@ def read_examples(request: DataRequest) -> list[AnyExample]:
     examples = _call(request, "read_examples")(_whole(request))
     if request.split.endswith((KEPT, HELD_OUT)):
         out = request.split.endswith(HELD_OUT)
-        examples = [e for e in examples if (_rank(e) % _HELD_OUT_SHARE == 0) == out]
+        examples = [e for e in examples if _is_searched(e) or (_rank(e) % _HELD_OUT_SHARE == 0) == out]
     examples = sampled(examples, request.limit)
     if not examples:
         raise InputError(f"{request.task} has no usable {request.split} examples in {request.language}")
@@ -83,13 +83,19 @@ def read_examples(request: DataRequest) -> list[AnyExample]:
 def sampled(examples: Sequence[AnyExample], limit: int | None) -> list[AnyExample]:
     """Return at most `limit` examples in their order, drawn by their ids: parallel test sets keep the same ones.
 
-    Of mining and ranking data source sentences or queries are drawn, and all that they search is kept.
+    Of ranking data queries are drawn, and all that they search is kept. Mining data stay whole: few of their
+    sentences have a translation, and the score is about finding which.
     """
-    asked = [e for e in examples if _asks(e)]
-    if limit is None or len(asked) <= limit:
+    asked = [e for e in examples if not _is_searched(e)]
+    if limit is None or len(asked) <= limit or isinstance(examples[0], MiningExample):
         return list(examples)
     kept = {e.id for e in sorted(asked, key=_rank)[:limit]}
-    return [e for e in examples if not _asks(e) or e.id in kept]
+    return [e for e in examples if _is_searched(e) or e.id in kept]
+
+
+def _is_searched(example: AnyExample) -> bool:
+    """Tell whether an example is a candidate that queries search, and asks nothing itself."""
+    return isinstance(example, RankingExample) and example.side == "candidate"
 
 
 def _rank(example: AnyExample) -> int:
@@ -98,12 +104,6 @@ def _rank(example: AnyExample) -> int:
 
 def _whole(request: DataRequest) -> DataRequest:
     return replace(request, split=request.split.removesuffix(KEPT).removesuffix(HELD_OUT))
-
-
-def _asks(example: AnyExample) -> bool:
-    return not (
-        isinstance(example, MiningExample | RankingExample) and example.side in ("target", "candidate")
-    )
 
 
 def _call(request: DataRequest, function: str) -> Callable:

@@ -186,12 +186,19 @@ def test_windows_of_a_context_overlap_by_the_stride_and_lose_nothing(tokenizer):
     assert (features.labels[:-1] == 0).all()
 
 
-def test_a_question_that_leaves_no_room_is_refused(tokenizer):
+def test_a_question_that_leaves_no_room_is_cut_and_counted(tokenizer):
     long = SpanExample(id="q7", question="be " * 40, context="fagekop " * 60, answers=((0, "fagekop"),))
-    with pytest.raises(InputError, match=r"question of 'q7' is too long.*raise max_length or lower stride"):
-        make_dataset([long], QA, tokenizer, 64, 32)
+    features = make_dataset([long], QA, tokenizer, 64, 24).features
+    assert features.counts[0] == 1 and features.lengths.max() <= 64
+    first = features.ids[: features.starts[1]].tolist()
+    [be] = tokenizer("be", add_special_tokens=False)["input_ids"]
+    assert first.count(be) == (64 - tokenizer.num_special_tokens_to_add(pair=True) - 24) // 2
+    assert set(covered(features, long)) == {"fagekop"}
     short = SpanExample(id="q8", question="be " * 40, context="hehu", answers=((0, "hehu"),))
-    assert covered(make_dataset([short], QA, tokenizer, 64, 32).features, short) == ["hehu"]
+    whole = make_dataset([short], QA, tokenizer, 64, 24).features
+    assert covered(whole, short) == ["hehu"] and whole.counts[0] == 0
+    with pytest.raises(InputError, match="leaves no room for questions; raise max_length or lower stride"):
+        make_dataset([long], QA, tokenizer, 64, 62)
 
 
 def test_refusals(tokenizer):

@@ -16,7 +16,7 @@ from simxfer.run import open_run
 from simxfer.sources import HELD_OUT, KEPT, DataRequest, read_examples, sampled
 from simxfer.stages import StageRunner
 from simxfer.tasks import get_task
-from simxfer.tasks.examples import ClassificationExample, RankingExample
+from simxfer.tasks.examples import ClassificationExample, MiningExample, RankingExample
 from simxfer.train import TrainingTask, _marks
 
 GRID = """\
@@ -157,3 +157,5 @@ def test_a_sample_keeps_order_ids_across_languages_and_all_candidates():
     pool = [RankingExample(id=f"{i}", text="t", side=side, keys=()) for i, side in enumerate(sides)]
     kept = sampled(pool, 2)
     assert [e.side for e in kept].count("query") == 2 and [e.side for e in kept].count("candidate") == 5
+    mined = [MiningExample(id=f"{i}", text="t", side="source") for i in range(9)]
+    assert sampled(mined, 2) == mined

@@ -338,7 +338,9 @@ def test_progress_knows_what_has_begun_and_corrects_the_rest(tmp_path, checkpoin
     scoring = stage_progress(run.run, run.plan)[1] - sum(s.cost for s in (first, *others))
     folder = run.run.stage(first.id)
     folder.root.mkdir(parents=True)
-    folder.log.write_text('{"step": 2, "steps": 8}\n{"step": 4, "steps": 8}\n{"step": 4, "dev_score": 1.0}\n{"st')
+    folder.log.write_text(
+        '{"step": 2, "steps": 8}\n{"step": 4, "steps": 8}\n{"step": 4, "dev_score": 1.0}\n{"st'
+    )
     done, total = stage_progress(run.run, run.plan)
     assert done == 4 * 4
     assert total - scoring == 4 * sum(stage.cost for stage in (first, *others))

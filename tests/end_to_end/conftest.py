@@ -27,10 +27,10 @@ def grid(tmp_path: Path, encoder: Path) -> Path:
 def simxfer() -> Cli:
     """Run `simxfer` with some arguments and return what it did."""
 
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         return subprocess.run(
-            command(*arguments), capture_output=True, text=True, env=environment, timeout=300
+            command(*arguments), capture_output=True, text=True, env=environment, timeout=timeout
         )
 
     return run
