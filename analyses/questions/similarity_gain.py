@@ -5,6 +5,8 @@ the run's own encoders, pivot texts, centred. All others are exploratory. A task
 mixtures have no similarity of their own and are left out.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -21,6 +23,7 @@ from analyses.questions.wording import count, effect, listed, number, p_value, p
 from analyses.run import Run
 from analyses.similarity import Embeddings, packaged_minilm, task_similarities
 from analyses.similarity.assemble import Assembled
+from analyses.similarity.tables import TRANSFERABILITY
 from simxfer.errors import InputError
 from simxfer.streams import stream
 from simxfer.tasks import TASKS
@@ -31,9 +34,11 @@ QUESTION = "Does an intermediate gain more on a target that it is more similar t
 PRIMARY = "mean_cosine_centred"
 MEASURES = (
     PRIMARY, "coverage_centred", "mmd", "frechet", "sliced_wasserstein", "description", "subword_js",
-    "subword_coverage", "structural",
+    "subword_coverage", "structural", "taskemb", *TRANSFERABILITY,
 )  # fmt: skip
-"""Tried on pivot texts, where measures invariant to translation need no centring."""
+"""Tried on pivot texts, where measures invariant to translation need no centring; the last ones where the grid
+asked for `task_embeddings`.
+"""
 POWER_SIMULATIONS = 100
 MEASURES_PERMUTATIONS = 1999
 """Enough for p values near .05 of an exploratory table, at a fifth of the time."""
@@ -66,6 +71,7 @@ def similarities(run: Run, intermediates: list[str], targets: list[str]) -> Asse
     """Return the measures between tasks on the pivot's texts, through every encoder of the run."""
     pivot = run.samples["language"] == run.pivot
     embeddings = []
+    fisher = {name: vectors for name in run.encoders if (vectors := run.task_embeddings(name))}
     for checkpoint in run.encoders:
         found = run.representations(checkpoint)
         if found is not None:
@@ -81,6 +87,8 @@ def similarities(run: Run, intermediates: list[str], targets: list[str]) -> Asse
         targets=targets,
         encoder=packaged_minilm(),
         cache=run.directory / "representations",
+        task_embeddings=fisher,
+        labelled={name: run.labelled_features(name) for name in fisher},
         measures=MEASURES,
     )
 
@@ -91,10 +99,20 @@ def _answered(with_gain: pd.DataFrame, similar: Assembled) -> Answer:
         raise InputError(f"no pair of tasks has the primary measure {PRIMARY}")
     apart = data[~data["same_data"]]
     regression = pair_regression(data, similarity=PRIMARY)
-    permutation = permute_tasks(apart, similarity=PRIMARY, rng=stream(NAME, PRIMARY))
+    permutation = _unless_refused(permute_tasks, apart, similarity=PRIMARY, rng=stream(NAME, PRIMARY))
     power = power_of_grid(apart, similarity=PRIMARY, rng=stream(NAME, "power"), simulations=POWER_SIMULATIONS)
     measures, refused = _usable(apart)
-    every = max_t(apart, "gain", measures, rng=stream(NAME, "max-t"), permutations=MEASURES_PERMUTATIONS)
+    every = _unless_refused(
+        max_t, apart, "gain", measures, rng=stream(NAME, "max-t"), permutations=MEASURES_PERMUTATIONS
+    )
+    tested = {f"gain on {PRIMARY}, whole tasks permuted": permutation, "gain on all measures": every}
+    permuted = {name: found for name, found in tested.items() if isinstance(found, Inference)}
+    adjusted = every.table.drop(columns=["low", "high"]) if isinstance(every, Inference) else pd.DataFrame()
+    null = (
+        (distribution_data(permutation, "similarity-gain-null"),)
+        if isinstance(permutation, Inference)
+        else ()
+    )
     return Answer(
         name=NAME,
         title=TITLE,
@@ -102,23 +120,16 @@ def _answered(with_gain: pd.DataFrame, similar: Assembled) -> Answer:
         sentence=_sentence(regression, permutation),
         findings=_findings(regression, every, power),
         tables={
-            "All measures, whole tasks permuted, p adjusted by max-T": every.table.drop(
-                columns=["low", "high"]
-            ),
+            "All measures, whole tasks permuted, p adjusted by max-T": adjusted,
             "Left out of the similarity table": similar.left_out,
         },
         inferences={
             f"gain on {PRIMARY}": regression,
-            f"gain on {PRIMARY}, whole tasks permuted": permutation,
-            "gain on all measures": every,
+            **permuted,
             "power of this grid": power,
         },
         primary_test=f"gain on {PRIMARY}",
-        figures=(
-            _heatmap(similar.table),
-            _scatter(apart, regression),
-            distribution_data(permutation, "similarity-gain-null"),
-        ),
+        figures=(_heatmap(similar.table), _scatter(apart, regression), *null),
         what_would_change=(
             f"More tasks on both sides: {count(regression.counts['intermediate'], 'intermediate')} and "
             f"{count(regression.counts['target'], 'target')} are the units, scores and encoders are not."
@@ -127,8 +138,20 @@ def _answered(with_gain: pd.DataFrame, similar: Assembled) -> Answer:
             "A ranking of measures: the best of many looks good by chance; only the declared one is tested alone.",
             "Similarity of texts is not similarity of skills: intermediates over the same sentences look alike.",
         ),
-        flags=(*regression.notes, *(f"{name} not tested: {why}" for name, why in refused.items())),
+        flags=(
+            *regression.notes,
+            *(f"{name}: {why}" for name, why in tested.items() if isinstance(why, str)),
+            *(f"{name} not tested: {why}" for name, why in refused.items()),
+        ),
     )
+
+
+def _unless_refused(procedure: Callable[..., Inference], *arguments, **options) -> Inference | str:
+    """Return what a procedure finds, or why it refuses: the regression is shown all the same."""
+    try:
+        return procedure(*arguments, **options)
+    except InputError as error:
+        return str(error)
 
 
 def _by_pair(table: pd.DataFrame) -> pd.DataFrame:
@@ -150,18 +173,22 @@ def _usable(apart: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     return usable, refused
 
 
-def _sentence(regression: Inference, permutation: Inference) -> str:
+def _sentence(regression: Inference, permutation: Inference | str) -> str:
     n = regression.counts
+    permuted = (
+        f"permuting whole tasks, {p_value(permutation.p)}"
+        if isinstance(permutation, Inference)
+        else f"whole tasks could not be permuted: {permutation}"
+    )
     return (
         f"{verdict(regression)}: {effect(regression)} of zero-shot gain per interquartile range of similarity "
         f"({PRIMARY}, the declared measure; {count(n['pairs'], 'pair')} of "
         f"{count(n['intermediate'], 'intermediate')} and {count(n['target'], 'target')}, pairs that share training "
-        "data apart); permuting whole tasks, "
-        f"{p_value(permutation.p)}."
+        f"data apart); {permuted}."
     )
 
 
-def _findings(regression: Inference, every: Inference, power: Inference) -> tuple[str, ...]:
+def _findings(regression: Inference, every: Inference | str, power: Inference) -> tuple[str, ...]:
     low, high = regression.interval
     within = "excludes" if low > -MARGIN and high < MARGIN else "does not exclude"
     texts = [
@@ -174,6 +201,8 @@ def _findings(regression: Inference, every: Inference, power: Inference) -> tupl
         texts.append(
             f"With pairs that share training data the slope is {points(row['estimate'])} ({p_value(row['p'])})."
         )
+    if isinstance(every, str):
+        return (*texts, "All measures together were not tested, since whole tasks could not be permuted.")
     clear = [
         f"{term} ({p_value(p)})"
         for term, p in zip(every.table["term"], every.table["p"], strict=True)
