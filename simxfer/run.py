@@ -49,6 +49,21 @@ def train_grid(
             belongs to another grid.
         StageFailed: some stages diverged; everything else is done and gathered.
     """
+    grid = load_grid(grid_file)
+    check_lock(grid_file)
+    plan = make_plan(grid)
+    _refuse_missing_data(plan, grid_file)
+    return _train(grid_file, grid, plan, out, workers, report)
+
+
+def _train(
+    grid_file: Path,
+    grid: Grid,
+    plan: Plan,
+    out: Path,
+    workers: int,
+    report: Callable[[float, float], None],
+) -> RunDirectory:
     import torch
 
     from simxfer.engine.local import default_workers, devices, run_local
@@ -57,10 +72,6 @@ def train_grid(
     from simxfer.results import gather
     from simxfer.stages import StageRunner
 
-    grid = load_grid(grid_file)
-    check_lock(grid_file)
-    plan = make_plan(grid)
-    _refuse_missing_data(plan, grid_file)
     run = open_run(grid_file, grid, plan, out)
     _retry_failed(run, plan)
     workers = min(workers or default_workers(), len(plan.stages))

@@ -117,6 +117,8 @@ def _labels(example: AnyExample) -> tuple[str | int, ...]:
 def _example(found: Row, position: int, task: Task, how: Rows) -> AnyExample | None:
     """Return the example of a row, or None if the task's conversion leaves it out."""
     row = dict(found)
+    if how.convert is None and not set(how.columns.values()) <= set(found):
+        raise _Fault(_missing(next(column for column in how.columns.values() if column not in found), row))
     row.update({standard: found[column] for standard, column in how.columns.items() if column in found})
     if how.convert is not None:
         try:

@@ -9,7 +9,11 @@ Row = dict[str, Any]
 def either(**columns: Sequence[str]) -> Callable[[Row], Row]:
     """Return a conversion that takes each standard column from the first of several columns that is there.
 
-    A row without any of them goes without the column: a missing label is missing gold, a missing text is refused.
+    A row without any of them goes without the column: a missing label is missing gold, a missing text is refused. A
+    second text that is named has to be there: a pair without it is no single sentence.
+
+    Raises:
+        KeyError: a row has none of the columns of the second text.
     """
 
     def convert(row: Row) -> Row:
@@ -17,6 +21,8 @@ def either(**columns: Sequence[str]) -> Callable[[Row], Row]:
             name: next((row[c] for c in places if row.get(c) is not None), None)
             for name, places in columns.items()
         }
+        if found.get("text_pair", "") is None:
+            raise KeyError(" or ".join(columns["text_pair"]))
         return {**row, **found}
 
     return convert

@@ -87,7 +87,7 @@ _RIGHT: dict[str, list] = {
     "mining_f1": [("s1", "t1"), ("s2", "t2")],
     "map_at_20": [["d1", "d2"], ["d3"]],
     "mrr_at_20": [["d1"], ["d3"]],
-    **dict.fromkeys(_OF_TEXTS, [["some text", "text"], ["more"]]),
+    **{name: [["some text", "text"], ["more"]] for name in _OF_TEXTS},
 }
 
 

@@ -135,3 +135,8 @@ def test_an_answer_is_found_at_its_offset_in_characters(before, answer, after):
     [example] = _examples("squad_v1", good)
     [(start, text)] = example.answers
     assert example.context[start : start + len(text)] == answer
+
+
+def test_a_pair_without_its_second_column_is_refused():
+    with pytest.raises(InputError, match="hypothesis"):
+        examples_of([{"premise": "a", "label": "entailment"}], TASKS["mnli"], TASKS["mnli"].hub, "here")

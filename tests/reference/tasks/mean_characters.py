@@ -2,7 +2,8 @@
 
 Run from the repository: `python tests/reference/tasks/mean_characters.py > tests/reference/tasks/mean_characters.json`.
 Inputs are the texts of an example, joined by a blank; English where there is English, else all languages; of it
-the first split of test, dev, train that the pack has with gold. Tasks that the pack has no files of stand at 0 (unknown).
+the first split of test, dev, train that the pack has with gold. Tasks that the pack has no files of stand at 0
+(unknown).
 """
 
 import json
