@@ -1,11 +1,13 @@
-"""What the tokenizer makes of texts, and how it becomes `Features`."""
+"""What the tokenizer makes of texts, and how it becomes `Features`; labels and their indices."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from simxfer.errors import InputError
 from simxfer.ragged import Features
+from simxfer.tasks.record import Task
 
 
 def encode(
@@ -68,3 +70,12 @@ def build(
         spans=np.asarray(arrays.get("spans", empty), dtype=np.int32).reshape(-1, 2),
         counts=np.array([truncated, unknown, len(flat) - special], dtype=np.int64),
     )
+
+
+def label_index(label: str, task: Task, example_id: str) -> int:
+    """Return the index of a label in the task's label space, or raise an InputError that names the example."""
+    if label not in task.labels:
+        raise InputError(
+            f"{task.name}: label {label!r} of example {example_id!r} is not in the label space {list(task.labels)}"
+        )
+    return task.labels.index(label)

@@ -48,7 +48,8 @@ def test_analyses_need_neither_world_nor_hub(undisturbed: Path) -> None:
     rows = pd.read_parquet(next((undisturbed / "representations").glob("*.parquet")))
     assert set(rows["example_id"]) == set(samples["example_id"])
     receipts = json.loads((undisturbed / "receipts.json").read_text())
-    assert receipts["targets"]["w-tatoeba"]["retrieval"] == {"layer": -1, "pooling": "mean", "centre": True}
+    protocol = {"layer": -1, "pooling": "mean", "centre": True, "scoring": "cosine", "neighbours": 4}
+    assert receipts["targets"]["w-tatoeba"]["retrieval"] == protocol
 
 
 def test_two_workers_make_the_table_of_one(
