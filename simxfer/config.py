@@ -42,8 +42,9 @@ class Retrieval(Strict):
     """Mean over the tokens (special ones left out), or the first token."""
     centre: bool = True
     """Whether the mean of each language is subtracted."""
-    scoring: Literal["cosine", "margin"] = "cosine"
-    """Cosine, or its ratio to the mean cosine of the nearest neighbours (Artetxe and Schwenk 2019)."""
+    scoring: Literal["cosine", "margin"] | None = None
+    """Cosine, or its ratio to the mean cosine of the nearest neighbours (Artetxe and Schwenk 2019); by default margin
+    for mining and cosine for retrieval, as XTREME has it."""
     neighbours: Annotated[int, Field(ge=1)] = 4
     """Nearest neighbours that margin scoring looks at, in both directions."""
 
@@ -262,6 +263,16 @@ class Grid(Strict):
                         f"target {target!r} has no test data in any of the languages {self.languages}; "
                         f"it has {list(TASKS[target].languages)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _ranking_is_trained_in_whole_batches(self) -> "Grid":
+        for target in self.targets:
+            if TASKS[target].kind == "ranking" and self.hyperparameters(target).micro_batch_size:
+                raise ValueError(
+                    f"target {target!r} takes its negatives from the batch: micro_batch_size would change what it "
+                    "learns; set it to 0 under overrides, and batch_size to what fits"
+                )
         return self
 
     @model_validator(mode="after")

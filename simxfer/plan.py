@@ -18,6 +18,7 @@ from simxfer.encoders import Encoder, resolve_encoder
 from simxfer.sources import HELD_OUT, KEPT, UNRESOLVED, DataRequest, revision
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
+from simxfer.tasks.record import Task
 
 CODE_VERSION = 1
 """Bumped by hand whenever a change of the code changes what training or evaluation computes."""
@@ -200,8 +201,17 @@ class Plan:
         }
 
 
-_EMBEDDED = ("retrieval", "mining", "ranking")
-"""Kinds that compare sentence vectors, under a protocol of how these are made."""
+def _protocol(grid: Grid, task: Task) -> dict:
+    """Return how a target's sentence vectors are made and compared; empty for other kinds.
+
+    A bi-encoder is read as it is trained: cosine of the first tokens of the last layer.
+    """
+    if task.kind == "ranking":
+        return {"layer": -1, "pooling": "first", "centre": False, "scoring": "cosine"}
+    if task.kind not in ("retrieval", "mining"):
+        return {}
+    by_kind = {"scoring": "margin" if task.kind == "mining" else "cosine"}
+    return by_kind | grid.retrieval.model_dump(exclude_none=True)
 
 
 def _train_parts(options: DataOptions, chosen: bool) -> tuple[Part, ...]:
@@ -309,7 +319,7 @@ class _Planner:
             limit=grid.test_examples,
             max_length=values.max_length,
             stride=values.stride,
-            protocol=grid.retrieval.model_dump() if task.kind in _EMBEDDED else {},
+            protocol=_protocol(grid, task),
         )
 
     def cell(

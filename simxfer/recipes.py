@@ -48,7 +48,8 @@ class Hyperparameters:
     """Which checkpoint is used: the last one, or the best on English dev data of those after each epoch (ten
     evenly spaced ones where steps are counted)."""
     micro_batch_size: int = 0
-    """Examples in memory at once; 0 means the whole batch. It never changes the effective batch."""
+    """Examples in memory at once; 0 means the whole batch. It never changes the effective batch; ranking, whose
+    negatives come from the batch, is refused with it."""
 
     def override(self, values: dict) -> "Hyperparameters":
         """Return a copy with some values changed; `epochs` takes the place of `steps` and the other way round."""

@@ -9,6 +9,7 @@ from simxfer.config import Grid
 from simxfer.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
 from simxfer.plan import PRETRAINED, TARGET, Plan
 from simxfer.progress import Status
+from simxfer.recipes import RECIPES, Recipe
 from simxfer.sources import UNRESOLVED
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.record import Task
@@ -119,12 +120,26 @@ def task_text(task: Task) -> str:
         "test languages": ", ".join(task.languages),
         "test sets": "translations of each other" if task.parallel else "not parallel",
         "scored apart": ", ".join(task.subsets),
+        **{f"recipe {name}": _trained(task, recipe) for name, recipe in RECIPES.items()},
         "sizes": ", ".join(f"{split} {n:,}" for split, n in task.sizes),
         "source": "embedded world" if task.world else task.hub.id if task.hub else "local files",
         "licence": task.licence,
         "citation": task.citation,
     }
     return "\n".join(f"{name:19} {value}" for name, value in shown.items() if value)
+
+
+def _trained(task: Task, recipe: Recipe) -> str:
+    """Return what a recipe says of a task, empty where it is not meant for it."""
+    if not task.training_data or task.world != (recipe.name == "world"):
+        return ""
+    values = recipe.hyperparameters(task.name)
+    length = f"{values.steps} steps" if values.steps else f"{values.epochs:g} epochs"
+    warmup = f"{values.warmup_steps} steps" if values.warmup_steps else f"{100 * values.warmup_share:g} %"
+    return (
+        f"learning rate {values.learning_rate:g}, batch {values.batch_size}, {length}, warm-up {warmup}, at most "
+        f"{values.max_length} subwords, checkpoint: {values.selection}"
+    )
 
 
 def _shortened(names: tuple[str, ...], most: int = 40) -> str:

@@ -115,7 +115,8 @@ class Task:
     unanswerable: bool = False
     """Span QA: whether some questions have no answer in their context."""
     mean_characters: float = 0.0
-    """Mean length of an input in characters, for the projected cost of a grid; 0 where it is unknown."""
+    """Mean characters that the encoder reads of an example (a context once for each choice), for the projected cost
+    of a grid; 0 where it is unknown."""
     drawn_labels: bool = False
     """Whether the labels are drawn anew for every seed (planted attributes), those of the test set included."""
     subsets: tuple[str, ...] = ()

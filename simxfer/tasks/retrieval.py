@@ -123,7 +123,7 @@ RETRIEVAL_TASKS: tuple[Task, ...] = (
             convert=_lines,
         ),
         sizes=(("test", 1_000),),
-        mean_characters=31,
+        mean_characters=63,
         licence="CC BY 2.0 FR",
         citation="Artetxe and Schwenk 2019, Massively multilingual sentence embeddings, TACL",
     ),

@@ -187,3 +187,12 @@ def test_a_folder_that_is_no_checkpoint(grid_text, checkpoint, tmp_path):
 def test_what_is_no_encoder_at_all(grid_text, checkpoint):
     [fault] = faults_of(grid_text.replace(str(checkpoint), "'no/such/folder'"))
     assert "is no folder, no hub id such as" in fault
+
+
+def test_ranking_is_not_trained_in_micro_batches():
+    text = (
+        "name: g\nencoders: [world/w0-s0]\nseeds: [0]\nblocks: [{intermediates: [none], targets: [lareqa]}]\n"
+    )
+    parse_grid(text)
+    with pytest.raises(InputError, match="takes its negatives from the batch"):
+        parse_grid(text + "overrides: {lareqa: {micro_batch_size: 4}}\n")

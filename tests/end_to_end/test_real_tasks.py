@@ -110,7 +110,8 @@ def test_guards_speak_in_the_flags(run):
 def test_receipts_say_where_scores_come_from(run):
     receipts = json.loads((run / "receipts.json").read_text())["targets"]
     assert receipts["xnli"]["split"] == "dev" and receipts["xnli"]["source"] == "files"
-    assert receipts["tatoeba"]["retrieval"]["scoring"] == "margin"
+    scoring = {name: receipts[name]["retrieval"]["scoring"] for name in ("tatoeba", "bucc2018", "lareqa")}
+    assert scoring == {"tatoeba": "cosine", "bucc2018": "margin", "lareqa": "cosine"}
     stages = [json.loads(path.read_text()) for path in run.glob("stages/*/done.json")]
     [panx, _] = [s for s in stages if s.get("data") and s["data"][0]["task"] == "panx"]
     assert panx["selected"]["score"] >= 0 and panx["data"][0]["examples"] == 24

@@ -1,7 +1,8 @@
 """Measure the mean length of an input of every real task, in characters, on the files of ../shared/pack.
 
 Run from the repository: `python tests/reference/tasks/mean_characters.py > tests/reference/tasks/mean_characters.json`.
-Inputs are the texts of an example, joined by a blank; English where there is English, else all languages; of it
+Inputs are what the encoder reads of an example, texts joined by a blank (the context once for each choice, both
+sentences of a pair to retrieve); English where there is English, else all languages; of it
 the first split of test, dev, train that the pack has with gold. Tasks that the pack has no files of stand at 0
 (unknown).
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 from simxfer.errors import InputError
 from simxfer.sources import DataRequest, read_examples
 from simxfer.tasks import TASKS
+from simxfer.tasks.examples import AnyExample, ChoiceExample, RetrievalExample
 from simxfer.tasks.record import Task
 
 
@@ -31,7 +33,15 @@ def _lengths(task: Task, split: str, language: str, pack: Path) -> list[int]:
         examples = read_examples(DataRequest(task.name, split, language, folder=str(pack)))
     except InputError:
         return []
-    return [len(" ".join(example.texts)) for example in examples]
+    return [_read(example) for example in examples]
+
+
+def _read(example: AnyExample) -> int:
+    if isinstance(example, ChoiceExample):
+        return sum(len(f"{example.context} {choice}") for choice in example.choices)
+    if isinstance(example, RetrievalExample):
+        return len(example.text) + len(example.translation)
+    return len(" ".join(example.texts))
 
 
 if __name__ == "__main__":
