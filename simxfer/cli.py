@@ -67,11 +67,14 @@ def train(
     ] = 0,
 ) -> None:
     """Train and evaluate a grid, or go on with it. Safe to kill at any moment; safe to run twice at once."""
+    from simxfer.results import read_results
     from simxfer.run import train_grid
-    from simxfer.show import progress_bar
+    from simxfer.show import flags_text, progress_bar
 
     with progress_bar() as report:
         run = train_grid(grid, out, workers, report)
+    if warnings := flags_text(read_results(run.root)):
+        print(warnings)
     print(f"results: {run.results}\nreport:  simxfer report {run.root}")
 
 

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from simxfer.config import Grid
 from simxfer.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
@@ -13,6 +14,9 @@ from simxfer.recipes import RECIPES, Recipe
 from simxfer.sources import UNRESOLVED
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.record import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LINE_SECONDS = 15.0
 """How often progress prints a line where there is no terminal."""
@@ -95,6 +99,18 @@ def status_text(grid: Grid, plan: Plan, found: Status) -> str:
         f"  targets scored   {found.evaluated} of {found.evaluations}",
     ]
     return "\n".join([*lines, *(f"  failed           {text}" for text in found.failed)])
+
+
+def flags_text(results: "pd.DataFrame") -> str:
+    """Return one line a warning: how many scores carry it and of which targets; empty where there is none."""
+    flags = results[["target"]].assign(flag=results["flags"].fillna("").str.split(";")).explode("flag")
+    flags["flag"] = [flag.partition("=")[0] for flag in flags["flag"]]
+    flags = flags[flags["flag"] != ""]
+    lines = [
+        f"  {flag}: {len(rows)} of {len(results)} scores ({_shortened(tuple(sorted(rows['target'].unique())), 8)})"
+        for flag, rows in flags.groupby("flag")
+    ]
+    return "\n".join(["flagged, see the column flags of the results:", *lines]) if lines else ""
 
 
 def task_list() -> str:

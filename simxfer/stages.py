@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from functools import cache, lru_cache
+from itertools import product
 from typing import Any
 
 import torch
@@ -116,7 +117,7 @@ class StageRunner:
             "stage": stage.id,
             "steps": steps,
             "seconds": round(time.monotonic() - started, 3),
-            "data": [_receipt(t) for t in tasks],
+            "data": self._receipts(stage),
             "flags": ["learning-rate-never-peaks"] * any(t.values.warmup_steps >= steps for t in tasks),
             "selected": json.loads(folder.best.read_text()) if mark else None,
             "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
@@ -267,6 +268,29 @@ class StageRunner:
         write_table(folder.predictions(evaluation.id), frames["predictions"])
         write_table(folder.scores(evaluation.id), frames["scores"])
 
+    def _receipts(self, stage: Stage) -> list[dict[str, Any]]:
+        """Return what a stage was trained on, a row each data set and language: counts no score goes without."""
+        rows = []
+        for data, parts, values in zip(stage.data, stage.parts, stage.hyperparameters, strict=True):
+            places = product(parts, data.languages or get_task(data.task).train_languages[:1])
+            datasets = self._datasets(stage, data, parts, Hyperparameters(**values))
+            for ((name, split), language), dataset in zip(places, datasets, strict=True):
+                truncated, unknown, subwords = (int(n) for n in dataset.features.counts)
+                rows.append(
+                    {
+                        "task": data.task,
+                        "from": name,
+                        "split": split,
+                        "language": language,
+                        "examples": len(dataset.gold),
+                        "rows": dataset.features.n_rows,
+                        "subwords": subwords,
+                        "truncated": truncated,
+                        "unknown_share": unknown / max(1, subwords),
+                    }
+                )
+        return rows
+
     def _seen(self, stage: Stage) -> set[str]:
         """Return the digests of everything that the stages on the path were trained on."""
         return {
@@ -283,19 +307,6 @@ class StageRunner:
         return sorted(
             {flag for folder in folders for flag in json.loads(folder.done.read_text()).get("flags", ())}
         )
-
-
-def _receipt(training: TrainingTask) -> dict[str, Any]:
-    """Return what the training data of a task were: counts that no score should be read without."""
-    truncated, unknown, subwords = (int(n) for n in training.features.counts)
-    return {
-        "task": training.task.name,
-        "examples": int(training.features.example.max()) + 1,
-        "rows": training.features.n_rows,
-        "subwords": subwords,
-        "truncated": truncated,
-        "unknown_share": unknown / max(1, subwords),
-    }
 
 
 def _logger(folder: StageDirectory) -> Callable[[Any], None]:

@@ -24,6 +24,7 @@ from simxfer.represent import write_samples
 from simxfer.results import export_results, gather, import_results, read_results
 from simxfer.run import open_run
 from simxfer.schema import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
+from simxfer.show import flags_text
 from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, pending_evaluations
 from simxfer.store.layout import RunDirectory
 
@@ -344,3 +345,13 @@ def test_progress_knows_what_has_begun_and_corrects_the_rest(tmp_path, checkpoin
     done, total = stage_progress(run.run, run.plan)
     assert done == 4 * 4
     assert total - scoring == 4 * sum(stage.cost for stage in (first, *others))
+
+
+def test_warnings_are_counted_by_flag():
+    rows = [("xnli", "chance-level;seen-in-training=3"), ("xnli", ""), ("panx", "seen-in-training=1"), ("panx", "")]
+    text = flags_text(pd.DataFrame(rows, columns=["target", "flags"]))
+    assert text.splitlines()[1:] == [
+        "  chance-level: 1 of 4 scores (xnli)",
+        "  seen-in-training: 2 of 4 scores (panx, xnli)",
+    ]
+    assert flags_text(pd.DataFrame(rows[1:2], columns=["target", "flags"])) == ""
