@@ -1,6 +1,7 @@
 """How far a run is, read from its directory: done-markers, score files and the last lines of the logs."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simxfer.plan import PRETRAINED, Plan, Stage
@@ -44,16 +45,19 @@ def stage_progress(run: RunDirectory, plan: Plan) -> tuple[float, float]:
     """Return (work done, work in all) in training sequences.
 
     What a stage takes is known once it has begun; until then it is what the records' sizes say, corrected by what
-    they said of the stages that have.
+    they said of the stages that have, of the same tasks if there are any.
     """
     trained = [stage for stage in plan.stages.values() if stage.phase != PRETRAINED]
     steps = {stage.id: found for stage in trained if (found := _steps(run, stage))}
     begun = [stage for stage in trained if stage.id in steps and stage.cost]
     cost = {stage.id: _batch(stage) * steps[stage.id][1] for stage in begun}
-    corrected = sum(cost.values()) / sum(stage.cost for stage in begun) if begun else 1.0
+    corrected = {
+        tasks: _ratio([s for s in begun if s.tasks == tasks], cost) for tasks in {s.tasks for s in begun}
+    }
+    anywhere = _ratio(begun, cost)
     done = total = 0.0
     for stage in plan.stages.values():
-        of_stage = cost.get(stage.id, corrected * stage.cost)
+        of_stage = cost.get(stage.id, corrected.get(stage.tasks, anywhere) * stage.cost)
         at, last = steps.get(stage.id, (0, 1))
         done, total = done + of_stage * at / max(1, last), total + of_stage
         for evaluation in plan.evaluations.get(stage.id, {}).values():
@@ -61,6 +65,12 @@ def stage_progress(run: RunDirectory, plan: Plan) -> tuple[float, float]:
             total += scoring
             done += scoring * run.stage(stage.id).scores(evaluation.id).exists()
     return done, max(total, 1.0)
+
+
+def _ratio(begun: Sequence[Stage], cost: Mapping[str, float]) -> float:
+    """Return what stages take over what the records said."""
+    said = sum(stage.cost for stage in begun)
+    return sum(cost[stage.id] for stage in begun) / said if said else 1.0
 
 
 def _batch(stage: Stage) -> float:

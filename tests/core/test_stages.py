@@ -345,10 +345,28 @@ def test_progress_knows_what_has_begun_and_corrects_the_rest(tmp_path, checkpoin
     done, total = stage_progress(run.run, run.plan)
     assert done == 4 * 4
     assert total - scoring == 4 * sum(stage.cost for stage in (first, *others))
+    second = next(stage for stage in others if stage.tasks != first.tasks)
+    folder = run.run.stage(second.id)
+    folder.root.mkdir(parents=True)
+    folder.log.write_text('{"step": 0, "steps": 2}\n')
+    like_first = [stage for stage in (first, *others) if stage.tasks == first.tasks]
+    like_second = [stage for stage in others if stage.tasks == second.tasks]
+    rest = [stage for stage in others if stage.tasks not in (first.tasks, second.tasks)]
+    said = (
+        4 * sum(s.cost for s in like_first)
+        + sum(s.cost for s in like_second)
+        + 2.5 * sum(s.cost for s in rest)
+    )
+    assert stage_progress(run.run, run.plan)[1] - scoring == said
 
 
 def test_warnings_are_counted_by_flag():
-    rows = [("xnli", "chance-level;seen-in-training=3"), ("xnli", ""), ("panx", "seen-in-training=1"), ("panx", "")]
+    rows = [
+        ("xnli", "chance-level;seen-in-training=3"),
+        ("xnli", ""),
+        ("panx", "seen-in-training=1"),
+        ("panx", ""),
+    ]
     text = flags_text(pd.DataFrame(rows, columns=["target", "flags"]))
     assert text.splitlines()[1:] == [
         "  chance-level: 1 of 4 scores (xnli)",
