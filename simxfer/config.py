@@ -73,12 +73,13 @@ class Data(Strict):
     @field_validator("folder")
     @classmethod
     def _is_there(cls, value: str | None) -> str | None:
-        if value is not None and not Path(value).expanduser().is_dir():
+        folder = value and str(Path(value).expanduser())
+        if folder is not None and not Path(folder).is_dir():
             raise ValueError(
                 f"{value!r} is no folder (seen from {Path.cwd()}); give the folder of the native files, or "
                 "leave it out to take the data from the hub"
             )
-        return value
+        return folder
 
 
 class Override(Strict):

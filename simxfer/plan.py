@@ -220,7 +220,10 @@ def _train_parts(options: DataOptions, chosen: bool) -> tuple[Part, ...]:
     return tuple((task, f"{options.train}{kept}") for task in options.trains_on or ())
 
 
-def _dev_parts(options: DataOptions) -> tuple[Part, ...]:
+def _dev_parts(data: TaskData, options: DataOptions) -> tuple[Part, ...]:
+    """Return what a task's checkpoint is chosen on; nothing for text, which has no score."""
+    if TASKS[data.task].kind == "mlm":
+        return ()
     if options.dev == "held-out":
         return tuple((task, f"{options.train}{HELD_OUT}") for task in options.trains_on or ())
     return tuple((task, str(options.dev)) for task in options.trains_on or ())
@@ -266,7 +269,7 @@ class _Planner:
         options = [grid.task_data(item.task) for item in data]
         chosen = any(v.selection != "last" for v in values)
         parts = tuple(_train_parts(o, chosen) for o in options)
-        dev_parts = tuple(_dev_parts(o) for o in options) if chosen else ()
+        dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
         folder = grid.data.folder or ""
         return self.add(
             Stage(
@@ -296,11 +299,8 @@ class _Planner:
 
     def evaluation(self, target: str, world: int, draw: int) -> Evaluation:
         grid, values, task = self.grid, self.grid.hyperparameters(target), TASKS[target]
-        split, folder, languages = (
-            str(grid.task_data(target).test),
-            grid.data.folder or "",
-            grid.test_languages(target),
-        )
+        split, folder = str(grid.task_data(target).test), grid.data.folder or ""
+        languages = grid.test_languages(target)
         tuned_on = "dev" if task.kind == "mining" and split != "dev" else ""
         return Evaluation(
             target=target,

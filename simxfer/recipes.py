@@ -45,8 +45,8 @@ class Hyperparameters:
     adam_epsilon: float = 1e-6
     """AdamW's epsilon."""
     selection: Selection = "last"
-    """Which checkpoint is used: the last one, or the best on English dev data of those after each epoch (ten
-    evenly spaced ones where steps are counted)."""
+    """Which checkpoint is used: the last one, or the best on English dev data (at most `train_examples`) of those
+    after each epoch, of ten evenly spaced ones where steps are counted."""
     micro_batch_size: int = 0
     """Examples in memory at once; 0 means the whole batch. It never changes the effective batch; ranking, whose
     negatives come from the batch, is refused with it."""

@@ -203,7 +203,7 @@ class StageRunner:
     ) -> list[Dataset]:
         """Return the data of one task of a stage; `train_examples` is shared evenly by its parts and languages."""
         languages = data.languages or get_task(data.task).train_languages[:1]
-        limit = values.train_examples and -(-values.train_examples // (len(parts) * len(languages)))
+        limit = values.train_examples and -(-values.train_examples // max(1, len(parts) * len(languages)))
         return [
             self.dataset(
                 DataRequest(name, split, code, stage.world, stage.seed or 0, limit, stage.folder),

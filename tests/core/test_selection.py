@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from simxfer.config import load_grid
+from simxfer.config import load_grid, parse_grid
 from simxfer.errors import InputError
 from simxfer.plan import make_plan
 from simxfer.recipes import Hyperparameters
@@ -159,3 +159,11 @@ def test_a_sample_keeps_order_ids_across_languages_and_all_candidates():
     assert [e.side for e in kept].count("query") == 2 and [e.side for e in kept].count("candidate") == 5
     mined = [MiningExample(id=f"{i}", text="t", side="source") for i in range(9)]
     assert sampled(mined, 2) == mined
+
+
+def test_text_beside_a_task_has_no_score_to_choose_by(tmp_path):
+    text = "name: g\nencoders: [world/w0-s0]\nseeds: [0]\nblocks: [{intermediates: [w-nli+mlm], targets: [w-xnli]}]\n"
+    plan = make_plan(parse_grid(text + "overrides: {'*': {selection: best-en-dev}}\n"))
+    [mixed] = [stage for stage in plan.stages.values() if len(stage.data) == 2]
+    assert mixed.tasks == ("mlm", "w-nli")
+    assert mixed.dev_parts == ((), (("w-nli", "train" + HELD_OUT),))
