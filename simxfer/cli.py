@@ -33,7 +33,7 @@ RunDir = Annotated[Path, typer.Argument(help="Run directory, such as runs/defaul
 def plan(grid: GridFile, stages: Annotated[bool, typer.Option(help="List every stage.")] = False) -> None:
     """Show what a grid would train: stages, what they share, cells, cost. Trains and downloads nothing."""
     from simxfer.config import load_grid
-    from simxfer.plan import make_plan
+    from simxfer.planner import make_plan
     from simxfer.show import plan_text
 
     print(plan_text(load_grid(grid), make_plan(load_grid(grid)), stages))

@@ -1,30 +1,19 @@
 """What a grid file may say. All faults of a file are reported together, each with its line and the remedy."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import InputError, nearest, unknown
-from simxfer.methods import METHODS
+from simxfer.errors import InputError, nearest
+from simxfer.faults import Location, causes, fault, positions
+from simxfer.names import ALL, EncoderName, Intermediate, Languages, Method, Overridden, Seed, Target
 from simxfer.recipes import Hyperparameters, Selection, get_recipe
-from simxfer.schema import is_language
 from simxfer.tasks import TASKS, get_task
-from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, canonical, tasks_of
-
-Location = tuple[str | int, ...]
+from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, tasks_of
 
 
 class Strict(BaseModel):
@@ -58,7 +47,7 @@ class TaskData(Strict):
     """English data that `selection: best-en-dev` looks at; held-out is a twentieth of the training data."""
     test: Literal["train", "dev", "test"] | None = None
     """Split that is scored: one with gold."""
-    trains_on: tuple["Overridden", ...] | None = None
+    trains_on: tuple[Overridden, ...] | None = None
     """Tasks whose training data the target is trained on."""
 
 
@@ -67,7 +56,7 @@ class Data(Strict):
 
     folder: str | None = None
     """Folder of native files, one subfolder a task, seen from where the command runs; the hub for tasks without."""
-    tasks: "dict[Overridden, TaskData]" = {}
+    tasks: dict[Overridden, TaskData] = {}
     """What is read for what, by task; `*` stands for every task."""
 
     @field_validator("folder")
@@ -106,68 +95,6 @@ class Override(Strict):
         if self.steps is not None and self.epochs is not None:
             raise ValueError("steps and epochs both say how long to train; give one of them")
         return self
-
-
-def _intermediate(text: str) -> str:
-    name = canonical(text)
-    for task in tasks_of(name):
-        if "intermediate" not in TASKS[task].roles:
-            known = [t.name for t in TASKS.values() if "intermediate" in t.roles]
-            raise ValueError(f"task {task!r} is a target only; intermediates: {', '.join(known)}")
-    return name
-
-
-def _target(name: str) -> str:
-    if "target" not in get_task(name).roles:
-        known = [task.name for task in TASKS.values() if "target" in task.roles]
-        raise ValueError(f"task {name!r} is an intermediate only; targets: {', '.join(known)}")
-    return name
-
-
-def _language(code: str) -> str:
-    known = {code for task in TASKS.values() for code in task.languages}
-    if not is_language(code) or code not in known:
-        raise ValueError(unknown("language", code, known))
-    return code
-
-
-def _method(name: str) -> str:
-    if name not in METHODS:
-        raise ValueError(unknown("method", name, METHODS))
-    return name
-
-
-def _encoder(name: str) -> str:
-    return resolve_encoder(name).name
-
-
-def _overridden(name: str) -> str:
-    return name if name == "*" else get_task(name).name
-
-
-# Names are checked one by one, so that each fault is reported with its own line.
-Intermediate = Annotated[str, AfterValidator(_intermediate)]
-Target = Annotated[str, AfterValidator(_target)]
-Language = Annotated[str, AfterValidator(_language)]
-Method = Annotated[str, AfterValidator(_method)]
-EncoderName = Annotated[str, AfterValidator(_encoder)]
-Overridden = Annotated[str, AfterValidator(_overridden)]
-Seed = Annotated[int, Field(ge=0)]
-
-
-def _named_languages(name: str) -> str:
-    if name not in (ALL, *LANGUAGE_GROUPS):
-        known = ", ".join((ALL, *LANGUAGE_GROUPS))
-        raise ValueError(f"got {name!r}, expected a list of languages such as [en, sw], or one of {known}")
-    return name
-
-
-ALL = "all"
-Languages = Annotated[
-    Annotated[str, AfterValidator(_named_languages), Tag("name")]
-    | Annotated[tuple[Language, ...], Tag("list")],
-    Discriminator(lambda value: "name" if isinstance(value, str) else "list"),
-]
 
 
 class Block(Strict):
@@ -343,6 +270,13 @@ class Grid(Strict):
         return tuple(code for code in known if code in wanted)
 
 
+def _keys_at(place: Location) -> Iterable[str]:
+    """Return the keys that may stand at a place of a grid file."""
+    if place[:2] == ("data", "tasks") and len(place) == 3:
+        return TaskData.model_fields
+    return _OWNERS.get(place[0] if place else "", Grid).model_fields
+
+
 _OWNERS: dict[str | int, type[Strict]] = {
     "blocks": Block,
     "overrides": Override,
@@ -379,64 +313,12 @@ def parse_grid(text: str, where: str = "grid") -> Grid:
     if not isinstance(root, yaml.MappingNode):
         raise InputError(f"{where}: expected keys and values such as 'name: my-grid', got something else")
     lines: dict[Location, int] = {}
-    faults = _positions(root, (), lines)
+    faults = positions(root, (), lines)
     try:
         grid = Grid.model_validate(value)
     except ValidationError as error:
-        faults += [_fault(dict(item), lines) for item in _causes(error)]
+        faults += [fault(dict(item), lines, _keys_at) for item in causes(error)]
     if faults:
         listed = "\n".join(f"  line {line}: {what}" for line, what in sorted(faults))
         raise InputError(f"{where} has {len(faults)} fault{'s' * (len(faults) > 1)}:\n{listed}")
     return grid
-
-
-def _positions(node: yaml.Node, at: Location, lines: dict[Location, int]) -> list[tuple[int, str]]:
-    """Note the line of every value; return the keys that are given twice."""
-    lines[at] = node.start_mark.line + 1
-    faults = []
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if key.value in seen:
-                faults.append((key.start_mark.line + 1, f"key {key.value!r} given twice; keep one"))
-            seen.add(key.value)
-            faults += _positions(value, (*at, key.value), lines)
-            lines[(*at, key.value)] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for i, item in enumerate(node.value):
-            faults += _positions(item, (*at, i), lines)
-    return faults
-
-
-def _causes(error: ValidationError) -> list[Any]:
-    """Return pydantic's errors without those that only follow: a list is "too short" once its items are refused."""
-    errors = error.errors()
-
-    def follows(item: Any) -> bool:
-        deeper = (other["loc"] for other in errors if len(other["loc"]) > len(item["loc"]))
-        return item["type"] == "too_short" and any(loc[: len(item["loc"])] == item["loc"] for loc in deeper)
-
-    return [item for item in errors if not follows(item)]
-
-
-def _fault(error: dict[str, Any], lines: dict[Location, int]) -> tuple[int, str]:
-    """Turn one of pydantic's errors into (line, message with the remedy)."""
-    at = error["loc"]
-    while at not in lines:
-        at = at[:-1]
-    tags = {("languages", "name"), ("languages", "list")}  # pydantic's names for the two forms
-    named = [
-        part
-        for before, part in zip((None, *error["loc"]), error["loc"], strict=False)
-        if (before, part) not in tags
-    ]
-    name = ".".join(str(part) for part in named) or "grid"
-    if error["type"] == "extra_forbidden":
-        owner = _OWNERS.get(error["loc"][0], Grid) if len(error["loc"]) > 1 else Grid
-        owner = TaskData if error["loc"][:2] == ("data", "tasks") and len(error["loc"]) > 3 else owner
-        return lines[at], unknown("key", str(error["loc"][-1]), owner.model_fields)
-    if error["type"] == "missing":
-        return lines[at], f"key {name!r} is missing"
-    message = error["msg"].removeprefix("Value error, ")
-    got = "" if error["type"] == "value_error" else f" (got {error['input']!r})"
-    return lines[at], f"{name}: {message}{got}"

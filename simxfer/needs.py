@@ -7,7 +7,8 @@ from pathlib import Path
 from simxfer.config import Grid
 from simxfer.encoders import hub_repository
 from simxfer.hubcache import ENCODER_FILES, Repository
-from simxfer.plan import Evaluation, Stage, make_plan
+from simxfer.plan import Evaluation, Stage
+from simxfer.planner import make_plan
 from simxfer.sources import HELD_OUT, KEPT, DataRequest, source_of
 from simxfer.sources.files import used_files
 from simxfer.sources.hub import on_hub, place_of

@@ -1,4 +1,4 @@
-"""From a grid to what has to be done: stages trained once and shared, cells that read their scores.
+"""What has to be done: stages trained once and shared, cells that read their scores.
 
 Pure: no torch, no data. A stage's id hashes what decides its result, so that equal stages are trained once and
 a finished one is recognised after any interruption.
@@ -6,19 +6,12 @@ a finished one is recognised after any interruption.
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import product
 from math import ceil
 
-from simxfer.config import Block, Grid
-from simxfer.config import TaskData as DataOptions
-from simxfer.encoders import Encoder, resolve_encoder
-from simxfer.sources import HELD_OUT, KEPT, UNRESOLVED, DataRequest, revision
 from simxfer.tasks import TASKS
-from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
-from simxfer.tasks.record import Task
+from simxfer.tasks.intermediate import TaskData
 
 CODE_VERSION = 1
 """Bumped by hand whenever a change of the code changes what training or evaluation computes."""
@@ -199,175 +192,3 @@ class Plan:
             },
             "cells": [asdict(cell) for cell in self.cells],
         }
-
-
-def _protocol(grid: Grid, task: Task) -> dict:
-    """Return how a target's sentence vectors are made and compared; empty for other kinds.
-
-    A bi-encoder is read as it is trained: cosine of the first tokens of the last layer.
-    """
-    if task.kind == "ranking":
-        return {"layer": -1, "pooling": "first", "centre": False, "scoring": "cosine"}
-    if task.kind not in ("retrieval", "mining"):
-        return {}
-    by_kind = {"scoring": "margin" if task.kind == "mining" else "cosine"}
-    return by_kind | grid.retrieval.model_dump(exclude_none=True)
-
-
-def _train_parts(options: DataOptions, chosen: bool) -> tuple[Part, ...]:
-    """Return what a task is trained on: all but the held-out part where a checkpoint is chosen on that."""
-    kept = KEPT if chosen and options.dev == "held-out" else ""
-    return tuple((task, f"{options.train}{kept}") for task in options.trains_on or ())
-
-
-def _dev_parts(data: TaskData, options: DataOptions) -> tuple[Part, ...]:
-    """Return what a task's checkpoint is chosen on; nothing for text, which has no score."""
-    if TASKS[data.task].kind == "mlm":
-        return ()
-    if options.dev == "held-out":
-        return tuple((task, f"{options.train}{HELD_OUT}") for task in options.trains_on or ())
-    return tuple((task, str(options.dev)) for task in options.trains_on or ())
-
-
-def _joint(revisions: Iterable[str]) -> str:
-    """Return one revision for data of several languages."""
-    found = list(dict.fromkeys(revisions))
-    if len(found) == 1:
-        return found[0]
-    unresolved = any(text.endswith(UNRESOLVED) for text in found)
-    return f"{found[0].split(':')[0]}:{content_id({'revisions': found})}" + f":{UNRESOLVED}" * unresolved
-
-
-class _Planner:
-    """Collects stages, evaluations and cells; equal ones fall together by their ids."""
-
-    def __init__(self, grid: Grid) -> None:
-        self.grid = grid
-        self.stages: dict[str, Stage] = {}
-        self.evaluations: dict[str, dict[str, Evaluation]] = {}
-        self.cells: dict[Cell, None] = {}
-
-    def add(self, stage: Stage) -> Stage:
-        return self.stages.setdefault(stage.id, stage)
-
-    def root(self, encoder: Encoder, fingerprint: str, seed: int) -> Stage:
-        return self.add(
-            Stage(
-                encoder=encoder.name,
-                fingerprint=("random:" if encoder.random else "") + fingerprint,
-                seed=seed if encoder.random else None,
-                world=self.world(encoder),
-            )
-        )
-
-    def world(self, encoder: Encoder) -> int:
-        return self.grid.world if encoder.world is None else encoder.world
-
-    def train(self, parent: Stage, data: tuple[TaskData, ...], phase: str, method: str, seed: int) -> Stage:
-        grid = self.grid
-        values = [grid.hyperparameters(item.task) for item in data]
-        options = [grid.task_data(item.task) for item in data]
-        chosen = any(v.selection != "last" for v in values)
-        parts = tuple(_train_parts(o, chosen) for o in options)
-        dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
-        folder = grid.data.folder or ""
-        return self.add(
-            Stage(
-                encoder=parent.encoder,
-                fingerprint=parent.fingerprint,
-                parent=parent.id,
-                phase=phase,
-                data=data,
-                parts=parts,
-                dev_parts=dev_parts,
-                folder=folder,
-                revisions=tuple(
-                    revision(DataRequest(task, split, language, parent.world, seed, folder=folder))
-                    for item, read in zip((*data, *data[: len(dev_parts)]), (*parts, *dev_parts), strict=True)
-                    for task, split in read
-                    for language in item.languages or TASKS[item.task].train_languages[:1]
-                ),
-                hyperparameters=tuple(v.as_dict() for v in values),
-                method=method,
-                numerics=grid.numerics,
-                seed=seed,
-                head=grid.head,
-                mixture_temperature=grid.mixture_temperature,
-                world=parent.world,
-            )
-        )
-
-    def evaluation(self, target: str, world: int, draw: int) -> Evaluation:
-        grid, values, task = self.grid, self.grid.hyperparameters(target), TASKS[target]
-        split, folder = str(grid.task_data(target).test), grid.data.folder or ""
-        languages = grid.test_languages(target)
-        tuned_on = "dev" if task.kind == "mining" and split != "dev" else ""
-        return Evaluation(
-            target=target,
-            split=split,
-            tuned_on=tuned_on,
-            languages=languages,
-            folder=folder,
-            revision=_joint(
-                revision(DataRequest(target, part, language, world, draw, folder=folder))
-                for part in (split, tuned_on)
-                if part
-                for language in languages
-            ),
-            draw=draw,
-            world=world,
-            limit=grid.test_examples,
-            max_length=values.max_length,
-            stride=values.stride,
-            protocol=_protocol(grid, task),
-        )
-
-    def cell(
-        self, encoder: Encoder, stage: Stage, intermediate: str, target: str, method: str, seed: int
-    ) -> None:
-        task, selection = TASKS[target], "last"
-        if task.training_data:
-            stage = self.train(stage, (TaskData(target),), TARGET, method, seed)
-            selection = self.grid.hyperparameters(target).selection
-        # All seeds share one test set, unless its labels are theirs.
-        evaluation = self.evaluation(target, stage.world, seed if task.drawn_labels else 0)
-        self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
-        cell = Cell(
-            model=encoder.model,
-            checkpoint=encoder.name,
-            method=method,
-            intermediate=intermediate,
-            target=target,
-            seed=seed,
-            selection=selection,
-            stage=stage.id,
-            evaluation=evaluation.id,
-        )
-        self.cells[cell] = None  # a cell that two blocks name is one cell
-
-
-def make_plan(grid: Grid) -> Plan:
-    """Expand a grid into its plan.
-
-    Raises:
-        InputError: an encoder cannot be found.
-    """
-    planner = _Planner(grid)
-    for name in grid.encoders:
-        for method, block in product(grid.methods, grid.blocks):
-            _plan_block(planner, resolve_encoder(name), method, block, block.intermediates)
-            if block.no_pretraining_control:
-                _plan_block(planner, resolve_encoder(f"random({name})"), method, block, (NONE,))
-    return Plan(planner.stages, planner.evaluations, tuple(planner.cells))
-
-
-def _plan_block(
-    planner: _Planner, encoder: Encoder, method: str, block: Block, intermediates: tuple[str, ...]
-) -> None:
-    fingerprint = encoder.fingerprint()
-    for intermediate, seed in product(intermediates, block.seeds or planner.grid.seeds):
-        stage = planner.root(encoder, fingerprint, seed)
-        for i, data in enumerate(parse_intermediate(intermediate), start=1):
-            stage = planner.train(stage, data, f"intermediate-{i}", method, seed)
-        for target in block.targets:
-            planner.cell(encoder, stage, intermediate, target, method, seed)

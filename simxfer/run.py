@@ -13,7 +13,8 @@ from simxfer.config import Grid, load_grid
 from simxfer.encoders import resolve_encoder
 from simxfer.errors import InputError, StageFailed
 from simxfer.lock import check_lock
-from simxfer.plan import Plan, make_plan
+from simxfer.plan import Plan
+from simxfer.planner import make_plan
 from simxfer.progress import Status, status
 from simxfer.schema import LANGUAGES, validate
 from simxfer.sources import UNRESOLVED

@@ -275,15 +275,16 @@ class StageRunner:
             places = product(parts, data.languages or get_task(data.task).train_languages[:1])
             datasets = self._datasets(stage, data, parts, Hyperparameters(**values))
             for ((name, split), language), dataset in zip(places, datasets, strict=True):
-                truncated, unknown, subwords = (int(n) for n in dataset.features.counts)
+                features = training_features(get_task(data.task), dataset)
+                truncated, unknown, subwords = (int(n) for n in features.counts)
                 rows.append(
                     {
                         "task": data.task,
                         "from": name,
                         "split": split,
                         "language": language,
-                        "examples": len(dataset.gold),
-                        "rows": dataset.features.n_rows,
+                        "examples": int(features.example.max()) + 1,
+                        "rows": features.n_rows,
                         "subwords": subwords,
                         "truncated": truncated,
                         "unknown_share": unknown / max(1, subwords),

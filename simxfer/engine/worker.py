@@ -11,7 +11,8 @@ import torch
 
 from simxfer.config import load_grid
 from simxfer.errors import InputError, StageFailed
-from simxfer.plan import Plan, Stage, make_plan
+from simxfer.plan import Plan, Stage
+from simxfer.planner import make_plan
 from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, is_trained
 from simxfer.store.claims import claim
 from simxfer.store.layout import RunDirectory

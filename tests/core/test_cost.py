@@ -18,7 +18,7 @@ from simxfer.cost import PEAK_FLOPS, UTILISATION, parameters, project
 from simxfer.encoders import Encoder, resolve_encoder
 from simxfer.errors import InputError
 from simxfer.model import Head
-from simxfer.plan import make_plan
+from simxfer.planner import make_plan
 from simxfer.recipes import get_recipe
 from simxfer.run import train_grid
 from simxfer.show import plan_text

@@ -17,7 +17,7 @@ from simxfer.errors import InputError
 from simxfer.features import make_dataset
 from simxfer.fisher import embedded_stages, empirical_fisher, write_task_embeddings
 from simxfer.model import TransferModel, load_encoder
-from simxfer.plan import make_plan
+from simxfer.planner import make_plan
 from simxfer.ragged import IGNORED
 from simxfer.recipes import Hyperparameters
 from simxfer.represent import labelled_features, write_labelled_features

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from simxfer.config import parse_grid
 from simxfer.errors import InputError
-from simxfer.plan import Plan, Stage, content_id, make_plan
+from simxfer.plan import Plan, Stage, content_id
+from simxfer.planner import make_plan
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import (
     TaskData,

@@ -10,7 +10,7 @@ import torch
 from simxfer.config import parse_grid
 from simxfer.fisher import embedded_stages
 from simxfer.model import load_weights
-from simxfer.plan import make_plan
+from simxfer.planner import make_plan
 from simxfer.represent import _labelled_stages
 from simxfer.run import open_run
 from simxfer.stages import StageRunner

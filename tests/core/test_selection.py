@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from simxfer.config import load_grid, parse_grid
 from simxfer.errors import InputError
-from simxfer.plan import make_plan
+from simxfer.planner import make_plan
 from simxfer.recipes import Hyperparameters
 from simxfer.results import gather
 from simxfer.run import open_run

@@ -17,7 +17,7 @@ from simxfer.encoders import resolve_encoder
 from simxfer.errors import InputError, StageFailed
 from simxfer.evaluate import evaluate
 from simxfer.model import TransferModel, load_encoder, load_tokenizer
-from simxfer.plan import make_plan
+from simxfer.planner import make_plan
 from simxfer.predict import embed
 from simxfer.progress import stage_progress, status
 from simxfer.represent import write_samples

@@ -1,0 +1,75 @@
+"""Names in a grid file, checked one by one, so that each fault is reported with its own line."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from simxfer.encoders import resolve_encoder
+from simxfer.errors import unknown
+from simxfer.methods import METHODS
+from simxfer.schema import is_language
+from simxfer.tasks import TASKS, get_task
+from simxfer.tasks.intermediate import LANGUAGE_GROUPS, canonical, tasks_of
+
+ALL = "all"
+"""Stands for every language of each target."""
+
+
+def _intermediate(text: str) -> str:
+    name = canonical(text)
+    for task in tasks_of(name):
+        if "intermediate" not in TASKS[task].roles:
+            known = [t.name for t in TASKS.values() if "intermediate" in t.roles]
+            raise ValueError(f"task {task!r} is a target only; intermediates: {', '.join(known)}")
+    return name
+
+
+def _target(name: str) -> str:
+    if "target" not in get_task(name).roles:
+        known = [task.name for task in TASKS.values() if "target" in task.roles]
+        raise ValueError(f"task {name!r} is an intermediate only; targets: {', '.join(known)}")
+    return name
+
+
+def _language(code: str) -> str:
+    known = {code for task in TASKS.values() for code in task.languages}
+    if not is_language(code) or code not in known:
+        raise ValueError(unknown("language", code, known))
+    return code
+
+
+def _method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(unknown("method", name, METHODS))
+    return name
+
+
+def _encoder(name: str) -> str:
+    return resolve_encoder(name).name
+
+
+def _overridden(name: str) -> str:
+    return name if name == "*" else get_task(name).name
+
+
+Intermediate = Annotated[str, AfterValidator(_intermediate)]
+Target = Annotated[str, AfterValidator(_target)]
+Language = Annotated[str, AfterValidator(_language)]
+Method = Annotated[str, AfterValidator(_method)]
+EncoderName = Annotated[str, AfterValidator(_encoder)]
+Overridden = Annotated[str, AfterValidator(_overridden)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+def _named_languages(name: str) -> str:
+    if name not in (ALL, *LANGUAGE_GROUPS):
+        known = ", ".join((ALL, *LANGUAGE_GROUPS))
+        raise ValueError(f"got {name!r}, expected a list of languages such as [en, sw], or one of {known}")
+    return name
+
+
+Languages = Annotated[
+    Annotated[str, AfterValidator(_named_languages), Tag("name")]
+    | Annotated[tuple[Language, ...], Tag("list")],
+    Discriminator(lambda value: "name" if isinstance(value, str) else "list"),
+]
