@@ -104,7 +104,7 @@ class _Planner:
                 numerics=grid.numerics,
                 seed=seed,
                 head=grid.head,
-                mixture_temperature=grid.mixture_temperature,
+                mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
                 world=parent.world,
             )
         )

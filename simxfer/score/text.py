@@ -27,10 +27,12 @@ def scores_json(scores: pd.DataFrame, averaged: pd.DataFrame) -> str:
 
 
 def score_warnings(scores: pd.DataFrame) -> list[str]:
-    """Return a line for every score with flags."""
-    flagged = scores[scores["flags"] != ""].to_dict("records")
-    return [
-        f"warning: {row['task']} {row['language']} {row['metric']} {row['value']:.2f}: "
-        + str(row["flags"]).replace(";", ", ")
-        for row in flagged
-    ]
+    """Return a line for every metric of a task and its flags, with the languages that they are about."""
+    flagged = scores[scores["flags"] != ""]
+    lines = []
+    for (task, metric, flags), rows in flagged.groupby(["task", "metric", "flags"], sort=False):
+        low, high = rows["value"].min(), rows["value"].max()
+        values = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+        languages = ", ".join(rows["language"])
+        lines.append(f"warning: {task} {metric} {values} in {languages}: " + str(flags).replace(";", ", "))
+    return lines

@@ -274,8 +274,10 @@ def test_scores_at_chance_and_of_zero_are_flagged(tmp_path):
     wrong = write(tmp_path / "wrong.tsv", "neutral\ncontradiction\nentailment\n" * 100)
     scores = score_file("xnli", wrong, gold)
     assert scores["flags"].tolist() == ["all-zero"]
-    assert score_warnings(scores) == ["warning: xnli sw accuracy 0.00: all-zero"]
+    assert score_warnings(scores) == ["warning: xnli accuracy 0.00 in sw: all-zero"]
     assert score_file("xnli", gold, gold)["flags"].tolist() == [""]
+    both = pd.concat([scores, scores.assign(language="ur", value=1.5)])
+    assert score_warnings(both) == ["warning: xnli accuracy 0.00 to 1.50 in sw, ur: all-zero"]
 
 
 def test_a_score_just_above_chance_is_not_flagged(tmp_path):
@@ -488,7 +490,7 @@ def test_the_command_prints_json_and_warnings_apart(tmp_path):
         "n_examples": 2,
         "flags": "chance-level",
     }
-    assert done.stderr.strip() == "simxfer: warning: xnli sw accuracy 50.00: chance-level"
+    assert done.stderr.strip() == "simxfer: warning: xnli accuracy 50.00 in sw: chance-level"
 
 
 def test_the_command_refuses_with_code_2_and_no_traceback(tmp_path):
