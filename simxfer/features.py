@@ -38,7 +38,7 @@ from simxfer.tasks.examples import (
 from simxfer.tasks.record import Task
 from simxfer.windows import span_features, tagging_features
 
-FEATURES_VERSION = 2
+FEATURES_VERSION = 3
 """Bumped by hand whenever the arrays change."""
 
 

@@ -1,5 +1,6 @@
 """Tagging and span QA: long inputs become several rows, windows, so that nothing of them is lost."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,15 +79,35 @@ def span_features(
     index = encoded["overflow_to_sample_mapping"]
     labels, spans = [], []
     for k, (i, encoding) in enumerate(zip(index, encoded.encodings, strict=True)):
-        context = [s == 1 for s in encoding.sequence_ids]
-        places = [o if inside else (-1, -1) for o, inside in zip(encoding.offsets, context, strict=True)]
         opens, closes = index[k - 1 : k] != [i], index[k + 1 : k + 2] != [i]
+        places = _places(encoding, examples[i].context, closes)
         labels.append(_answer_tokens(examples[i], places, opens, closes))
         spans += places
     whole = {i for i, label in zip(index, labels, strict=True) if label != (0, 0)}
     lost = sum(i in cut or (bool(e.answers) and i not in whole) for i, e in enumerate(examples))
     units = [1] * len(index)
     return build(tokenizer, encoded.encodings, units, index, lost, labels=labels, spans=spans)
+
+
+def _places(encoding: Any, context: str, closes: bool) -> list[tuple[int, int]]:
+    """Return where each subword of the context stands in it, and (-1, -1) for all others.
+
+    The normaliser makes one character of a letter and the marks behind it, and the tokenizer gives that the place of
+    the letter alone: the marks are added. `closes` tells whether the window ends the context.
+    """
+    places = [(-1, -1)] * len(encoding.ids)
+    behind = len(context) if closes else 0
+    for k in reversed([k for k, part in enumerate(encoding.sequence_ids) if part == 1]):
+        start, end = encoding.offsets[k]
+        while start < end < behind and _is_composed(context[end]):
+            end += 1
+        places[k], behind = (start, end), start
+    return places
+
+
+def _is_composed(character: str) -> bool:
+    """Tell whether a character may become one with what stands before it: a mark, or the rest of a Hangul syllable."""
+    return unicodedata.category(character)[0] == "M" or "\u1160" <= character <= "\u11ff"
 
 
 def _answer_tokens(

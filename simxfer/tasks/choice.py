@@ -83,6 +83,8 @@ def copa(row: Row) -> Row:
             "choice2": row["a2"],
             "label": int(row["most-plausible-alternative"]) - 1,
         }
+    if row["question"] not in _COPA_QUESTIONS:
+        raise ValueError(f"the question is {row['question']!r}, expected {' or '.join(_COPA_QUESTIONS)}")
     return {
         "id": row.get("idx"),
         "context": f"{row['premise']} {_COPA_QUESTIONS[row['question']]}",

@@ -128,6 +128,12 @@ TABLE = [
         _squad(_answer("See", 16)),
         r"expected an object with a list `sentence_breaks`",
     ),
+    (
+        "xcopa",
+        "test.en.jsonl",
+        {"premise": "p", "choice1": "a", "choice2": "b", "question": "reason", "label": 0},
+        r"line 1: .*the question is 'reason', expected cause or effect",
+    ),
     ("copa", "copa-test.xml", "<corpus><item id='501'>", r"line 1: broken XML"),
 ]
 

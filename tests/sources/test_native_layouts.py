@@ -232,6 +232,32 @@ def test_tatoeba_sides_must_align(write, tmp_path):
         _read(tmp_path, "tatoeba", "test", "jv")
 
 
+def test_blank_lines_at_the_end_are_no_sentences(write, tmp_path):
+    write("tatoeba/tatoeba.tha-eng.tha", "ก\r\nข\u2028ค\r\n\r\n")
+    write("tatoeba/tatoeba.tha-eng.eng", "A\nB")
+    assert [e.text for e in _read(tmp_path, "tatoeba", "test", "th")] == ["ก", "ข\u2028ค"]
+    for ending, text in BUCC.items():
+        write(f"bucc2018/de-en.dev.{ending}", text + "\n \n")
+    assert len(_read(tmp_path, "bucc2018", "dev", "de")) == 4
+
+
+def test_lareqa_answers_that_begin_between_two_sentences_stand_in_the_second(write, tmp_path):
+    file = _squad("q1", text=" c d", context="a b. c d.")
+    file["data"][0]["paragraphs"][0]["sentence_breaks"] = [[0, 4], [5, 9]]
+    write("lareqa/xquad-r/th.json", file)
+    candidates = [e for e in _read(tmp_path, "lareqa", "test", "th") if e.side == "candidate"]
+    assert [(c.text, c.keys) for c in candidates] == [("a b.", ()), ("c d.", ("q1",))]
+
+
+def test_comments_that_stand_alone_in_conllu_are_no_sentence(write, tmp_path):
+    word = "\t".join(["1", "bawo", "bawo", "ADV", *"______"])
+    write(
+        "ud/UD_Yoruba-YTB/yo_ytb-ud-test.conllu", f"# newdoc\r\n\r\n# sent_id = s\r\n{word}\r\n\r\n# end\r\n"
+    )
+    [example] = _read(tmp_path, "ud", "test", "yo")
+    assert (example.id, example.words, example.tags) == ("s", ("bawo",), ("ADV",))
+
+
 def _spans(*pairs):
     return [{"start": start, "end": end} for start, end in pairs]
 

@@ -66,18 +66,18 @@ def read_lareqa(path: Path, code: str) -> Iterator[Row]:
 
 
 def _keys_by_sentence(path: Path, paragraph: Row, breaks: list[list[int]]) -> list[list[str]]:
-    """Return the ids of the questions whose answer begins in each sentence."""
+    """Return the ids of the questions whose answer begins in each sentence, or in the gap before it."""
     keys: list[list[str]] = [[] for _ in breaks]
     for asked in paragraph["qas"]:
         for answer in asked["answers"]:
             start, text = answer["answer_start"], answer["text"]
-            inside = [i for i, (first, last) in enumerate(breaks) if first <= start < last]
-            if not inside or paragraph["context"][start : start + len(text)] != text:
+            open_still = [i for i, (_, last) in enumerate(breaks) if start < last]
+            if not open_still or paragraph["context"][start : start + len(text)] != text:
                 raise InputError(
                     f"{path}: the answer {text!r} of question {asked['id']} stands in no sentence at {start}"
                 )
-            if asked["id"] not in keys[inside[0]]:
-                keys[inside[0]].append(str(asked["id"]))
+            if str(asked["id"]) not in keys[open_still[0]]:
+                keys[open_still[0]].append(str(asked["id"]))
     return keys
 
 

@@ -58,7 +58,8 @@ def beside_conll(path: Path, numbered_by: str = "", **options: Any) -> tuple[Pat
 def read_conllu(path: Path, code: str) -> Iterator[Row]:
     """Yield a row a sentence of CoNLL-U: forms and UPOS, under its `sent_id`.
 
-    Rows of multiword tokens (`3-4`, UPOS `_`) and empty nodes (`8.1`) are no words of the sentence.
+    Rows of multiword tokens (`3-4`, UPOS `_`) and empty nodes (`8.1`) are no words of the sentence; comments that
+    stand alone (`# newdoc`) are no sentence.
 
     Raises:
         InputError: a row that has not ten columns.
@@ -68,6 +69,8 @@ def read_conllu(path: Path, code: str) -> Iterator[Row]:
         rows = [
             _conllu_row(path, start + i, line) for i, line in enumerate(lines) if not line.startswith("#")
         ]
+        if not rows:
+            continue
         words = [row for row in rows if row[0].isdigit()]
         named = [line.partition("=")[2].strip() for line in comments if line.startswith("# sent_id")]
         yield {

@@ -23,13 +23,15 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a file without their ends.
+    """Return the lines of a file without their ends, and without the blank ones at its end.
 
     Only a line feed ends a line: texts in the wild hold U+2028, U+0085 and other characters that
     `str.splitlines` takes for an end.
     """
-    text = read_text(path).removesuffix("\n")
-    return [line.removesuffix("\r") for line in text.split("\n")]
+    lines = [line.removesuffix("\r") for line in read_text(path).split("\n")]
+    while not lines[-1].strip():
+        lines.pop()
+    return lines
 
 
 def read_json(path: Path) -> Any:
