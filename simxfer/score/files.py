@@ -80,7 +80,7 @@ _CHANCE: dict[str, Callable[[list], tuple[float, int]]] = {
 
 
 def _at_chance(value: float, share: float, n: int) -> bool:
-    return value / 100 <= share + CHANCE_Z * math.sqrt(share * (1 - share) / n)
+    return value < 100 and value / 100 <= share + CHANCE_Z * math.sqrt(share * (1 - share) / n)
 
 
 def _parts(answers: Answers, no_answer: Path | None) -> list[dict]:

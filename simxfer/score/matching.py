@@ -10,7 +10,7 @@ from simxfer.score.layouts import Form, Layout
 from simxfer.score.reading import Line, read_labels, read_object, read_pairs, read_questions, read_tags
 
 PLACEHOLDER_FROM = 10
-"""Gold labels that are all the same are placeholders from this number on."""
+"""Gold labels that are all the same are placeholders from this number of examples on."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ def _read_labels(layout: Layout, predictions: Path, gold: Path, language: str) -
         raise InputError(
             f"{predictions} has {len(found)} lines and {gold} has {len(right)}; expected as many"
         )
-    return Answers(_known(right, layout, gold, True), _known(found, layout, predictions, False))
+    labels = _known(right, layout, gold, True)
+    _refuse_placeholders(labels, len(right), gold)
+    return Answers(labels, _known(found, layout, predictions, False))
 
 
 def _read_tags(layout: Layout, predictions: Path, gold: Path, language: str) -> Answers:
@@ -45,13 +47,14 @@ def _read_tags(layout: Layout, predictions: Path, gold: Path, language: str) -> 
                 f"sentence {i} has {len(ps)} tags ({predictions}, line {ps[0][0]}) and {len(gs)} in the gold file "
                 f"({gold}, line {gs[0][0]}); expected one tag a word"
             )
-    _known([line for sentence in right for line in sentence], layout, gold, True)
+    tags = _known([line for sentence in right for line in sentence], layout, gold, True)
+    _refuse_placeholders(tags, len(right), gold)
     _known([line for sentence in found for line in sentence], layout, predictions, False)
     return Answers([[tag for _, tag in s] for s in right], [[tag for _, tag in s] for s in found])
 
 
 def _known(lines: list[Line], layout: Layout, path: Path, gold: bool) -> list[str]:
-    """Return the labels; refuse those outside the label space, and gold labels that are placeholders."""
+    """Return the labels; refuse those outside the label space."""
     for number, label in lines:
         if label not in layout.labels:
             hint = " Is it a test file without labels?" if gold and layout.form == "tags" else ""
@@ -60,13 +63,16 @@ def _known(lines: list[Line], layout: Layout, path: Path, gold: bool) -> list[st
                 + nearest(label, layout.labels)
                 + hint
             )
-    labels = [label for _, label in lines]
-    if gold and len(labels) >= PLACEHOLDER_FROM and len(set(labels)) == 1:
+    return [label for _, label in lines]
+
+
+def _refuse_placeholders(labels: list[str], n_examples: int, path: Path) -> None:
+    """Refuse gold labels that are all the same; a few sentences without any entity are no placeholders."""
+    if n_examples >= PLACEHOLDER_FROM and len(set(labels)) == 1:
         raise InputError(
             f"{path}: all {len(labels)} gold labels are {labels[0]!r}: placeholders of an unlabelled test file. "
             "Score on a labelled file, such as the task's dev file"
         )
-    return labels
 
 
 def _read_indices(layout: Layout, predictions: Path, gold: Path, language: str) -> Answers:

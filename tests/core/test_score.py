@@ -289,6 +289,19 @@ def test_a_score_just_above_chance_is_not_flagged(tmp_path):
         assert scores[["value", "flags"]].values.tolist() == [[right / 4, flags]]
 
 
+def test_a_perfect_score_of_few_examples_is_not_flagged(tmp_path):
+    gold = write(tmp_path / "test-de.tsv", "1\n0\n")
+    assert score_file("pawsx", gold, gold)["flags"].tolist() == [""]
+
+
+def test_a_few_sentences_without_an_entity_are_no_placeholders(tmp_path):
+    sentence = "O\n" * 12 + "\n"
+    gold = write(tmp_path / "test-th.tsv", sentence * 9)
+    assert score_file("panx", gold, gold)["flags"].tolist() == ["all-zero", ""]
+    with pytest.raises(InputError, match="all 120 gold labels are 'O': placeholders"):
+        score_file("panx", gold, write(tmp_path / "test-th.tsv", sentence * 10))
+
+
 # A user's mistakes
 
 SQUAD = {
