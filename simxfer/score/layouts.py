@@ -4,8 +4,12 @@ The layouts, languages, groups and averages are those of google-research/xtreme'
 Ruder et al. 2021), which reads `TASK/test-LANGUAGE.SUFFIX` below a folder of predictions and one of labels.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+from simxfer.tasks.inference import AMERICASNLI_LANGUAGES
+from simxfer.tasks.tagging import MASAKHANER_CODES, UD_LANGUAGES
 
 Form = Literal["labels", "indices", "tags", "answers", "pairs", "rankings"]
 
@@ -22,11 +26,13 @@ class Layout:
     averaged: int = 1
     """How many of the metrics make the task's score in a benchmark, as their mean."""
     languages: tuple[str, ...]
-    """Languages of the test sets in XTREME and XTREME-R."""
+    """Languages of the test sets: those in XTREME and XTREME-R, where the task is one of theirs."""
     more_languages: bool = False
     """Whether the data set exists in more languages than the benchmarks take."""
     labels: tuple[str, ...] = ()
     """The label space, spelled as in the files."""
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    """Labels of the label space that are read as another one."""
     suffix: str = "tsv"
     """Ending of the files in a benchmark's folder."""
     quoted: bool = False
@@ -65,6 +71,8 @@ _MEWSLIX = _split("ar de en es fa ja pl ro ta tr uk")
 
 _UPOS = _split("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X")
 _ENTITIES = _split("O B-PER I-PER B-ORG I-ORG B-LOC I-LOC")
+_NLI = _split("contradiction entailment neutral")
+_DATES = _split("B-DATE I-DATE")
 _SQUAD = ("squad_f1", "exact_match")
 
 
@@ -86,8 +94,10 @@ LAYOUTS: dict[str, Layout] = {
         form="labels",
         metrics=("accuracy",),
         languages=_XNLI,
-        labels=("contradiction", "entailment", "neutral"),
+        labels=(*_NLI, "contradictory"),
+        spellings={"contradictory": "contradiction"},
     ),
+    "americasnli": Layout(form="labels", metrics=("accuracy",), languages=AMERICASNLI_LANGUAGES, labels=_NLI),
     "pawsx": Layout(form="labels", metrics=("accuracy",), languages=_PAWSX, labels=("0", "1"), quoted=True),
     "xcopa": Layout(
         form="labels", metrics=("accuracy",), languages=(*_XCOPA, "en"), labels=("0", "1"), suffix="jsonl"
@@ -105,6 +115,14 @@ LAYOUTS: dict[str, Layout] = {
         languages=_PANX_R,
         more_languages=True,
         labels=_ENTITIES,
+    ),
+    "ud": Layout(form="tags", metrics=("tag_f1", "token_accuracy"), languages=UD_LANGUAGES, labels=_UPOS),
+    "masakhaner2": Layout(
+        form="tags",
+        metrics=("chunk_f1", "token_accuracy"),
+        languages=tuple(MASAKHANER_CODES),
+        labels=(*_ENTITIES, *_DATES),
+        spellings=dict.fromkeys(_DATES, "O"),
     ),
     "xquad": _questions(_XQUAD_R),
     "mlqa": _questions(_MLQA, ("mlqa_f1", "mlqa_exact_match")),

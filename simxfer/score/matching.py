@@ -47,10 +47,9 @@ def _read_tags(layout: Layout, predictions: Path, gold: Path, language: str) -> 
                 f"sentence {i} has {len(ps)} tags ({predictions}, line {ps[0][0]}) and {len(gs)} in the gold file "
                 f"({gold}, line {gs[0][0]}); expected one tag a word"
             )
-    tags = _known([line for sentence in right for line in sentence], layout, gold, True)
-    _refuse_placeholders(tags, len(right), gold)
-    _known([line for sentence in found for line in sentence], layout, predictions, False)
-    return Answers([[tag for _, tag in s] for s in right], [[tag for _, tag in s] for s in found])
+    tags = [_known(sentence, layout, gold, True) for sentence in right]
+    _refuse_placeholders([tag for sentence in tags for tag in sentence], len(right), gold)
+    return Answers(tags, [_known(sentence, layout, predictions, False) for sentence in found])
 
 
 def _known(lines: list[Line], layout: Layout, path: Path, gold: bool) -> list[str]:
@@ -63,7 +62,7 @@ def _known(lines: list[Line], layout: Layout, path: Path, gold: bool) -> list[st
                 + nearest(label, layout.labels)
                 + hint
             )
-    return [label for _, label in lines]
+    return [layout.spellings.get(label, label) for _, label in lines]
 
 
 def _refuse_placeholders(labels: list[str], n_examples: int, path: Path) -> None:

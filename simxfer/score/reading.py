@@ -47,12 +47,16 @@ def _text(path: Path) -> str:
 
 
 def read_labels(path: Path, layout: Layout) -> list[Line]:
-    """Return one label a line: the whole line, the last of three columns, or in JSON lines the field `label`.
+    """Return one label a line: the whole line, the last of several columns, or in JSON lines the field `label`.
+
+    A first line that is a header, whose last column is `label`, is left out.
 
     Raises:
         InputError: a line is blank, has two columns (an unlabelled pair of sentences), or is no valid JSON.
     """
-    return [(number, _label(path, number, line, layout)) for number, line in read_lines(path)]
+    lines = read_lines(path)
+    header = lines[0][1].endswith("\tlabel")
+    return [(number, _label(path, number, line, layout)) for number, line in lines[header:]]
 
 
 def _label(path: Path, number: int, line: str, layout: Layout) -> str:
@@ -74,11 +78,12 @@ def _label(path: Path, number: int, line: str, layout: Layout) -> str:
 
 
 def read_tags(path: Path) -> list[list[Line]]:
-    """Return the tags of each sentence: the last column of its lines; blank lines separate sentences."""
+    """Return the tags of each sentence: the last column of its lines (after a tab or, as in MasakhaNER, a blank).
+
+    Blank lines separate sentences.
+    """
     groups = groupby(read_lines(path), key=lambda line: bool(line[1].strip()))
-    return [
-        [(number, line.split("\t")[-1].strip()) for number, line in group] for full, group in groups if full
-    ]
+    return [[(number, line.split()[-1]) for number, line in group] for full, group in groups if full]
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:

@@ -237,6 +237,30 @@ def test_layouts_agree_with_the_records_of_the_tasks():
             assert {record.spellings.get(label, label) for label in layout.labels} == set(record.labels)
 
 
+def test_labelled_files_outside_xtreme_are_gold(tmp_path):
+    header = "id\tlanguage\tpremise\thypothesis\tlabel\n"
+    rows = "".join(f"{i}\tquy\t{i}\tb\t{label}\n" for i, label in enumerate(("neutral", "entailment")))
+    gold, out = write(tmp_path / "quy.tsv", header + rows), write(tmp_path / "out.tsv", "neutral\nneutral\n")
+    assert value(score_file("americasnli", out, gold), "accuracy") == 50
+    # MasakhaNER: a blank between word and tag, and dates, which are read as no entity
+    gold = write(tmp_path / "test.txt", "Thandi B-PER\n2020 B-DATE\n\neGoli B-LOC\n")
+    scores = score_file("masakhaner2", write(tmp_path / "out.txt", "B-PER\nO\n\nB-ORG\n"), gold, "zu")
+    assert [value(scores, metric) for metric in ("chunk_f1", "token_accuracy")] == [
+        50,
+        pytest.approx(200 / 3),
+    ]
+    scores = score_file("ud", write(tmp_path / "out.txt", "NOUN\nVERB\n"), tmp_path / "out.txt", "gub")
+    assert value(scores, "token_accuracy") == 100
+
+
+def test_xnlis_spelling_of_its_translated_training_data(tmp_path):
+    gold = write(tmp_path / "train-sw.tsv", "a\tb\tcontradictory\nc\td\tneutral\n")
+    assert (
+        value(score_file("xnli", write(tmp_path / "out.tsv", "contradiction\nneutral"), gold), "accuracy")
+        == 100
+    )
+
+
 # The language
 
 
