@@ -189,7 +189,9 @@ def _sampled(grid: Grid, plan: Plan, world: int) -> list[_Sampled]:
 def _sample(grid: Grid, plan: Plan, world: int) -> pd.DataFrame:
     rows: dict[tuple[str, ...], dict] = {}
     for part in _sampled(grid, plan, world):
-        for example in read_examples(part.request):
+        examples = read_examples(part.request)
+        # Candidates and sentences to mine come whole: here evenly spaced ones do.
+        for example in examples[:: -(-len(examples) // SAMPLE_SIZE)]:
             # Two worlds number their examples alike, and so do two data sets of one task.
             owner = f"w{world}" if get_task(part.task).world else part.request.task
             row = {

@@ -248,12 +248,14 @@ def _heatmap(table: pd.DataFrame, value: str, title: str, order: tuple[list[str]
             ["row", "column"], key=lambda c: c.map((order[0] if c.name == "row" else order[1]).index)
         )
     )
+    planted = any("/" in headline_split(target) for target in order[1])
     return Figure(
         name=f"gains-{value.replace('_', '-')}",
         kind="heatmap",
         title=title,
-        caption="Mean over encoders; rows are intermediates, columns targets; on targets that show half of the nouns "
-        "in training, unseen nouns. An empty cell was not run or has no pivot score.",
+        caption="Mean over encoders; rows are intermediates, columns targets"
+        + ("; on targets that show half of the nouns in training, unseen nouns" if planted else "")
+        + ". An empty cell was not run or has no pivot score.",
         frame=frame,
         x="gain, points",
         zero=0.0,

@@ -18,7 +18,8 @@ def main_scores(run: Run) -> pd.DataFrame:
 
     The main method of a target is `full` where it has scores of it, else its most frequent one; the main selection
     rule is `last`, and the main data are `test`, else the most frequent ones: from here on they are called `test`
-    (the column `data` keeps their name). The column `control` tells no-pretraining controls, whose `checkpoint` becomes that of the encoder they copy.
+    (the column `data` keeps their name). The column `control` tells no-pretraining controls, whose `checkpoint`
+    becomes that of the encoder they copy.
     """
     scores = _scored_data(run.results[run.results["perturbation"] == CLEAN])
     scores = scores[scores["metric"] == scores["target"].map(_metrics(scores))]
