@@ -1,6 +1,7 @@
 """The best checkpoint on English dev data: what is looked at, when, and what is kept."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -167,3 +168,35 @@ def test_text_beside_a_task_has_no_score_to_choose_by(tmp_path):
     [mixed] = [stage for stage in plan.stages.values() if len(stage.data) == 2]
     assert mixed.tasks == ("mlm", "w-nli")
     assert mixed.dev_parts == ((), (("w-nli", "train" + HELD_OUT),))
+
+
+@pytest.mark.parametrize("stop_at", [4, 12, 20])
+def test_an_interrupted_stage_ends_as_if_it_had_not_been(chosen, tmp_path, checkpoint, monkeypatch, stop_at):
+    made = opened(tmp_path, checkpoint)
+    settings, keep_best = StageRunner._settings, StageRunner._keep_best
+
+    def stopping(self, model, stage, folder, log):
+        mark = keep_best(self, model, stage, folder, log)
+
+        def look(step):
+            mark(step)
+            if step == stop_at:
+                raise KeyboardInterrupt
+
+        return look
+
+    always = {"save_every_seconds": -1.0}  # the state is written after every step
+    monkeypatch.setattr(
+        StageRunner, "_settings", lambda self, stage: replace(settings(self, stage), **always)
+    )
+    monkeypatch.setattr(StageRunner, "_keep_best", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        work(made)
+    assert made.run.stage(made.stage.id).state.exists()
+    monkeypatch.setattr(StageRunner, "_keep_best", keep_best)
+    work(made)
+    for name in ("encoder", "heads"):
+        there, here = (getattr(run.run.stage(made.stage.id), name).read_bytes() for run in (chosen, made))
+        assert there == here
+    done = [json.loads(run.run.stage(made.stage.id).done.read_text())["selected"] for run in (chosen, made)]
+    assert done[0] == done[1]
