@@ -27,8 +27,9 @@ _HEAD = """# Measured error rates
 Data sets were simulated under a known truth, and each procedure was run on them as it stands. Type I: share of
 data sets without an effect in which p <= .05. Coverage: share in which a .95 interval holds the truth. In
 brackets the .95 interval that the number of data sets leaves (Wilson). Grids have 9 x 9 tasks unless told
-otherwise. "no: X" marks a design that breaks the procedure's assumptions on purpose, and what to use there;
-procedures marked "no" print their measured error with every result.
+otherwise. "no: X" marks a design that breaks the procedure's assumptions on purpose, and tells what to use
+there, or one that is too small, and what size it takes; on such a small grid, and by every procedure marked "no",
+the measured error is printed with the result.
 
 Generated from `analyses/inference/calibration.csv` by `python -m analyses.inference.calibration --docs
 docs/calibration.md`; the designs are in `analyses/inference/calibration_designs.py`.
@@ -45,9 +46,9 @@ def calibrate(design: Design, runs: int) -> float:
 
 
 def recommended(design: Design) -> str:
-    """Return yes, no, or what to use instead."""
-    if design.instead:
-        return f"no: {design.instead}"
+    """Return yes, no, or what to use instead or in addition."""
+    if design.instead or design.needs:
+        return f"no: {design.instead or design.needs}"
     return "yes" if PROCEDURES[design.procedure].recommended else "no"
 
 

@@ -21,7 +21,7 @@ from analyses.inference.model_comparison import likelihood_ratio
 from analyses.inference.multiverse import specification_curve
 from analyses.inference.pairs import pair_regression
 from analyses.inference.phylogenetic import pgls
-from analyses.inference.pigeonhole import crossed_bootstrap
+from analyses.inference.pigeonhole import FEW_LEVELS, crossed_bootstrap
 from analyses.inference.reliability import intraclass_correlation, seed_reliability
 from analyses.inference.result import Inference
 from analyses.inference.sign_flips import paired_randomisation
@@ -50,6 +50,8 @@ class Design:
     runs: int = 2000
     instead: str = ""
     """What to use where this design breaks the procedure's assumptions on purpose."""
+    needs: str = ""
+    """What the procedure needs and this design lacks."""
 
 
 def _grid(rng: np.random.Generator, **truth) -> pd.DataFrame:
@@ -208,11 +210,11 @@ def _naive(design: str, **truth) -> Design:
     return _rejects(NAIVE, design, test, instead="pair_regression")
 
 
-def _bootstrap(levels: int) -> Design:
+def _bootstrap(sources: int, targets: int) -> Design:
     def estimate(rng: np.random.Generator) -> Inference:
-        return crossed_bootstrap(_grid(rng, sources=levels, targets=levels), "gain", rng=rng, resamples=499)
+        return crossed_bootstrap(_grid(rng, sources=sources, targets=targets), "gain", rng=rng, resamples=999)
 
-    return _covers("crossed_bootstrap", f"mean gain, {levels} x {levels} tasks", estimate, 0.0)
+    return _covers("crossed_bootstrap", f"mean gain, {sources} x {targets} tasks", estimate, 0.0)
 
 
 def _bootstrap_of_seeds(levels: int) -> Design:
@@ -223,13 +225,18 @@ def _bootstrap_of_seeds(levels: int) -> Design:
     return _covers("crossed_bootstrap", f"mean over {levels} seeds", estimate, 0.0)
 
 
-def _joint_means(rng: np.random.Generator) -> bool:
+def _joint_means(languages: int, needs: str = "") -> Design:
     """Whether the intervals of all five groups hold zero; languages are shared."""
-    table = rng.normal(size=(5, 1, 15)) + rng.normal(size=(1, 1, 15)) - rng.normal(size=(1, 1, 15))
-    index = pd.MultiIndex.from_product([range(5), range(15)], names=["intermediate", "language"])
-    data = pd.DataFrame({"gain": table.ravel()}, index).reset_index().astype({"intermediate": str})
-    means = simultaneous_means(data, "gain", "intermediate", ["language"], rng=rng, resamples=499).table
-    return bool(((means["low"] <= 0) & (means["high"] >= 0)).all())
+
+    def run(rng: np.random.Generator) -> bool:
+        table = rng.normal(size=(5, languages)) + rng.normal(size=languages) - rng.normal(size=languages)
+        index = pd.MultiIndex.from_product([range(5), range(languages)], names=["intermediate", "language"])
+        data = pd.DataFrame({"gain": table.ravel()}, index).reset_index().astype({"intermediate": str})
+        means = simultaneous_means(data, "gain", "intermediate", ["language"], rng=rng, resamples=499).table
+        return bool(((means["low"] <= 0) & (means["high"] >= 0)).all())
+
+    name = f"five means over {languages} shared languages, jointly"
+    return Design("simultaneous_means", name, "coverage", run, needs=needs)
 
 
 def _crossed_table(rng: np.random.Generator, units: int, raters: int, sd: Sequence[float]) -> pd.DataFrame:
@@ -257,8 +264,11 @@ def _icc(rng: np.random.Generator) -> Inference:
     return intraclass_correlation(_crossed_table(rng, 20, 3, (1.0, 0.5, 1.0)), "gain", "intermediate", "seed")
 
 
-def _reliability(rng: np.random.Generator) -> Inference:
-    return seed_reliability(_crossed_table(rng, 15, 4, (1.0, 0.5, 1.0)), rng=rng, resamples=499)
+def _reliability(tasks: int) -> Design:
+    def estimate(rng: np.random.Generator) -> Inference:
+        return seed_reliability(_crossed_table(rng, tasks, 4, (1.0, 0.5, 1.0)), rng=rng, resamples=499)
+
+    return _covers("seed_reliability", f"mean of 4 seeds over {tasks} tasks", estimate, 0.8)
 
 
 def _paired(rng: np.random.Generator) -> float:
@@ -312,14 +322,18 @@ DESIGNS: tuple[Design, ...] = (
     _clustered("two-way, similarity with task means, 9 x 9 tasks", _BOTH),
     _wild("by source, similarity with task means, 9 x 9 tasks", ["intermediate"]),
     _wild("two-way, similarity with task means, 9 x 9 tasks", _BOTH),
-    _bootstrap(9),
-    _bootstrap(30),
+    _bootstrap(5, 5),
+    _bootstrap(9, 9),
+    _bootstrap(30, 30),
+    _bootstrap_of_seeds(5),
     _bootstrap_of_seeds(9),
-    Design("simultaneous_means", "five means over 15 shared languages, jointly", "coverage", _joint_means),
+    _joint_means(6, needs=f"at least {FEW_LEVELS} levels"),
+    _joint_means(15),
     _agreement(9, 0.6),
     _agreement(15, 0.6),
     _covers("intraclass_correlation", "ICC(2,1) of 20 units, 3 raters", _icc, 1 / 2.25),
-    _covers("seed_reliability", "mean of 4 seeds over 15 tasks", _reliability, 0.8),
+    _reliability(9),
+    _reliability(15),
     _rejects("paired_randomisation", "60 examples right or wrong", _paired),
     _rejects("equivalence", "true effect at the margin, 20 values", _at_the_margin),
 )  # fmt: skip

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.agreement import complete_table, percentile_limits
+from analyses.inference.agreement import complete_table
 from analyses.inference.checks import require_columns, require_levels, require_varying
-from analyses.inference.pigeonhole import FEWEST_LEVELS, factor_weights
+from analyses.inference.pigeonhole import FEWEST_LEVELS, expanded_tail, factor_weights
 from analyses.inference.result import Inference
 
 
@@ -111,7 +111,8 @@ def seed_reliability(
     seed gives to all units alike, such as the noise of a shared baseline, does not lower r.
 
     Args:
-        unit: columns that name what is ranked; those with five levels are resampled for the interval.
+        unit: columns that name what is ranked; those with five levels are resampled for the interval
+            (expanded percentiles, as in `crossed_bootstrap`).
 
     Returns:
         Rows `reliability of the mean of S seeds` and `correlation of halves`; p is NaN.
@@ -127,15 +128,16 @@ def seed_reliability(
     units = table.index.to_frame(index=False)
     varying = [name for name in unit if units[name].nunique() >= FEWEST_LEVELS]
     observed = _half_correlation(first, second, np.ones((1, len(table))))
-    draws = np.empty(0)
+    draws, limits = np.empty(0), np.full(2, np.nan)
     if varying:
         weights = factor_weights(units, varying, rng, resamples)
         draws = np.concatenate([_half_correlation(first, second, batch) for batch in weights])
+        tail = expanded_tail(level, min(units[name].nunique() for name in varying))
+        limits = np.nanquantile(draws, [tail, 1 - tail])
     fixed = [name for name in unit if name not in varying]
     notes += [f"{name} is held fixed: fewer than {FEWEST_LEVELS} levels" for name in fixed]
-    low, high = percentile_limits(draws[:, None], level)
-    halves = np.array([observed[0], low[0], high[0]])
-    whole = (S / h) * halves / (1 + (S / h - 1) * halves)
+    halves = np.array([observed[0], *limits])
+    whole = _stepped_up(halves, S / h)
     terms = {f"reliability of the mean of {S} seeds": whole, "correlation of halves": halves}
     return Inference(
         procedure="seed_reliability",
@@ -148,10 +150,16 @@ def seed_reliability(
         ),
         counts={**{name: int(units[name].nunique()) for name in unit}, seed: S, "splits": len(first)},
         level=level,
-        distribution=(S / h) * draws / (1 + (S / h - 1) * draws),
+        distribution=_stepped_up(draws, S / h),
         notes=tuple(notes),
         references=("Spearman 1910, Brit. J. Psychol. 3", "Brown 1910, Brit. J. Psychol. 3"),
     )
+
+
+def _stepped_up(correlation: np.ndarray, k: float) -> np.ndarray:
+    """Return Spearman and Brown's reliability of k times as many seeds; -inf at its pole, -1 for k = 2."""
+    with np.errstate(divide="ignore"):
+        return k * correlation / (1 + (k - 1) * correlation)
 
 
 def _halves(table: np.ndarray, rng: np.random.Generator, splits: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analyses.inference.checks import complete_rows, require_levels
 from analyses.inference.permutation import permutation_p
-from analyses.inference.pigeonhole import FEWEST_LEVELS, factor_weights
+from analyses.inference.pigeonhole import FEWEST_LEVELS, factor_weights, few_levels
 from analyses.inference.result import Inference
 from simxfer.errors import InputError
 
@@ -25,14 +26,15 @@ def simultaneous_means(
     """Means by group with intervals that hold for all groups at once.
 
     Crossed factors are resampled as in `crossed_bootstrap`, with the same resample for every group; intervals
-    are estimate -+ c se with c the quantile of max_g |m*_g - m_g| / se_g (max-T). For example the mean gain
-    of every intermediate on one target over its languages.
+    are estimate -+ c se with c the quantile of max_g |m*_g - m_g| / se_g (max-T), its normal tails turned into
+    those of t with n - 1 degrees of freedom and se scaled by sqrt(n / (n - 1)), n the levels of the smallest
+    factor. For example the mean gain of every intermediate on one target over its languages.
 
     Args:
         by: the column with the groups. factors: columns whose levels are resampled, shared by the groups.
 
     Returns:
-        One row a group, the largest mean first; p is adjusted: the share of maxima beyond |m_g| / se_g.
+        One row a group, the largest mean first; p is adjusted: the share of maxima beyond t = m_g / se_g.
 
     Raises:
         InputError: unknown columns, a factor with fewer than 5 levels, a group that lacks some combination of
@@ -41,12 +43,14 @@ def simultaneous_means(
     means, notes = _cell_means(data, value, by, list(factors))
     weights = factor_weights(means.reset_index(), factors, rng, resamples)
     draws = np.concatenate([w @ means.to_numpy() / w.sum(axis=1, keepdims=True) for w in weights])
-    estimate, se = means.mean().to_numpy(), draws.std(axis=0, ddof=1)
-    if (se == 0).any():
+    estimate, spread = means.mean().to_numpy(), draws.std(axis=0, ddof=1)
+    if (spread == 0).any():
         raise InputError(
-            f"{by} {means.columns[se == 0][0]!r} has no spread over {list(factors)}: no interval"
+            f"{by} {means.columns[spread == 0][0]!r} has no spread over {list(factors)}: no interval"
         )
-    maxima = (np.abs(draws - estimate) / se).max(axis=1)
+    n = min(means.index.get_level_values(name).nunique() for name in factors)
+    se = spread * np.sqrt(n / (n - 1))
+    maxima = t_scale((np.abs(draws - estimate) / spread).max(axis=1), n - 1)
     half = np.quantile(maxima, level) * se
     p = [permutation_p(maxima, t, exact=False) for t in estimate / se]
     columns = {
@@ -65,9 +69,14 @@ def simultaneous_means(
         counts={by: len(estimate), **{name: int(means.index.unique(name).size) for name in factors}},
         level=level,
         distribution=maxima,
-        notes=tuple(notes),
-        references=("Owen 2007", "Westfall and Young 1993"),
+        notes=(*notes, *few_levels(n, "simultaneous_means")),
+        references=("Owen 2007", "Westfall and Young 1993", "Hesterberg 2015, Am. Stat. 69: 371-386"),
     )
+
+
+def t_scale(z: np.ndarray, df: int) -> np.ndarray:
+    """Return the t values (>= 0) with the tail probabilities that the normal gives z >= 0."""
+    return stats.t.isf(stats.norm.sf(z), df)
 
 
 def _cell_means(

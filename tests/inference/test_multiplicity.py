@@ -90,6 +90,17 @@ def test_simultaneous_means_by_theory():
     assert 0.86 <= np.mean(covered) <= 0.99
 
 
+def test_simultaneous_interval_of_one_group_is_the_t_interval():
+    values = np.random.default_rng(5).normal(size=7)
+    data = pd.DataFrame({"s": "s0", "language": list("abcdefg"), "y": values})
+    rng = np.random.default_rng(0)
+    result = simultaneous_means(data, "y", "s", ["language"], rng=rng, resamples=40000)
+    theory = stats.t.interval(0.95, 6, values.mean(), stats.sem(values))
+    # The tails of the resample of seven values are a little lighter than normal ones.
+    assert result.interval == pytest.approx(theory, abs=0.04 * (theory[1] - theory[0]))
+    assert result.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=0.1)
+
+
 def test_simultaneous_means_refuse_groups_on_other_levels():
     data = simulate_grid(np.random.default_rng(0), Truth(languages=6, seeds=1))
     one = data[data["target"] == "t0"]
