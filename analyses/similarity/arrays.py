@@ -1,6 +1,7 @@
 """What the measures ask of their arrays."""
 
 import numpy as np
+import pandas as pd
 
 from simxfer.errors import InputError
 
@@ -34,11 +35,17 @@ def classes(labels: np.ndarray, n: int) -> tuple[np.ndarray, int]:
     """Return the labels as 0..C-1, one an example, and C.
 
     Raises:
-        InputError: not one label an example, or fewer than two classes.
+        InputError: not one label an example, a missing label, numbers that are not whole, or fewer than two
+            classes.
     """
     labels = np.asarray(labels)
     if labels.shape != (n,):
         raise InputError(f"labels have shape {labels.shape}; expected ({n},), one an example")
+    missing = int(pd.isna(labels).sum())
+    if missing:
+        raise InputError(f"{missing} of {n} labels are missing; drop those examples")
+    if labels.dtype.kind == "f" and (labels != np.round(labels)).any():
+        raise InputError("labels are not whole numbers; expected classes, not the values of a regression")
     names, index = np.unique(labels, return_inverse=True)
     if len(names) < 2:
         raise InputError(f"labels hold {len(names)} class; expected at least two")

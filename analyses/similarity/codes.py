@@ -81,6 +81,9 @@ AMBIGUOUS: dict[str, str] = {
 RETIRED = {"mol": "ron", "bih": "bho"}
 """ISO 639 codes that were withdrawn, or name a collection, but stand in older data sets."""
 
+NO_LANGUAGE = frozenset({"mis", "mul", "und", "zxx"})
+"""ISO 639-3 codes for data of several languages, of an unknown one or of none."""
+
 _STANDARD_OF = {standard: macro for macro, standard in STANDARDS.items()}
 
 
@@ -93,6 +96,8 @@ def iso639_3(code: str) -> str:
     Raises:
         InputError: the code names no language, is artificial (`x-...`), or names several written standards.
     """
+    if not isinstance(code, str):
+        raise InputError(f"language code {code!r} is no text; expected a code such as 'sw' or 'swh'")
     if code.startswith("x-"):
         raise InputError(
             f"{code!r} is an artificial language; pass a LANGUAGES table that holds its features"
@@ -122,4 +127,6 @@ def _alpha3(code: str) -> str:
         raise InputError(
             f"unknown language code {code!r}; expected ISO 639-1, ISO 639-3 or BCP-47, such as 'sw' or 'swh'"
         ) from None
+    if alpha3 in NO_LANGUAGE or "qaa" <= alpha3 <= "qtz":
+        raise InputError(f"language code {code!r} names no one language; use the code of the data's language")
     return RETIRED.get(alpha3, alpha3)

@@ -68,9 +68,9 @@ def set_diversity(
 def feature_entropy(x: np.ndarray) -> tuple[float, float, float]:
     """Return the mean binary entropy of the columns in bits: on observed values, least, greatest.
 
-    A feature stated for no language has no observed entropy and counts only in the bounds, so the value on
-    what is observed may lie outside them. Averaged values
-    (sources disagree) count with their share.
+    Averaged values (sources disagree) count with their share. A feature's entropy on what is observed is held
+    within the bounds of its fillings, which know the size of the set; one stated for no language counts only
+    in the bounds.
 
     Args:
         x: (languages, features) in [0, 1], NaN where missing.
@@ -84,8 +84,9 @@ def feature_entropy(x: np.ndarray) -> tuple[float, float, float]:
     most_ones = least_ones + (~binary).sum(axis=0)
     nearest_half = np.clip(np.round(n / 2), least_ones, most_ones)
     low = np.minimum(_bits(least_ones / n), _bits(most_ones / n))
-    observed = float(np.nanmean(value)) if stated.any() else np.nan
-    return observed, float(low.mean()), float(_bits(nearest_half / n).mean())
+    high = _bits(nearest_half / n)
+    observed = float(np.nanmean(np.clip(value, low, high))) if stated.any() else np.nan
+    return observed, float(low.mean()), float(high.mean())
 
 
 def angular_bounds(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import contextlib
 
 import langcodes
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +47,25 @@ def test_codes_become_individual_languages(code, expected):
 
 
 @pytest.mark.parametrize(
-    "code", ["xx", "avg", "qqz1", "", "english", "en_", "x-a1", "qu", "sh", "ku", "mul-x"]
+    "code",
+    [
+        "xx",
+        "avg",
+        "qqz1",
+        "",
+        "english",
+        "en_",
+        "x-a1",
+        "qu",
+        "sh",
+        "ku",
+        "mul-x",
+        "mul",
+        "und",
+        "qaa",
+        None,
+        np.nan,
+    ],
 )
 def test_what_is_not_one_language_is_refused(code):
     with pytest.raises(InputError):

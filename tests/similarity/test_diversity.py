@@ -44,6 +44,13 @@ def test_entropy_bounds_are_the_extremes_of_all_fillings(x):
     assert high == pytest.approx(every.max())
 
 
+@settings(max_examples=60, deadline=None)
+@given(arrays(np.float64, (3, 2), elements=st.sampled_from([0.0, 0.33, 1.0, NAN])))
+def test_entropy_lies_in_its_bounds(x):
+    value, low, high = feature_entropy(x)
+    assert np.isnan(value) or low - 1e-12 <= value <= high + 1e-12
+
+
 def test_entropy_by_hand():
     x = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
     assert feature_entropy(x) == (0.5, 0.5, 0.5)  # a fair coin and a certain one

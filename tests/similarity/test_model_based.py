@@ -209,3 +209,7 @@ def test_labels_must_fit(measure):
         measure(given, np.array([0, 1]))
     with pytest.raises(InputError, match="at least two"):
         measure(given, np.zeros(6))
+    with pytest.raises(InputError, match="1 of 4 labels are missing"):
+        log_me(np.eye(4), np.array([0, 1, np.nan, 1]))
+    with pytest.raises(InputError, match="values of a regression"):
+        log_me(np.eye(4), np.array([0.1, 1, 2, 1]))
