@@ -57,3 +57,18 @@ def distribution_figure(inference: Inference) -> Any:
     if not inference.distribution.size:
         raise ValueError(f"{inference.procedure} has no simulated distribution: its null is a known one")
     return interactive(distribution_data(inference, "distribution"))[0]
+
+
+def estimates_figure(inference: Inference) -> Any:
+    """Return a plotly figure: every estimate of an inference with its interval, zero marked."""
+    table = inference.table[["term", "estimate", "low", "high"]].rename(columns={"term": "label"})
+    figure = Figure(
+        name="estimates",
+        kind="forest",
+        title=f"{inference.procedure}: estimates",
+        caption=f"Null: {inference.null}.",
+        frame=table.assign(panel="", series=inference.procedure),
+        x=f"estimate, {inference.level:.0%} interval",
+        zero=0.0,
+    )
+    return interactive(figure)[0]

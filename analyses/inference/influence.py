@@ -13,8 +13,8 @@ from simxfer.errors import InputError
 
 def leave_one_out(
     data: pd.DataFrame,
-    outcome: str = "gain",
     similarity: str = "similarity",
+    outcome: str = "gain",
     source: str = "intermediate",
     target: str = "target",
     language: str = "language",
@@ -32,7 +32,7 @@ def leave_one_out(
     Raises:
         InputError: as `pair_regression`, also for a reduced table (three tasks leave two).
     """
-    arguments = (outcome, similarity, source, target, language)
+    arguments = (similarity, outcome, source, target, language)
     whole = pair_regression(data, *arguments, kind=kind, level=level)
     first = whole.table.iloc[0]
     rows = []

@@ -21,8 +21,8 @@ DIFFERENCE = "difference"
 
 def pair_interaction(
     data: pd.DataFrame,
-    outcome: str = "gain",
     similarity: str = "similarity",
+    outcome: str = "gain",
     source: str = "intermediate",
     target: str = "target",
     language: str = "language",
@@ -52,19 +52,21 @@ def pair_interaction(
     constant = [name for name in (similarity, *(kind or ()), SAME_DATA) if name in data.columns]
     frame, notes = complete_rows(data, [outcome, similarity], [*keys, method])
     methods = _methods(frame, method, reference)
-    arguments = (similarity, source, target, language)
+    tasks = (source, target, language)
     rows: list[dict] = []
     counts: dict[str, int] = {}
     for other in methods[1:]:
         compared = _differences(frame, outcome, keys, constant, method, (other, reference))
-        result = pair_regression(compared, DIFFERENCE, *arguments, kind=kind, level=level)
+        result = pair_regression(compared, similarity, DIFFERENCE, *tasks, kind=kind, level=level)
         rows.append({**result.table.iloc[0].to_dict(), "term": f"slope, {other} - {reference}"})
         counts = counts or dict(result.counts)
         notes += [f"{other} - {reference}: {note}" for note in result.notes]
     adjusted = holm(np.array([row["p"] for row in rows]))
     rows = [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
     for name in methods:
-        alone = pair_regression(frame[frame[method] == name], outcome, *arguments, kind=kind, level=level)
+        alone = pair_regression(
+            frame[frame[method] == name], similarity, outcome, *tasks, kind=kind, level=level
+        )
         rows.append({**alone.table.iloc[0].to_dict(), "term": f"slope, {name}", "p_holm": np.nan})
     return Inference(
         procedure="pair_interaction",

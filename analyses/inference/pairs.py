@@ -42,8 +42,8 @@ class PairTable:
 
 def pair_table(
     data: pd.DataFrame,
-    outcome: str = "gain",
     similarity: str = "similarity",
+    outcome: str = "gain",
     source: str = "intermediate",
     target: str = "target",
     language: str = "language",
@@ -73,9 +73,9 @@ def pair_table(
 
 
 def pair_regression(
-    data: pd.DataFrame,
+    results: pd.DataFrame,
+    similarity: str | pd.DataFrame = "similarity",
     outcome: str = "gain",
-    similarity: str = "similarity",
     source: str = "intermediate",
     target: str = "target",
     language: str = "language",
@@ -86,10 +86,12 @@ def pair_regression(
     """Test whether an outcome rises with a similarity of its pair of tasks, beyond what the tasks do.
 
     Args:
-        data: one row a score; seeds, languages and checkpoints are averaged. A boolean column `same_data`
-            takes its rows out of the main estimate, which is then shown with and without them.
+        results: one row a score, such as `analyses.gains` gives; seeds, languages and checkpoints are
+            averaged. A boolean column `same_data` takes its rows out of the main estimate, which is then
+            shown with and without them.
+        similarity: the regressor, constant within (source, target): a column of `results`, or a similarity
+            table of one measure (a, b, measure, value), joined where a is the source and b the target.
         outcome: the column explained, in its own unit (points).
-        similarity: the regressor, constant within (source, target).
         kind: names of the columns with the task kind of the source and of the target; the analysis is then
             within blocks of kinds.
         level: confidence level of the intervals.
@@ -100,9 +102,12 @@ def pair_regression(
         (target mean)`.
 
     Raises:
-        InputError: as `pair_table`.
+        InputError: as `pair_table`; a similarity table of several measures, or of none of the pairs.
     """
-    arguments = (outcome, similarity, source, target, language, kind)
+    data = results
+    if isinstance(similarity, pd.DataFrame):
+        data, similarity = with_similarity(results, similarity, source, target)
+    arguments = (similarity, outcome, source, target, language, kind)
     apart = SAME_DATA in data.columns and bool(_same_data(data).any())
     pairs = pair_table(data[~_same_data(data)] if apart else data, *arguments)
     fit = fit_pairs(pairs, outcome)
@@ -128,6 +133,28 @@ def pair_regression(
             "Bates et al. 2015, J. Stat. Softw. 67(1)",
         ),
     )
+
+
+def with_similarity(
+    results: pd.DataFrame, table: pd.DataFrame, source: str, target: str
+) -> tuple[pd.DataFrame, str]:
+    """Return the results with a column named by the table's measure, and that name.
+
+    The value of a pair is the mean over languages and encoders; a pair that the table lacks has none.
+
+    Raises:
+        InputError: not a similarity table of one measure, or one without any of the pairs.
+    """
+    require_columns(table, ["a", "b", "measure", "value"])
+    require_columns(results, [source, target])
+    names = sorted(table["measure"].unique())
+    if len(names) != 1:
+        raise InputError(f"the similarity table holds the measures {names}; expected one: choose its rows")
+    values = table.groupby(["a", "b"])["value"].mean()
+    joined = values.reindex(pd.MultiIndex.from_frame(results[[source, target]])).to_numpy()
+    if np.isnan(joined).all():
+        raise InputError(f"no pair of {source} and {target} is among a and b of the similarity table")
+    return results.assign(**{names[0]: joined}), names[0]
 
 
 def fit_pairs(pairs: PairTable, outcome: str) -> MixedFit:

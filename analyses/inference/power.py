@@ -17,8 +17,8 @@ from simxfer.errors import InputError
 
 def power_of_grid(
     data: pd.DataFrame,
-    outcome: str = "gain",
     similarity: str = "similarity",
+    outcome: str = "gain",
     source: str = "intermediate",
     target: str = "target",
     language: str = "language",
@@ -51,7 +51,7 @@ def power_of_grid(
     """
     if not alpha < power < 1:
         raise InputError(f"power is {power}, expected a number between alpha ({alpha}) and 1")
-    pairs = pair_table(data, outcome, similarity, source, target, language, kind)
+    pairs = pair_table(data, similarity, outcome, source, target, language, kind)
     fit = fit_pairs(pairs, outcome)
     draws = _simulate(pairs, fit, rng, simulations, alpha)
     S, T = pairs.cells.shape

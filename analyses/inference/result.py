@@ -64,7 +64,10 @@ class Inference:
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
     def plot(self):
-        """Return a plotly figure: the headline estimate against its null or sampling distribution."""
-        from analyses.figures import distribution_figure
+        """Return a plotly figure: the headline estimate against its null or sampling distribution.
 
-        return distribution_figure(self)
+        Where that is a known one (t, F): the estimates with their intervals.
+        """
+        from analyses.figures import distribution_figure, estimates_figure
+
+        return distribution_figure(self) if self.distribution.size else estimates_figure(self)

@@ -64,8 +64,8 @@ class TaskTables:
 
 def permute_tasks(
     data: pd.DataFrame,
-    outcome: str = "gain",
     similarity: str = "similarity",
+    outcome: str = "gain",
     source: str = "intermediate",
     target: str = "target",
     language: str = "language",

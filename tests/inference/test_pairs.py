@@ -142,3 +142,31 @@ def test_notes_tell_of_small_grids_missing_rows_and_missing_pairs():
     assert "1 of 38 rows dropped" in text
     assert "small grid" in text
     assert "1 of 20 pairs are missing" in text
+
+
+def similarity_table(data: pd.DataFrame, **columns) -> pd.DataFrame:
+    rows = data.drop_duplicates(["intermediate", "target"])
+    table = rows[["intermediate", "target", "similarity"]].set_axis(["a", "b", "value"], axis=1)
+    return table.assign(measure="mean_cosine", observed_share=1.0, **columns)
+
+
+def test_a_similarity_table_is_joined_by_pair():
+    data = grid(6)
+    table = similarity_table(data)
+    both = pd.concat([table.assign(language="en"), table.assign(language="de", value=table["value"] + 2)])
+    expected = pair_regression(data, "similarity", "gain")
+    for one in (table, both):
+        found = pair_regression(data.drop(columns="similarity"), one)
+        assert found.estimate == pytest.approx(expected.estimate)
+        assert found.table["term"].iloc[0] == "mean_cosine (centred)"
+
+
+def test_similarity_tables_that_do_not_fit_are_refused():
+    data, table = grid(6), similarity_table(grid(6))
+    two = pd.concat([table, table.assign(measure="coverage")])
+    with pytest.raises(InputError, match=r"\['coverage', 'mean_cosine'\]; expected one"):
+        pair_regression(data, two)
+    with pytest.raises(InputError, match="no pair of intermediate and target"):
+        pair_regression(data, table.assign(a="other"))
+    with pytest.raises(InputError, match="unknown column 'b'"):
+        pair_regression(data, table.drop(columns="b"))

@@ -71,7 +71,7 @@ def test_xpos_explained_variance(measured):
 def test_xpos_slope_by_permutation_of_tasks(measured):
     """The slope is that of least squares with dummies of both sides; no permutation comes near it."""
     found = permute_tasks(
-        measured, "value", "ldnd", "source_lang", "target_lang", rng=np.random.default_rng(0), permutations=99
+        measured, "ldnd", "value", "source_lang", "target_lang", rng=np.random.default_rng(0), permutations=99
     )
     grid = cells(measured, "source_lang", "target_lang")
     y, x = grid.residuals(measured[["value", "ldnd"]].to_numpy()).T
@@ -82,7 +82,7 @@ def test_xpos_slope_by_permutation_of_tasks(measured):
 
 def test_xpos_slope_by_pair_regression(measured):
     """With slopes that vary by source and target the distance still counts."""
-    found = pair_regression(measured, "value", "ldnd", "source_lang", "target_lang")
+    found = pair_regression(measured, "ldnd", "value", "source_lang", "target_lang")
     assert found.counts["pairs"] == len(measured)
     assert found.interval[1] < 0 and found.p < 0.001
 

@@ -1,0 +1,79 @@
+"""The one form of every procedure: each runs on a small grid and gives a result to tabulate, read and plot."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+import analyses.inference as inference
+from analyses.inference import PROCEDURES, Inference, Truth
+from simxfer.streams import stream
+
+GRID = inference.simulate_grid(stream("forms", "grid"), Truth(sources=6, targets=5, languages=5, seeds=5))
+SMALL = inference.simulate_results(stream("forms", "results"), Truth(sources=4, targets=3, languages=3))
+METHODS = pd.concat(
+    [GRID.assign(method="full"), GRID.assign(method="lora", gain=GRID["gain"].to_numpy()[::-1])]
+)
+FAMILIES = inference.simulate_families(stream("forms", "families"), 3)
+KIN = inference.genealogical_covariance(FAMILIES)
+LANGUAGES = pd.DataFrame(
+    {"language": KIN.index, "x": np.arange(len(KIN)) % 5.0, "y": np.arange(len(KIN)) % 3.0}
+)
+FIRST, SECOND = (
+    pd.DataFrame(np.abs(v[:, None] - v), KIN.index, KIN.index) for v in LANGUAGES[["x", "y"]].to_numpy().T
+)
+SCORES = pd.DataFrame({"example_id": range(30), "score": np.arange(30) % 2.0})
+RANDOM, LARGE = "gain ~ 1 + (1 | intermediate)", "gain ~ similarity + (1 | intermediate)"
+CALLS: dict[str, Callable[..., Inference]] = {
+    "crossed_effects": lambda f, rng: f(GRID, LARGE),
+    "likelihood_ratio": lambda f, rng: f(GRID, RANDOM, LARGE, rng=rng, simulations=9),
+    "pair_regression": lambda f, rng: f(GRID),
+    "pair_interaction": lambda f, rng: f(METHODS),
+    "leave_one_out": lambda f, rng: f(GRID),
+    "specification_curve": lambda f, rng: f(GRID, ["gain"], ["similarity"], rng=rng, permutations=19),
+    "permute_tasks": lambda f, rng: f(GRID, rng=rng, permutations=19),
+    "permute_labels": lambda f, rng: f(LANGUAGES, "y", "x", rng=rng, permutations=19),
+    "pgls": lambda f, rng: f(LANGUAGES, "y", ["x"], covariance=KIN),
+    "morans_i": lambda f, rng: f(LANGUAGES.set_index("language")["y"], KIN, rng=rng, permutations=19),
+    "crossed_bootstrap": lambda f, rng: f(GRID, "gain", rng=rng, resamples=19),
+    "simultaneous_means": lambda f, rng: f(
+        GRID[GRID["target"] == "t0"], "gain", "intermediate", ["language"], rng=rng, resamples=19
+    ),
+    "max_t": lambda f, rng: f(GRID, "gain", ["similarity"], rng=rng, permutations=19),
+    "paired_randomisation": lambda f, rng: f(
+        SCORES, SCORES.assign(score=SCORES["score"].to_numpy()[::-1] * (SCORES.index > 3)), rng=rng, permutations=19
+    ),
+    "equivalence": lambda f, rng: f(0.2, 0.1, 8),
+    "power_of_grid": lambda f, rng: f(GRID, rng=rng, simulations=9),
+    "rank_agreement": lambda f, rng: f(METHODS, "gain", "intermediate", "method", rng=rng, resamples=19),
+    "intraclass_correlation": lambda f, rng: f(GRID, "gain", "intermediate", "seed"),
+    "seed_reliability": lambda f, rng: f(GRID, rng=rng, resamples=19),
+    "ceiling": lambda f, rng: f(SMALL, rng=rng, simulations=9),
+    "wild_cluster_bootstrap": lambda f, rng: f(GRID, "gain", "similarity", ["intermediate"], rng=rng, draws=19),
+    "cluster_ols": lambda f, rng: f(GRID, "gain", ["similarity"], ["intermediate"]),
+    "mantel": lambda f, rng: f(FIRST, SECOND, rng=rng, permutations=19),
+}  # fmt: skip
+
+
+def run(name: str) -> Inference:
+    return CALLS[name](getattr(inference, name), stream("forms", name))
+
+
+def test_every_procedure_is_called_here():
+    assert CALLS.keys() == PROCEDURES.keys()
+
+
+@pytest.mark.parametrize("name", PROCEDURES)
+def test_a_result_tabulates_reads_plots_and_repeats(name):
+    result = run(name)
+    assert isinstance(result, Inference) and result.procedure.startswith(name)
+    assert result.null and all(n > 0 for n in result.counts.values())
+    assert {"term", "estimate", "low", "high", "p"} <= set(result.table.columns)
+    assert result.recommended == PROCEDURES[name].recommended
+    frame = result.to_frame()
+    assert len(frame) == len(result.table) and (frame["procedure"] == result.procedure).all()
+    assert all(term in result.summary() for term in result.table["term"])
+    assert isinstance(result.plot(), go.Figure)
+    pd.testing.assert_frame_equal(run(name).table, result.table)
