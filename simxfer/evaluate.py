@@ -1,7 +1,6 @@
 """A stage's model and a target -> scores, scores of examples, predictions: three frames."""
 
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence, Set
 
 import pandas as pd
@@ -9,6 +8,7 @@ import pandas as pd
 from simxfer.answers import Answers, answers
 from simxfer.features import Dataset
 from simxfer.metrics import Scored
+from simxfer.metrics.guards import warnings
 from simxfer.model import TransferModel
 from simxfer.plan import Evaluation
 from simxfer.tasks import get_task
@@ -18,8 +18,8 @@ UNKNOWN_LIMIT = 0.05
 """Share of unknown subwords in a language's test data above which its scores are flagged."""
 
 
-FEWEST_FOR_CHANCE = 30
-"""Test examples below which nothing is said about chance level and missing labels."""
+FEWEST_FOR_LABELS = 30
+"""Test examples below which nothing is said about labels that the gold does not have."""
 
 
 def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int) -> float:
@@ -94,7 +94,7 @@ def _scores(
                     "metric": name,
                     "value": scored.value,
                     "n_examples": len(part.ids),
-                    "flags": ";".join([*flags, *_score_flags(task, scored, part.gold)]),
+                    "flags": ";".join([*flags, *_score_flags(task, name, scored, part.gold)]),
                     "truncated": truncated,
                     "unknown_share": unknown_share,
                 }
@@ -107,17 +107,12 @@ def _data_flags(dataset: Dataset) -> list[str]:
     return ["unknown-subwords"] * bool(unknown > UNKNOWN_LIMIT * max(1, subwords))
 
 
-def _score_flags(task: Task, scored: Scored, gold: list) -> list[str]:
-    """Return the warnings that a score deserves by itself."""
-    if scored.value == 0.0:
-        return ["all-zero"]
-    if task.kind not in ("classification", "multiple_choice") or len(gold) < FEWEST_FOR_CHANCE:
-        return []
-    counts = Counter(gold)
-    best_constant = max(counts.values()) / len(gold)
-    error = (best_constant * (1 - best_constant) / len(gold)) ** 0.5
-    flags = ["chance-level"] * (scored.value / 100 <= best_constant + 2 * error)
-    missing = [label for label in task.labels if label not in counts]
+def _score_flags(task: Task, metric: str, scored: Scored, gold: list) -> list[str]:
+    """Return the warnings that a score deserves by itself, and the labels that its gold does not have."""
+    flags = warnings(metric, scored.value, gold)
+    if task.kind != "classification" or len(gold) < FEWEST_FOR_LABELS:
+        return flags
+    missing = [label for label in task.labels if label not in set(gold)]
     return flags + [f"labels-without-gold={','.join(missing)}"] * bool(missing)
 
 

@@ -1,23 +1,18 @@
 """One task in one language: two files -> scores."""
 
-import math
-from collections import Counter
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from simxfer.errors import InputError, unknown
 from simxfer.metrics import METRICS, best_thresholds
+from simxfer.metrics.guards import warnings
 from simxfer.score.languages import resolve_language
 from simxfer.score.layouts import BENCHMARKS, LAYOUTS
-from simxfer.score.matching import READERS, Answers, check_same_ids
+from simxfer.score.matching import READERS, Answers, refuse_other_ids
 from simxfer.score.reading import read_object
 
 COLUMNS = ("task", "language", "metric", "value", "n_examples", "flags")
-
-CHANCE_Z = 1.645
-"""A share must exceed chance by this many standard errors (one-sided, 5 %), or it is flagged."""
 
 
 def score_file(
@@ -38,7 +33,7 @@ def score_file(
 
     Returns:
         A table with the columns task, language, metric, value (points; for ..._thresh a probability),
-        n_examples, flags (all-zero, chance-level, placeholder-gold; separated by ';').
+        n_examples, flags (all-zero, chance-level, placeholder-gold, unanswered, unknown-ids; separated by ';').
 
     Raises:
         InputError: anything is wrong with the files or they do not belong together.
@@ -59,28 +54,8 @@ def score_file(
 
 def _row(name: str, answers: Answers, language: str) -> dict:
     scored = METRICS[name](answers.gold, answers.predicted, language)
-    flags = [*answers.flags]
-    if scored.value == 0:
-        flags.append("all-zero")
-    elif name in _CHANCE and _at_chance(scored.value, *_CHANCE[name](answers.gold)):
-        flags.append("chance-level")
+    flags = [*answers.flags, *warnings(name, scored.value, answers.gold)]
     return {"metric": name, "value": scored.value, "n_examples": len(answers.gold), "flags": ";".join(flags)}
-
-
-def _most_frequent(labels: Sequence) -> tuple[float, int]:
-    """Return the share of right answers of always the most frequent label, and the number of answers."""
-    return max(Counter(labels).values()) / len(labels), len(labels)
-
-
-_CHANCE: dict[str, Callable[[list], tuple[float, int]]] = {
-    "accuracy": _most_frequent,
-    "token_accuracy": lambda gold: _most_frequent([tag for tags in gold for tag in tags]),
-    "retrieval_accuracy": lambda gold: (1 / len(gold), len(gold)),
-}
-
-
-def _at_chance(value: float, share: float, n: int) -> bool:
-    return value < 100 and value / 100 <= share + CHANCE_Z * math.sqrt(share * (1 - share) / n)
 
 
 def _parts(answers: Answers, no_answer: Path | None) -> list[dict]:
@@ -89,7 +64,7 @@ def _parts(answers: Answers, no_answer: Path | None) -> list[dict]:
     probabilities = None
     if no_answer:
         found = read_object(no_answer)
-        check_same_ids(found, answers.ids, no_answer)
+        refuse_other_ids(found, answers.ids, no_answer)
         place = {key: i for i, key in enumerate(answers.ids)}
         order = [place[key] for key in found]  # ties are broken by the order of this file, as in the script
         probabilities = [_probability(found[key], key, no_answer) for key in found]

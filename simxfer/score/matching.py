@@ -93,12 +93,12 @@ def _indices(lines: list[Line], path: Path) -> list[int]:
 def _read_answers(layout: Layout, predictions: Path, gold: Path, language: str) -> Answers:
     right, found = read_questions(gold), read_object(predictions)
     check_ids(language, list(right), gold)
-    check_same_ids(found, right, predictions)
+    unmatched = unmatched_ids(found, right, predictions)
     for key, answer in found.items():
         if not isinstance(answer, str):
             raise InputError(f"{predictions}: the answer to {key!r} is {answer!r}, expected a text")
-    flags = _check_gold(layout, right, gold)
-    return Answers(list(right.values()), [found[key] for key in right], tuple(right), flags)
+    flags = (*_check_gold(layout, right, gold), *unmatched)
+    return Answers(list(right.values()), [found.get(key, "") for key in right], tuple(right), flags)
 
 
 def _check_gold(layout: Layout, right: dict[str, list[str]], gold: Path) -> tuple[str, ...]:
@@ -137,27 +137,45 @@ def _read_rankings(layout: Layout, predictions: Path, gold: Path, language: str)
             f"{gold}: {len(without)} of {len(right)} queries have no gold id (first: {without[0]!r}); it is "
             "unlabelled or cut"
         )
-    check_same_ids(found, right, predictions)
-    return Answers(list(right.values()), [found[key] for key in right])
+    flags = unmatched_ids(found, right, predictions)
+    return Answers(list(right.values()), [found.get(key, []) for key in right], tuple(right), flags)
 
 
-def check_same_ids(found: Iterable[str], wanted: Iterable[str], path: Path) -> None:
-    """Refuse predictions that lack ids of the gold file or have others."""
-    has, needs = dict.fromkeys(found), dict.fromkeys(wanted)
-    missing = [key for key in needs if key not in has]
-    strange = [key for key in has if key not in needs]
-    if not missing and not strange:
-        return
-    faults = [
-        f"{len(keys)} of {len(of)} ids {what} (first: {keys[0]!r})"
-        for keys, of, what in (
-            (missing, needs, "of the gold file are missing"),
-            (strange, has, "are not in the gold file"),
+def unmatched_ids(found: Iterable[str], wanted: Iterable[str], path: Path) -> tuple[str, ...]:
+    """Return flags for ids without a prediction, which score 0, and predictions without gold, which score nothing.
+
+    So do the official scorers. Files of which less than half belongs together are refused: they are of another
+    language or data set.
+    """
+    missing, strange, n = _differing(found, wanted)
+    if 2 * len(missing) > n:
+        raise InputError(
+            _fault(missing, strange, n, path) + " Is the gold file of another language or data set?"
         )
-        if keys
-    ]
-    hint = " Is the gold file of another language or data set?" if len(missing) == len(needs) else ""
-    raise InputError(f"{path}: {' and '.join(faults)}.{hint}")
+    flags = (f"unanswered={len(missing)}", f"unknown-ids={len(strange)}")
+    return tuple(flag for flag, ids in zip(flags, (missing, strange), strict=True) if ids)
+
+
+def refuse_other_ids(found: Iterable[str], wanted: Iterable[str], path: Path) -> None:
+    """Refuse a file that has not exactly the ids of the gold file."""
+    missing, strange, n = _differing(found, wanted)
+    if missing or strange:
+        raise InputError(_fault(missing, strange, n, path))
+
+
+def _differing(found: Iterable[str], wanted: Iterable[str]) -> tuple[list[str], list[str], int]:
+    """Return the ids that are missing, those that are not wanted, and how many are."""
+    has, needs = dict.fromkeys(found), dict.fromkeys(wanted)
+    return [key for key in needs if key not in has], [key for key in has if key not in needs], len(needs)
+
+
+def _fault(missing: list[str], strange: list[str], n: int, path: Path) -> str:
+    faults = (
+        [f"{len(missing)} of {n} ids of the gold file are missing (first: {missing[0]!r})"] if missing else []
+    )
+    if strange:
+        faults.append(f"{len(strange)} ids are not in the gold file (first: {strange[0]!r})")
+    return f"{path}: {' and '.join(faults)}."
 
 
 READERS: dict[Form, Callable[[Layout, Path, Path, str], Answers]] = {
