@@ -296,7 +296,7 @@ def test_ids_without_a_prediction_score_zero_and_others_nothing(tmp_path):
     gold = write(tmp_path / "gold.json", squad())
     whole = score_file("xquad", write(tmp_path / "all.json", json.dumps(RIGHT)), gold, "en")
     assert whole["value"].tolist() == [100.0, 100.0] and whole["flags"].tolist() == ["", ""]
-    first, *others = RIGHT
+    _, *others = RIGHT
     partial = {name: RIGHT[name] for name in others} | {"elsewhere": "one"}
     scores = score_file("xquad", write(tmp_path / "some.json", json.dumps(partial)), gold, "en")
     assert scores["value"].tolist() == pytest.approx([100 * len(others) / len(RIGHT)] * 2)
