@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import complete_rows, require_levels, require_varying
-from analyses.inference.permutation import all_orders, permutation_p
+from analyses.inference.checks import complete_rows, require_draws, require_levels, require_varying
+from analyses.inference.permutation import all_orders, permutation_p, resolution
 from analyses.inference.pigeonhole import FEW_LEVELS, FEWEST_LEVELS, factor_weights
 from analyses.inference.result import Inference
 from simxfer.errors import InputError
@@ -47,6 +47,7 @@ def rank_agreement(
     """
     if method not in get_args(RankMethod):
         raise InputError(f"unknown method {method!r}; expected one of {get_args(RankMethod)}")
+    require_draws(permutations, "permutations")
     table, notes = complete_table(data, value, by, across)
     require_levels(len(table), 3, by, "two items are in the same order half of the time")
     for name, column in table.items():
@@ -78,7 +79,7 @@ def rank_agreement(
         counts={by: len(table), across: len(values), "permutations": len(null), "resamples": len(draws)},
         level=level,
         distribution=null[:, 0],
-        notes=(*notes, *more),
+        notes=(*notes, *more, *resolution(null, exact)),
         references=("Kendall 1938, Biometrika 30", "Kendall and Babington Smith 1939, Ann. Math. Stat. 10"),
     )
 

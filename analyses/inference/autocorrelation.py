@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import require_levels, require_varying
-from analyses.inference.permutation import BATCH_NUMBERS, permutation_p
+from analyses.inference.checks import require_draws, require_levels, require_varying
+from analyses.inference.permutation import BATCH_NUMBERS, permutation_p, resolution
 from analyses.inference.result import Inference
 from simxfer.errors import InputError
 
@@ -42,6 +42,7 @@ def morans_i(
     if not np.isfinite(z).all() or not np.isfinite(w).all() or (w < 0).any() or w.sum() == 0:
         raise InputError("expected finite values and finite weights that are not negative and not all zero")
     require_varying(z, "values")
+    require_draws(permutations, "permutations")
     z = z - z.mean()
     scale = len(z) / w.sum() / (z @ z)
     observed = float(scale * (z @ w @ z))
@@ -62,6 +63,7 @@ def morans_i(
         table=pd.DataFrame([row]),
         counts={"languages": len(z), "permutations": permutations},
         distribution=null,
+        notes=tuple(resolution(null, exact=False)),
         references=("Moran 1950",),
     )
 

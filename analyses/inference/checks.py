@@ -55,10 +55,10 @@ def complete_rows(
 
 
 def require_varying(values: np.ndarray, name: str) -> None:
-    """Raise InputError if a regressor has no spread beyond rounding."""
+    """Raise InputError if a regressor or an outcome has no spread beyond rounding."""
     if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
         raise InputError(
-            f"{name!r} is constant ({float(values.flat[0]):.6g}): it cannot explain anything; expected a "
+            f"{name!r} is constant ({float(values.flat[0]):.6g}): nothing can be told from it; expected a "
             "column that differs between rows"
         )
 
@@ -67,3 +67,15 @@ def require_levels(count: int, least: int, name: str, why: str) -> None:
     """Raise InputError if a grouping has fewer levels than the procedure can carry."""
     if count < least:
         raise InputError(f"{name!r} has {count} levels, expected at least {least}: {why}")
+
+
+def require_draws(count: int, name: str, least: int = 1) -> None:
+    """Raise InputError if too few permutations, resamples or simulations are asked for."""
+    if count < least:
+        raise InputError(f"{name} is {count}, expected at least {least}; some thousands settle a p of .05")
+
+
+def require_level(level: float) -> None:
+    """Raise InputError if a confidence level is no share between 0 and 1."""
+    if not 0 < level < 1:
+        raise InputError(f"level is {level}, expected a share between 0 and 1, such as .95")

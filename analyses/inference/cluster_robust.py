@@ -52,6 +52,7 @@ def cluster_ols(
     """
     frame, notes = complete_rows(data, [outcome, *regressors], list(clusters))
     X, y = design(frame, regressors), frame[outcome].to_numpy()
+    require_varying(y, outcome)
     clustering = clusterings(frame, clusters, X.shape[1])
     bread = np.linalg.inv(X.T @ X)
     coefficients = bread @ (X.T @ y)

@@ -17,6 +17,7 @@ from analyses.inference.permutation import (
     crossed_sizes,
     permutation_p,
     random_orders,
+    resolution,
     standardised,
 )
 from analyses.inference.rates import measured
@@ -44,18 +45,21 @@ def mantel(
 
     Raises:
         InputError: not square, not symmetric, missing or infinite values, different items, fewer than 4
-        items.
+        items, no permutation asked for, a control that equals one of the matrices up to scale.
     """
     names = list(first.index.astype(str))
     require_levels(len(names), 4, "items", "a permutation of three items says nothing")
     matrices = [_checked(m, first) for m in (first, second, control) if m is not None]
     upper = np.triu_indices(len(names), 1)
     vectors = [standardised(m[upper], "distances", method) for m in matrices]
+    if control is not None and max(abs(vectors[-1] @ v) for v in vectors[:-1]) > 1 - 1e-9:
+        raise InputError("the control is one of the two matrices, up to scale: nothing is left to correlate")
     r, null, exact = _null(vectors, upper, rng, permutations)
     row = {"term": "correlation of distances", "estimate": r, "low": np.nan, "high": np.nan}
     notes = [
         "descriptive: items with shared ancestry make it reject a true null too often",
         *measured("mantel"),
+        *resolution(null, exact),
     ]
     return Inference(
         procedure="mantel" if control is None else "mantel (partial)",

@@ -5,13 +5,14 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import complete_rows, require_levels
+from analyses.inference.checks import complete_rows, require_draws, require_levels
 from analyses.inference.permutation import (
     BATCH_NUMBERS,
     Alternative,
     Method,
     all_orders,
     permutation_p,
+    resolution,
     standardised,
 )
 from analyses.inference.result import Inference
@@ -45,6 +46,7 @@ def permute_labels(
     y, x = (standardised(means[name].to_numpy(), name, method) for name in (outcome, covariate))
     n = len(means)
     exact = factorial(n) <= permutations + 1
+    require_draws(permutations, "permutations")
     null = y[all_orders(n)] @ x if exact else _random(y, x, rng, permutations)
     r = float(y @ x)
     row = {"term": covariate, "estimate": r, "low": np.nan, "high": np.nan}
@@ -54,7 +56,7 @@ def permute_labels(
         table=pd.DataFrame([{**row, "p": permutation_p(null, r, exact, alternative)}]),
         counts={label: n, "rows": len(frame), "permutations": len(null)},
         distribution=null,
-        notes=tuple([*notes, "exact: all permutations enumerated"] if exact else notes),
+        notes=(*notes, *resolution(null, exact), *(["exact: all permutations enumerated"] if exact else [])),
         references=("Phipson and Smyth 2010",),
     )
 

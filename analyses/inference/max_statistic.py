@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analyses.inference.permutation import permutation_p
+from analyses.inference.permutation import permutation_p, resolution
 from analyses.inference.result import Inference
 from analyses.inference.task_permutation import task_null, task_tables
 from simxfer.errors import InputError
@@ -68,7 +68,7 @@ def max_t(
             "permutations": len(null),
         },
         distribution=np.abs(null).max(axis=1),
-        notes=notes,
+        notes=(*notes, *resolution(null, exact)),
         references=("Westfall and Young 1993", "Phipson and Smyth 2010"),
     )
 

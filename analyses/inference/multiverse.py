@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.permutation import permutation_p
+from analyses.inference.checks import require_columns
+from analyses.inference.permutation import permutation_p, resolution
 from analyses.inference.result import Inference
 from analyses.inference.task_permutation import task_null, task_tables
 from simxfer.errors import InputError
@@ -65,7 +66,9 @@ def specification_curve(
             "no specification; name at least one outcome, one similarity and one set of controls"
         )
     where = (source, target, language)
-    complete = data.dropna(subset=list({*outcomes, *similarities, *(name for c in controls for name in c)}))
+    columns = list({*outcomes, *similarities, *(name for c in controls for name in c)})
+    require_columns(data, columns)
+    complete = data.dropna(subset=columns)
     curve, counts = _curve(complete, specifications, where, kind, rng, permutations)
     r = _partial_r(curve.observed, curve.df)
     table = pd.DataFrame([*_as_a_whole(curve), *_single_rows(curve, specifications, r)])
@@ -76,7 +79,10 @@ def specification_curve(
         table=table,
         counts={**counts, "specifications": len(specifications), "permutations": len(curve.null)},
         distribution=np.median(_partial_r(curve.null, curve.df), axis=1),
-        notes=(f"{dropped} of {len(data)} rows dropped: a value is missing",) if dropped else (),
+        notes=(
+            *([f"{dropped} of {len(data)} rows dropped: a value is missing"] if dropped else []),
+            *resolution(curve.null, exact=False),
+        ),
         references=("Simonsohn, Simmons and Nelson 2020", "Dekker, Krackhardt and Snijders 2007"),
     )
 

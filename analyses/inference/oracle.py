@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import complete_rows, require_levels
+from analyses.inference.checks import complete_rows, require_draws, require_levels
 from analyses.inference.result import Inference
 from simxfer.errors import InputError, unknown
 from simxfer.tasks.intermediate import NONE
@@ -116,6 +116,7 @@ def ceiling(
     """
     if metric not in RANKING_METRICS:
         raise InputError(unknown("ranking metric", metric, RANKING_METRICS))
+    require_draws(simulations, "simulations")
     queries, notes = _queries(data, value, candidate, list(query), seed)
     noise = _variances(queries)
     scores = np.array([_simulated(q, *noise[q.group], metric, rng, simulations) for q in queries])

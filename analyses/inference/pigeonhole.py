@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.checks import complete_rows
+from analyses.inference.checks import complete_rows, require_draws, require_level
 from analyses.inference.permutation import BATCH_NUMBERS
 from analyses.inference.rates import measured
 from analyses.inference.result import Inference
@@ -55,6 +55,7 @@ def crossed_bootstrap(
         InputError: unknown columns, no factor, a factor with fewer than 5 levels (unless `estimate_only`), an
             unknown statistic.
     """
+    require_level(level)
     if not factors:
         raise InputError("no factor to resample; name the columns whose levels stand for a population")
     frame, notes = complete_rows(data, [value], list(factors))
@@ -157,7 +158,11 @@ def factor_weights(
     """Yield batches of row weights, (B, n): products of multinomial counts, one factor a level.
 
     A resample of an incomplete design that hits no row at all is drawn again.
+
+    Raises:
+        InputError: fewer than two resamples.
     """
+    require_draws(resamples, "resamples", least=2)
     codes = [pd.factorize(frame[name], sort=True)[0] for name in factors]
     batch = max(1, BATCH_NUMBERS // len(frame))
     done = 0

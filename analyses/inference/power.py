@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from analyses.inference.checks import require_draws
 from analyses.inference.mixed_fit import MixedFit, fit_mixed
 from analyses.inference.pairs import PairTable, fit_pairs, pair_design, pair_table
 from analyses.inference.result import Inference
@@ -51,6 +52,7 @@ def power_of_grid(
     """
     if not alpha < power < 1:
         raise InputError(f"power is {power}, expected a number between alpha ({alpha}) and 1")
+    require_draws(simulations, "simulations")
     pairs = pair_table(data, similarity, outcome, source, target, language, kind)
     fit = fit_pairs(pairs, outcome)
     draws = _simulate(pairs, fit, rng, simulations, alpha)

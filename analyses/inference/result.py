@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from analyses.inference.checks import require_level
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inference:
@@ -32,6 +34,9 @@ class Inference:
     """Whether the measured error rates allow it as a main analysis."""
     references: tuple[str, ...] = ()
     """Papers and equations."""
+
+    def __post_init__(self) -> None:
+        require_level(self.level)
 
     @property
     def estimate(self) -> float:

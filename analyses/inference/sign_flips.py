@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import complete_rows, require_columns, require_levels
-from analyses.inference.permutation import BATCH_NUMBERS, Alternative, permutation_p
+from analyses.inference.checks import complete_rows, require_columns, require_draws, require_levels
+from analyses.inference.permutation import BATCH_NUMBERS, Alternative, permutation_p, resolution
 from analyses.inference.result import Inference
 from simxfer.errors import InputError
 
@@ -56,6 +56,7 @@ def paired_randomisation(
     require_levels(units, 2, ", ".join(unit or on), "one unit has nothing to be compared with")
     if (a == b).all():
         raise InputError("the two systems have equal scores in every row; there is no difference to test")
+    require_draws(permutations, "permutations")
     exact = units < 63 and 2**units <= permutations + 1
     signs = _all_signs(units) if exact else _random_signs(units, rng, permutations)
     if 2.0 ** (1 - units) > 0.05:
@@ -70,7 +71,9 @@ def paired_randomisation(
         table=pd.DataFrame([{**row, "p": p, "first": ends[0], "second": ends[1]}]),
         counts={"units": units, "rows": len(a), "permutations": len(null)},
         distribution=null,
-        notes=(*notes, "exact: all patterns of swaps enumerated") if exact else tuple(notes),
+        notes=(*notes, "exact: all patterns of swaps enumerated")
+        if exact
+        else (*notes, *resolution(null, exact)),
         references=("Noreen 1989", "Yeh 2000, COLING", "Phipson and Smyth 2010"),
     )
 

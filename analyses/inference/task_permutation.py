@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.inference.checks import complete_rows, require_levels, require_varying
-from analyses.inference.permutation import BATCH_NUMBERS, permutation_p
+from analyses.inference.permutation import BATCH_NUMBERS, permutation_p, resolution
 from analyses.inference.result import Inference
 from analyses.inference.task_orders import (
     Groups,
@@ -102,7 +102,7 @@ def permute_tasks(
         table=pd.DataFrame([{**row, "statistic": observed[0], "df": tables.df}]),
         counts={source: S, target: T, "pairs": int(tables.present.sum()), "permutations": len(null)},
         distribution=null[:, 0],
-        notes=(*notes, "exact: all permutations enumerated") if exact else notes,
+        notes=(*notes, *resolution(null, exact), *(["exact: all permutations enumerated"] if exact else [])),
         references=("Dekker, Krackhardt and Snijders 2007", "Phipson and Smyth 2010"),
     )
 
@@ -128,7 +128,7 @@ def task_tables(
     pairs, more = pair_means(frame, columns, keep, source, target, language)
     for name in (source, target):
         require_levels(pairs[name].nunique(), 3, name, "permutations of two tasks say nothing")
-    for name in [*similarities, *covariates]:
+    for name in columns:
         require_varying(pairs[name].to_numpy(), name)
     grid = cells(pairs, source, target, kind)
     of_source, of_target = kind or (None, None)
@@ -151,7 +151,7 @@ def _residual_tables(
     u, size, _ = np.linalg.svd(rest[:, 1 + M :], full_matrices=False)
     basis = u[:, size > 1e-9 * np.linalg.norm(values[:, 1 + M :])]
     rest = rest[:, : 1 + M] - basis @ (basis.T @ rest[:, : 1 + M])
-    for name, column, raw in zip(similarities, rest.T[1:], values.T[1:], strict=False):
+    for name, column, raw in zip(["the outcome", *similarities], rest.T, values.T, strict=False):
         require_varying(np.append(column / np.ptp(raw), 0.0), f"{name} beyond task means and covariates")
     tables = np.stack([grid.fill(column) for column in rest.T])
     filled = [grid.fill(column).ravel() for column in basis.T]

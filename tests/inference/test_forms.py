@@ -9,6 +9,7 @@ import pytest
 
 import analyses.inference as inference
 from analyses.inference import PROCEDURES, Inference, Truth
+from simxfer.errors import InputError
 from simxfer.streams import stream
 
 GRID = inference.simulate_grid(stream("forms", "grid"), Truth(sources=6, targets=5, languages=5, seeds=5))
@@ -57,6 +58,30 @@ CALLS: dict[str, Callable[..., Inference]] = {
 }  # fmt: skip
 
 
+FEW = [
+    ("permute_tasks", lambda f, rng, n: f(GRID, rng=rng, permutations=n)),
+    ("max_t", lambda f, rng, n: f(GRID, "gain", ["similarity"], rng=rng, permutations=n)),
+    ("specification_curve", lambda f, rng, n: f(GRID, ["gain"], ["similarity"], rng=rng, permutations=n)),
+    ("permute_labels", lambda f, rng, n: f(LANGUAGES, "y", "x", rng=rng, permutations=n)),
+    ("morans_i", lambda f, rng, n: f(LANGUAGES.set_index("language")["y"], KIN, rng=rng, permutations=n)),
+    ("mantel", lambda f, rng, n: f(FIRST, SECOND, rng=rng, permutations=n)),
+    ("paired_randomisation", lambda f, rng, n: f(SCORES, SCORES.assign(score=1.0), rng=rng, permutations=n)),
+    ("rank_agreement", lambda f, rng, n: f(METHODS, "gain", "intermediate", "method", rng=rng, permutations=n)),
+]  # fmt: skip
+CONSTANT = {
+    "pair_regression": lambda f, d: f(d),
+    "permute_tasks": lambda f, d: f(d, rng=stream("forms"), permutations=19),
+    "max_t": lambda f, d: f(d, "gain", ["similarity"], rng=stream("forms"), permutations=19),
+    "specification_curve": lambda f, d: f(d, ["gain"], ["similarity"], rng=stream("forms"), permutations=19),
+    "cluster_ols": lambda f, d: f(d, "gain", ["similarity"], ["intermediate"]),
+    "wild_cluster_bootstrap": lambda f, d: f(
+        d, "gain", "similarity", ["intermediate"], rng=stream("forms"), draws=19
+    ),
+    "crossed_effects": lambda f, d: f(d, LARGE),
+    "power_of_grid": lambda f, d: f(d, rng=stream("forms"), simulations=9),
+}  # fmt: skip
+
+
 def run(name: str) -> Inference:
     return CALLS[name](getattr(inference, name), stream("forms", name))
 
@@ -77,3 +102,48 @@ def test_a_result_tabulates_reads_plots_and_repeats(name):
     assert all(term in result.summary() for term in result.table["term"])
     assert isinstance(result.plot(), go.Figure)
     pd.testing.assert_frame_equal(run(name).table, result.table)
+
+
+@pytest.mark.parametrize(("name", "call"), FEW, ids=[name for name, _ in FEW])
+def test_permutations_too_few_for_the_level_are_refused_or_told(name, call):
+    function = getattr(inference, name)
+    with pytest.raises(InputError, match="permutations is 0"):
+        call(function, stream("forms"), 0)
+    result = call(function, stream("forms"), 5)
+    assert "no p can be smaller than 0.167" in result.summary()
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_a_constant_outcome_is_no_number(name):
+    with pytest.raises(InputError, match=r"constant|explain the outcome exactly"):
+        CONSTANT[name](getattr(inference, name), GRID.assign(gain=1.0))
+
+
+@pytest.mark.parametrize("name", ["permute_tasks", "max_t", "specification_curve"])
+def test_an_outcome_of_task_effects_alone_is_no_number(name):
+    effects = GRID["intermediate"].str[1:].astype(int) + GRID["target"].str[1:].astype(int)
+    with pytest.raises(InputError, match="the outcome beyond task means"):
+        CONSTANT[name](getattr(inference, name), GRID.assign(gain=effects * 1.0))
+
+
+@pytest.mark.parametrize("level", [0, 1, 95])
+def test_a_level_is_a_share(level):
+    for call in (
+        inference.pair_regression,
+        lambda d, level: inference.crossed_effects(d, LARGE, level=level),
+    ):
+        with pytest.raises(InputError, match="between 0 and 1"):
+            call(GRID, level=level)
+    with pytest.raises(InputError, match="between 0 and 1"):
+        inference.crossed_bootstrap(GRID, "gain", rng=stream("forms"), level=level)
+
+
+def test_a_control_that_is_one_of_the_matrices_is_refused():
+    for control in (FIRST, 2 * SECOND):
+        with pytest.raises(InputError, match="the control is one of the two"):
+            inference.mantel(FIRST, SECOND, control, rng=stream("forms"))
+
+
+def test_a_specification_names_columns():
+    with pytest.raises(InputError, match="Did you mean 'similarity'"):
+        inference.specification_curve(GRID, ["gain"], ["similarty"], rng=stream("forms"))
