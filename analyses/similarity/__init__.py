@@ -148,6 +148,7 @@ _EXPORTS: dict[str, str] = {
     "language_similarities": f"{_HERE}.assemble",
     "Assembled": f"{_HERE}.assemble",
     "task_embeddings": f"{_HERE}.tables",
+    "semantic_task_embeddings": f"{_HERE}.tables",
     "language_features": f"{_HERE}.typology",
     "language_distances": f"{_HERE}.typology",
     "distance_blocks": f"{_HERE}.typology",

@@ -121,14 +121,38 @@ def task_embeddings(examples: pd.DataFrame, kind: str, table: pd.DataFrame | Non
         table: a LANGUAGES table, for artificial languages.
 
     Returns:
-        (tasks x features).
+        (tasks x features), and last the column `observed_share`: the share of the features that is stated,
+        weighted by examples.
+
+    Raises:
+        InputError: a missing column, numbers of examples that are not above zero, coordinates asked for, and
+            as `language_features`.
     """
+    missing = {"task", "language", "n"} - set(examples.columns)
+    if missing:
+        raise InputError(f"columns {sorted(missing)} are missing; expected task, language, n (examples)")
+    if kind == "geographic":
+        raise InputError("coordinates have no mean; expected a kind of features, such as 'syntactic'")
+    if not (examples["n"] > 0).all():
+        raise InputError("a number of examples is missing or not above zero; drop that row")
     weights = examples.pivot_table(index="task", columns="language", values="n", aggfunc="sum", fill_value=0)
     features = language_features(list(weights.columns), kind, table)
     stated, w = features.notna().to_numpy(dtype=float), weights.to_numpy(dtype=float)
     with np.errstate(invalid="ignore"):
         mean = (w @ features.fillna(0).to_numpy()) / (w @ stated)
-    return pd.DataFrame(mean, index=list(weights.index), columns=features.columns)
+    share = (w @ stated).sum(axis=1) / (w.sum(axis=1) * max(1, stated.shape[1]))
+    vectors = pd.DataFrame(mean, index=list(weights.index), columns=features.columns)
+    return vectors.assign(observed_share=share)
+
+
+def semantic_task_embeddings(embeddings: Embeddings) -> pd.DataFrame:
+    """Return the mean embedding of every task's examples (TextEmb, Vu et al. 2020).
+
+    Returns:
+        (task, language, split) x dimensions; cosines of these rows are the measure `mean_cosine`.
+    """
+    keys = [embeddings.rows[name].reset_index(drop=True) for name in ("task", "language", "split")]
+    return pd.DataFrame(np.asarray(embeddings.values, dtype=np.float64)).groupby(keys).mean()
 
 
 def task_embedding_table(
@@ -197,7 +221,7 @@ def typological_table(
         return _table([])
     examples = pd.concat([rows.iloc[i].assign(task=f"{side}:{name}") for (side, name), i in sides.items()])
     counts = examples.groupby(["task", "language"]).size().rename("n").reset_index()
-    vectors = task_embeddings(counts, kind, table)
+    vectors = task_embeddings(counts, kind, table).drop(columns="observed_share")
     distance, share = angular_distances(vectors.to_numpy(), vectors.to_numpy())
     at = {name: i for i, name in enumerate(vectors.index)}
     pairs = [(a, b) for side, a in sides if side == "a" for other, b in sides if other == "b"]

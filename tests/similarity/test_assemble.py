@@ -144,8 +144,41 @@ def test_a_language_the_encoder_does_not_declare_is_left_out_and_named(samples, 
 def test_typological_embeddings_are_means_weighted_by_examples():
     examples = pd.DataFrame({"task": ["t", "t", "u"], "language": [PIVOT, OTHER, OTHER], "n": [30, 10, 5]})
     vectors = similarity.task_embeddings(examples, "syntactic", LANGUAGES)
-    assert vectors.loc["t"].to_dict() == {"S_SVO": 0.75, "S_SOV": 0.25}
-    assert vectors.loc["u"].to_dict() == {"S_SVO": 0.0, "S_SOV": 1.0}
+    assert vectors.loc["t"].to_dict() == {"S_SVO": 0.75, "S_SOV": 0.25, "observed_share": 1.0}
+    assert vectors.loc["u"].to_dict() == {"S_SVO": 0.0, "S_SOV": 1.0, "observed_share": 1.0}
+
+
+def test_typological_embeddings_state_what_was_observed():
+    """30 of 40 examples are in a language that states both features, 10 in one that states one of two."""
+    half = LANGUAGES[~((LANGUAGES["language"] == OTHER) & (LANGUAGES["feature"] == "S_SVO"))]
+    examples = pd.DataFrame({"task": "t", "language": [PIVOT, OTHER], "n": [30, 10]})
+    vector = similarity.task_embeddings(examples, "syntactic", half).loc["t"]
+    assert vector["observed_share"] == pytest.approx((30 * 2 + 10) / (40 * 2))
+    assert vector["S_SVO"] == 1.0 and vector["S_SOV"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("examples", "kind", "message"),
+    [
+        ({"task": ["t"], "language": [PIVOT], "n_examples": [3]}, "syntactic", r"\['n'\] are missing"),
+        ({"task": ["t"], "language": [PIVOT], "n": [0]}, "syntactic", "not above zero"),
+        ({"task": ["t"], "language": ["en"], "n": [3]}, "geographic", "no mean"),
+    ],
+)
+def test_typological_embeddings_refuse(examples, kind, message):
+    with pytest.raises(InputError, match=message):
+        similarity.task_embeddings(pd.DataFrame(examples), kind, LANGUAGES)
+
+
+def test_semantic_embeddings_are_means_whose_cosine_is_the_measure(embeddings):
+    vectors = similarity.semantic_task_embeddings(embeddings)
+    a, b = vectors.loc["w-nli", PIVOT, "train"], vectors.loc["w-xnli", OTHER, "test"]
+    sets = [
+        embeddings.values[((embeddings.rows == key).all(axis=1)).to_numpy()]
+        for key in (["w-nli", PIVOT, "train"], ["w-xnli", OTHER, "test"])
+    ]
+    np.testing.assert_allclose(a, sets[0].mean(axis=0), rtol=1e-6)
+    assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) == pytest.approx(mean_cosine(*sets))
 
 
 def test_typological_similarity_of_tasks(samples):
