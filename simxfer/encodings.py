@@ -68,7 +68,7 @@ def build(
         example=np.asarray(example, dtype=np.int64),
         labels=np.asarray(arrays.get("labels", []), dtype=np.int64),
         spans=np.asarray(arrays.get("spans", empty), dtype=np.int32).reshape(-1, 2),
-        counts=np.array([truncated, unknown, len(flat) - special], dtype=np.int64),
+        counts=np.array([truncated, unknown, len(flat) - special, 0], dtype=np.int64),
     )
 
 

@@ -81,7 +81,7 @@ def _scores(
 ) -> list[dict]:
     """Score the whole test set and each of its declared subsets, under every metric of the task."""
     rows = []
-    truncated, unknown, subwords = (int(n) for n in dataset.features.counts)
+    truncated, unknown, subwords, _ = (int(n) for n in dataset.features.counts)
     unknown_share = unknown / max(1, subwords)
     for subset in ("", *task.subsets):
         part = found.subset(subset)
@@ -103,8 +103,9 @@ def _scores(
 
 
 def _data_flags(dataset: Dataset) -> list[str]:
-    _, unknown, subwords = dataset.features.counts
-    return ["unknown-subwords"] * bool(unknown > UNKNOWN_LIMIT * max(1, subwords))
+    _, unknown, subwords, without_gold = dataset.features.counts
+    flags = ["unknown-subwords"] * bool(unknown > UNKNOWN_LIMIT * max(1, subwords))
+    return flags + [f"without-gold={without_gold}"] * bool(without_gold)
 
 
 def _score_flags(task: Task, metric: str, scored: Scored, gold: list) -> list[str]:

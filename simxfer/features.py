@@ -28,6 +28,7 @@ from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
     ClassificationExample,
+    Examples,
     MiningExample,
     RankingExample,
     RetrievalExample,
@@ -38,7 +39,7 @@ from simxfer.tasks.examples import (
 from simxfer.tasks.record import Task
 from simxfer.windows import span_features, tagging_features
 
-FEATURES_VERSION = 3
+FEATURES_VERSION = 4
 """Bumped by hand whenever the arrays change."""
 
 
@@ -110,13 +111,16 @@ def make_dataset(
         InputError: a label is not in the task's label space, ids occur twice, an answer does not stand at its
             offset, or `max_length` and `stride` leave no room for questions.
     """
+    without_gold = examples.without_gold if isinstance(examples, Examples) else 0
     questions = [e for e in examples if isinstance(e, SpanExample)] if task.kind == "ranking" else []
     examples = from_questions(questions) if questions else examples
     gold = pd.DataFrame([_gold(example) for example in examples], dtype="string")
     twice = gold["id"][gold["id"].duplicated()]
     if len(twice):
         raise InputError(f"{task.name}: example id {twice.iloc[0]!r} occurs twice; ids must be unique")
-    return Dataset(_FEATURES[task.kind](examples, task, tokenizer, max_length, stride), gold)
+    features = _FEATURES[task.kind](examples, task, tokenizer, max_length, stride)
+    features.counts[3] = without_gold
+    return Dataset(features, gold)
 
 
 def _write(path: Path, dataset: Dataset) -> None:

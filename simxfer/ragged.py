@@ -27,8 +27,8 @@ class Features:
             the answer within the row, (0, 0) if it is not in this window; empty where nothing is learnt; int64.
         spans: (tokens, 2) int32. Tagging: (index of the word that starts here, or -1; 0). Span QA: first and
             last + 1 character of the token in the context, (-1, -1) outside of it. Empty otherwise.
-        counts: (3,) int64: rows that were cut off (span QA: examples whose answer no window holds whole), unknown
-            subwords, subwords without special ones.
+        counts: (4,) int64: rows that were cut off (span QA: examples whose answer no window holds whole), unknown
+            subwords, subwords without special ones, rows of the data left out for want of gold.
     """
 
     ids: np.ndarray

@@ -276,7 +276,7 @@ class StageRunner:
             datasets = self._datasets(stage, data, parts, Hyperparameters(**values))
             for ((name, split), language), dataset in zip(places, datasets, strict=True):
                 features = training_features(get_task(data.task), dataset)
-                truncated, unknown, subwords = (int(n) for n in features.counts)
+                truncated, unknown, subwords, without_gold = (int(n) for n in features.counts)
                 rows.append(
                     {
                         "task": data.task,
@@ -288,6 +288,7 @@ class StageRunner:
                         "subwords": subwords,
                         "truncated": truncated,
                         "unknown_share": unknown / max(1, subwords),
+                        "without_gold": without_gold,
                     }
                 )
         return rows

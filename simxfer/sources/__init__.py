@@ -11,7 +11,7 @@ from importlib import import_module
 from simxfer.errors import InputError
 from simxfer.streams import stream_seed
 from simxfer.tasks import get_task
-from simxfer.tasks.examples import AnyExample, MiningExample, RankingExample
+from simxfer.tasks.examples import AnyExample, Examples, MiningExample, RankingExample
 
 UNRESOLVED = "unresolved"
 """Stands in the revision of data that are not at hand: such a plan can be printed, not trained."""
@@ -68,16 +68,17 @@ def revision(request: DataRequest) -> str:
     return _call(request, "revision")(_whole(request))
 
 
-def read_examples(request: DataRequest) -> list[AnyExample]:
+def read_examples(request: DataRequest) -> Examples:
     """Return the examples, or raise an InputError that says what is missing and how to get it."""
-    examples = _call(request, "read_examples")(_whole(request))
+    found = _call(request, "read_examples")(_whole(request))
+    examples: Sequence[AnyExample] = found
     if request.split.endswith((KEPT, HELD_OUT)):
         out = request.split.endswith(HELD_OUT)
         examples = [e for e in examples if _is_searched(e) or (_rank(e) % _HELD_OUT_SHARE == 0) == out]
     examples = sampled(examples, request.limit)
     if not examples:
         raise InputError(f"{request.task} has no usable {request.split} examples in {request.language}")
-    return examples
+    return Examples(examples, found.without_gold if isinstance(found, Examples) else 0)
 
 
 def sampled(examples: Sequence[AnyExample], limit: int | None) -> list[AnyExample]:

@@ -17,7 +17,7 @@ from simxfer.errors import InputError, unknown
 from simxfer.sources.formats import FORMATS
 from simxfer.sources.rows import examples_of
 from simxfer.tasks import get_task
-from simxfer.tasks.examples import AnyExample
+from simxfer.tasks.examples import Examples
 from simxfer.tasks.record import SPLITS, Files, Task
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ def revision(request: "DataRequest") -> str:
     return f"files:{digest.hexdigest()[:32]}"
 
 
-def read_examples(request: "DataRequest") -> list[AnyExample]:
+def read_examples(request: "DataRequest") -> Examples:
     """Return the examples of a request, or raise an InputError that names the file and what is wrong with it."""
     return read_files(find_files(request), get_task(request.task), request.language)
 
 
-def read_files(paths: Sequence[Path], task: Task, language: str) -> list[AnyExample]:
+def read_files(paths: Sequence[Path], task: Task, language: str) -> Examples:
     """Return the examples of native files of a task.
 
     Where there are several files, the ids begin with the path below the folder that they share, unless the file
@@ -53,16 +53,18 @@ def read_files(paths: Sequence[Path], task: Task, language: str) -> list[AnyExam
     """
     files = _files(task)
     code, read = files.code(language), FORMATS[files.format].read
-    found: list[AnyExample] = []
+    found = Examples()
     shared = os.path.commonpath([path.parent for path in paths])
     for path in paths:
         if not path.is_file():
             raise InputError(f"{path} is not there; asked for {task.name} in {language}")
         examples = examples_of(read(path, code, **files.options), task, files, str(path))
+        found.without_gold += examples.without_gold
         if len(paths) > 1 and "file_name" not in files.options:
             prefix = path.relative_to(shared).as_posix()
-            examples = [replace(example, id=f"{prefix}:{example.id}") for example in examples]
-        found += examples
+            found += [replace(example, id=f"{prefix}:{example.id}") for example in examples]
+        else:
+            found += examples
     return found
 
 

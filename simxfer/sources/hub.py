@@ -14,7 +14,7 @@ from simxfer.errors import InputError, unknown
 from simxfer.hubcache import Repository, cached
 from simxfer.sources.rows import examples_of
 from simxfer.tasks import get_task
-from simxfer.tasks.examples import AnyExample
+from simxfer.tasks.examples import Examples
 from simxfer.tasks.record import Hub
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def revision(request: "DataRequest") -> str:
     return f"hub:{place}@{files[0].parents[2].name if files else UNRESOLVED}"
 
 
-def read_examples(request: "DataRequest") -> list[AnyExample]:
+def read_examples(request: "DataRequest") -> Examples:
     """Return the examples of the request.
 
     Raises:

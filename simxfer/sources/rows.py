@@ -14,6 +14,7 @@ from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
     ClassificationExample,
+    Examples,
     MiningExample,
     RankingExample,
     RetrievalExample,
@@ -44,8 +45,8 @@ class _NoGold(Exception):
     """The row has no label or answer."""
 
 
-def examples_of(rows: Iterable[Row], task: Task, how: Rows, where: str) -> list[AnyExample]:
-    """Return the examples that the rows hold, in their order.
+def examples_of(rows: Iterable[Row], task: Task, how: Rows, where: str) -> Examples:
+    """Return the examples that the rows hold, in their order, and how many rows have no gold.
 
     Args:
         rows: as found; a row without `id` is named by its position, counted from 0.
@@ -79,7 +80,7 @@ def examples_of(rows: Iterable[Row], task: Task, how: Rows, where: str) -> list[
         seen[example.id] = place
         examples.append(example)
     _check_any(examples, without_gold, left_out, task, where)
-    return examples
+    return Examples(examples, without_gold)
 
 
 def _check_any(examples: list[AnyExample], without_gold: int, left_out: int, task: Task, where: str) -> None:

@@ -4,6 +4,7 @@
 examples have none. `id` is equal across languages where test sets are parallel.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -142,3 +143,11 @@ AnyExample = (
     | RankingExample
     | TextExample
 )
+
+
+class Examples(list[AnyExample]):
+    """Examples, and how many rows of their files have no gold and are left out."""
+
+    def __init__(self, examples: Iterable[AnyExample] = (), without_gold: int = 0) -> None:
+        super().__init__(examples)
+        self.without_gold = without_gold

@@ -260,9 +260,9 @@ def test_unknown_subwords_are_the_tokenizers_own(tmp_path):
     plain = Tokenizer(WordLevel(vocabulary, unk_token="<oov>"))
     plain.pre_tokenizer = Whitespace()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, unk_token="<oov>", pad_token="[PAD]")
-    assert text_features(["be ri be", "ri"], tokenizer, 8).counts.tolist() == [0, 2, 4]
+    assert text_features(["be ri be", "ri"], tokenizer, 8).counts.tolist() == [0, 2, 4, 0]
     without = PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="[PAD]")
-    assert text_features(["be ri be"], without, 8).counts.tolist() == [0, 0, 3]
+    assert text_features(["be ri be"], without, 8).counts.tolist() == [0, 0, 3, 0]
 
 
 def test_mining_has_a_row_a_sentence_and_its_gold_tells_the_side(tokenizer):

@@ -278,10 +278,12 @@ def test_example_scores_of_tagging_carry_counts(dataset_of):
 def test_flags_warn_of_zero_scores_and_unknown_subwords(dataset_of, monkeypatch):
     dataset = dataset_of("w-xnli", 10)
     monkeypatch.setattr("simxfer.answers.predict", lambda *_: ["nothing"] * 10)
-    strange: Any = SimpleNamespace(features=SimpleNamespace(counts=np.array([2, 10, 100])), gold=dataset.gold)
+    strange: Any = SimpleNamespace(
+        features=SimpleNamespace(counts=np.array([2, 10, 100, 3])), gold=dataset.gold
+    )
     frames = evaluate(Told(3, whole=True), evaluation("w-xnli", "x-agg"), lambda _: strange, PAD)
     [row] = frames["scores"].to_dict("records")
-    assert row["flags"] == "unknown-subwords;all-zero"
+    assert row["flags"] == "unknown-subwords;without-gold=3;all-zero"
     assert (row["truncated"], row["unknown_share"]) == (2, pytest.approx(0.1))
     assert isinstance(frames["examples"], pd.DataFrame)
 

@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simxfer.encoders import resolve_encoder
 from simxfer.errors import InputError
+from simxfer.features import make_dataset
+from simxfer.model import load_tokenizer
+from simxfer.sources import DataRequest, read_examples
 from simxfer.sources.files import read_files
 from simxfer.sources.rows import LINE, examples_of
 from simxfer.tasks import TASKS
@@ -140,3 +144,15 @@ def test_an_answer_is_found_at_its_offset_in_characters(before, answer, after):
 def test_a_pair_without_its_second_column_is_refused():
     with pytest.raises(InputError, match="hypothesis"):
         examples_of([{"premise": "a", "label": "entailment"}], TASKS["mnli"], TASKS["mnli"].hub, "here")
+
+
+def test_rows_without_gold_are_counted_up_to_the_flags(tmp_path):
+    text = "a\tb\tentailment\nc\td\tneutral\ne\tf\t-\ng\th\t-\n"
+    (tmp_path / "xnli").mkdir()
+    (tmp_path / "xnli" / "dev-en.tsv").write_text(text, encoding="utf-8")
+    request = DataRequest("xnli", "dev", "en", folder=str(tmp_path))
+    examples = read_examples(request)
+    assert (len(examples), examples.without_gold) == (2, 2)
+    tokenizer = load_tokenizer(resolve_encoder("world/w0-s0"))
+    features = make_dataset(examples, TASKS["xnli"], tokenizer, 64, 16).features
+    assert features.counts[3] == 2
