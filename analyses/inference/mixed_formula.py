@@ -3,8 +3,10 @@
     gain ~ similarity * method + (1 | intermediate) + (1 + similarity | target) + (1 | family/language)
 
 Fixed part: column names joined by `+`, `a:b`, `a*b`, `0` or `-1` for no intercept. Columns that are not
-numeric are treatment-coded against their first level. Random part: `(columns | group)` with correlated
-columns, `(columns || group)` with independent ones; groups `g`, `a:b` (combinations), `a/b` (= a and a:b).
+numeric are treatment-coded against their first level, or have a column for every level where the product
+without them is not in the model (R's rule). Random part: `(columns | group)` with correlated columns,
+`(columns || group)` with independent ones; groups `g`, `a:b` (combinations), `a/b` (= a and a:b). In place of a
+column: `log(x)`, `log2(x)`, `log10(x)`, `log1p(x)`, `exp(x)`, `sqrt(x)`, `I(x^2)`, `factor(x)`.
 """
 
 import re
@@ -19,8 +21,13 @@ from analyses.inference.mixed_fit import Term
 from simxfer.errors import InputError, unknown
 
 INTERCEPT = "intercept"
-_NAME = r"[A-Za-z_.][\w.]*"
-_BAR = re.compile(r"\(([^()|]+)(\|\|?)([^()|]+)\)")
+_COLUMN = r"[A-Za-z_.][\w.]*"
+_FUNCTIONS: dict[str, np.ufunc] = {
+    f.__name__: f for f in (np.log, np.log2, np.log10, np.log1p, np.exp, np.sqrt)
+}
+_CALL = re.compile(rf"({'|'.join(_FUNCTIONS)}|factor|I)\(({_COLUMN})(?:\^(\d+))?\)")
+_NAME = rf"(?:{_CALL.pattern}|{_COLUMN})"
+_BAR = re.compile(r"\(((?:[^()|]|\([^()|]*\))+)(\|\|?)([^()|]+)\)")
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ def parse(text: str) -> Formula:
     Raises:
         InputError: no outcome, no random-effects term, or something that the language does not have.
     """
-    outcome, tilde, right = text.partition("~")
+    outcome, tilde, right = _calls_without_spaces(text).partition("~")
     if not tilde or not re.fullmatch(_NAME, outcome.strip()):
         raise InputError(f"formula {text!r}: expected `outcome ~ regressors + (1 | group)`")
     bars = [bar for match in _BAR.finditer(right) for bar in _bars(*match.groups())]
@@ -67,6 +74,34 @@ def parse(text: str) -> Formula:
         )
     rest = [part for part in _BAR.sub("", right).replace("-", "+-").split("+") if part.strip()]
     return Formula(outcome.strip(), _products(rest), tuple(bars))
+
+
+def _calls_without_spaces(text: str) -> str:
+    """Write I(x ** 2) as I(x^2) and log( x ) as log(x), so that a call is one word."""
+    call = re.compile(r"\b(\w+)\(([^()|~]*)\)")
+    return call.sub(lambda m: f"{m[1]}({re.sub(r'[*][*]', '^', m[2]).replace(' ', '')})", text)
+
+
+def with_calls(data: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return the data with a column for every call among the names, such as `log(size)`.
+
+    Raises:
+        InputError: an unknown column, one that is not numeric, or values that the function does not take.
+    """
+    made = {name: _called(data, *match.groups()) for name in names if (match := _CALL.fullmatch(name))}
+    return data.assign(**made) if made else data
+
+
+def _called(data: pd.DataFrame, function: str, column: str, power: str | None) -> np.ndarray:
+    require_columns(data, [column])
+    if function == "factor":
+        return data[column].to_numpy(dtype=object)
+    x = numbers(data, column)
+    with np.errstate(all="ignore"):
+        y = x ** int(power or 1) if function == "I" else _FUNCTIONS[function](x)
+    if (np.isnan(x) != ~np.isfinite(y)).any():
+        raise InputError(f"{function}({column}) is not finite everywhere; drop the rows where it is not")
+    return y
 
 
 def _bars(columns: str, bar: str, group: str) -> list[Bar]:
@@ -112,7 +147,7 @@ def _checked(name: str) -> str:
     if not re.fullmatch(_NAME, name.strip()):
         raise InputError(
             f"cannot read {name.strip()!r} in the formula; expected column names with + : * and (... | "
-            "group); compute a transformation as a column first"
+            "group), log(x), I(x^2), factor(x); compute another transformation as a column first"
         )
     return name.strip()
 
@@ -121,16 +156,18 @@ def fixed_design(frame: pd.DataFrame, formula: Formula) -> tuple[np.ndarray, lis
     """Return the fixed-effects matrix (n, p) and the names of its columns.
 
     Raises:
-        InputError: an interaction of a non-numeric column without its main effect, or collinear columns.
+        InputError: no fixed effect, or collinear columns.
     """
-    full = ("1",) not in formula.fixed
+    present = {frozenset(product) for product in formula.fixed}
+    if ("1",) in formula.fixed:
+        present.add(frozenset())
     blocks, names = [], []
     for product in formula.fixed:
-        categorical = [name for name in product if name != "1" and not _is_numeric(frame, name)]
-        if len(product) > 1 and any((name,) not in formula.fixed for name in categorical):
-            raise InputError(f"{':'.join(product)} needs its main effects; write {'*'.join(product)}")
-        block, labels = _product_columns(frame, product, every_level=full and bool(categorical))
-        full = full and not categorical
+        categorical = {name for name in product if name != "1" and not _is_numeric(frame, name)}
+        every = frozenset(name for name in categorical if frozenset(product) - {name} not in present)
+        block, labels = _product_columns(frame, product, every)
+        if every == frozenset(product):  # the levels of a factor add up to an intercept
+            present.add(frozenset())
         blocks.append(block)
         names += labels
     X = np.hstack(blocks) if blocks else np.zeros((len(frame), 0))
@@ -143,12 +180,12 @@ def fixed_design(frame: pd.DataFrame, formula: Formula) -> tuple[np.ndarray, lis
 
 
 def _product_columns(
-    frame: pd.DataFrame, product: tuple[str, ...], every_level: bool = False
+    frame: pd.DataFrame, product: tuple[str, ...], every_level: frozenset[str]
 ) -> tuple[np.ndarray, list[str]]:
-    """Return the columns of one product and their names."""
+    """Return the columns of one product and their names; `every_level`: factors coded without a first level."""
     block, labels = np.ones((len(frame), 1)), [""]
     for name in product:
-        columns, own = _coded(frame, name, every_level)
+        columns, own = _coded(frame, name, name in every_level)
         block = (block[:, :, None] * columns[:, None, :]).reshape(len(frame), -1)
         labels = [f"{a}:{b}" if a else b for a in labels for b in own]
     return block, labels
@@ -195,7 +232,9 @@ def _term(frame: pd.DataFrame, bar: Bar, covariance: pd.DataFrame | None) -> Ter
             "and fewer than rows (otherwise it cannot be told from the residual): drop the term, or do "
             "not average so far"
         )
-    blocks = [_product_columns(frame, tuple(name.split(":")), bar.columns[0] != "1") for name in bar.columns]
+    products = [tuple(name.split(":")) for name in bar.columns]
+    every = [frozenset(product if bar.columns[0] != "1" else ()) for product in products]
+    blocks = [_product_columns(frame, *one) for one in zip(products, every, strict=True)]
     names = tuple("1" if label == INTERCEPT else label for _, own in blocks for label in own)
     labels = tuple(map(str, levels))
     factor = None if covariance is None else _factor(known_covariance(covariance, list(labels), bar.name))
@@ -209,8 +248,9 @@ def known_covariance(covariance: pd.DataFrame, levels: list[str], group: str) ->
         InputError: a level that it lacks; not finite, symmetric and positive semidefinite.
     """
     known = covariance.set_axis(covariance.index.astype(str)).set_axis(covariance.columns.astype(str), axis=1)
-    require_columns(known, levels)
-    require_columns(known.T, levels)
+    lacking = [level for level in levels if level not in known.index or level not in known.columns]
+    if lacking:
+        raise InputError(f"the covariance of {group!r} lacks the levels {lacking}; expected all on both axes")
     K = known.loc[levels, levels].to_numpy(dtype=float)
     if not np.isfinite(K).all() or not np.allclose(K, K.T):
         raise InputError(f"the covariance of {group!r} must be finite and symmetric")

@@ -11,7 +11,7 @@ from analyses.inference.checks import complete_rows
 from analyses.inference.coefficients import coefficient_row
 from analyses.inference.mixed_df import inner_outer, satterthwaite
 from analyses.inference.mixed_fit import MixedFit, Term, fit_mixed
-from analyses.inference.mixed_formula import INTERCEPT, Formula, fixed_design, parse, random_terms
+from analyses.inference.mixed_formula import INTERCEPT, Formula, fixed_design, parse, random_terms, with_calls
 from analyses.inference.mixed_predict import NewRows, loadings_of, modes, predict, solve
 from analyses.inference.rates import measured
 from analyses.inference.result import Inference
@@ -50,7 +50,8 @@ def mixed_model(
         InputError: as `crossed_effects`.
     """
     parsed = parse(formula)
-    frame, notes = complete_rows(data, [parsed.outcome], parsed.columns())
+    called = with_calls(data, [parsed.outcome, *parsed.columns()])
+    frame, notes = complete_rows(called, [parsed.outcome], parsed.columns())
     X, names = fixed_design(frame, parsed)
     known = covariances or {}
     kept = frame[[parsed.outcome, *(c for c in parsed.columns() if c != parsed.outcome)]]
@@ -206,7 +207,7 @@ def _variances(terms: tuple[Term, ...], fit: MixedFit) -> pd.DataFrame:
 def _new_rows(model: MixedModel, data: pd.DataFrame) -> tuple[NewRows, list[np.ndarray]]:
     """Code rows to predict as the model's own, and tell for each term which of them have a new level."""
     columns = model.parsed.columns()
-    new, dropped = complete_rows(data, [], columns)
+    new, dropped = complete_rows(with_calls(data, columns), [], columns)
     if dropped:
         raise InputError(f"{dropped[0]} among the rows to predict; fill or drop them")
     grouping = {name for bar in model.parsed.bars for name in bar.group}

@@ -8,7 +8,7 @@ from scipy import stats
 
 from analyses.inference.checks import complete_rows
 from analyses.inference.mixed_fit import MixedFit
-from analyses.inference.mixed_formula import parse
+from analyses.inference.mixed_formula import parse, with_calls
 from analyses.inference.mixed_model import MixedModel, mixed_model
 from analyses.inference.result import Inference
 from simxfer.errors import InputError
@@ -44,7 +44,8 @@ def likelihood_ratio(
             `crossed_effects`.
     """
     columns = parse(large)
-    frame, notes = complete_rows(data, [columns.outcome], columns.columns())
+    called = with_calls(data, [columns.outcome, *columns.columns()])
+    frame, notes = complete_rows(called, [columns.outcome], columns.columns())
     models = [mixed_model(frame, formula, covariances)[0] for formula in (small, large)]
     _require_nested(*models)
     fits = [model.fit(reml=False) for model in models]

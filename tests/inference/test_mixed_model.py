@@ -3,6 +3,7 @@ speed.
 """
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def data_of(case: str) -> pd.DataFrame:
 
 def ours(term: str) -> str:
     """R's name of a fixed effect in our notation."""
-    parts = ["method[" + part[6:] + "]" if part.startswith("method") else part for part in term.split(":")]
+    parts = [re.sub(r"^(method|factor\(seed\))(\w+)$", r"\1[\2]", part) for part in term.split(":")]
     return "intercept" if term == "(Intercept)" else ":".join(parts)
 
 
@@ -186,14 +187,27 @@ def test_formula_language():
     assert parsed.columns() == ["a", "b", "f", "l", "x", "s", "t", "u"]
 
 
+def test_calls_are_the_columns_they_stand_for():
+    data = grid().assign(ln=lambda d: np.log(d["size"]), square=lambda d: d["similarity"] ** 2)
+    called = crossed_effects(data, "gain ~ log( size ) + I(similarity ** 2) + (1 + log(size) | target)")
+    spelled = crossed_effects(data, "gain ~ ln + square + (1 + ln | target)")
+    assert list(called.fixed.index) == ["log(size)", "I(similarity^2)", "intercept"]
+    np.testing.assert_allclose(called.table["estimate"], spelled.table["estimate"])
+    new = data.iloc[:5].drop(columns=["gain", "ln", "square"])
+    np.testing.assert_allclose(called.predict(new), spelled.predict(data.iloc[:5]))
+
+
 @pytest.mark.parametrize(
     ("formula", "message"),
     [
         ("gain", "expected `outcome ~"),
         ("gain ~ similarity", "no random-effects term"),
-        ("gain ~ log(similarity) + (1 | target)", "compute a transformation as a column"),
+        ("gain ~ scale(similarity) + (1 | target)", "compute another transformation as a column"),
+        ("gain ~ log(similarity) + (1 | target)", r"log\(similarity\) is not finite"),
+        ("gain ~ log(similarty) + (1 | target)", "Did you mean 'similarity'"),
+        ("gain ~ sqrt(method) + (1 | target)", "expected numbers"),
         ("gain ~ similarty + (1 | target)", "Did you mean 'similarity'"),
-        ("gain ~ similarity:method + (1 | target)", r"write similarity\*method"),
+        ("gain ~ method:flag + (1 | target)", "collinear"),
         ("gain ~ similarity + seed + one + (1 | target)", "collinear"),
         ("gain ~ similarity + (1 | one)", "has 1 levels"),
         ("gain ~ similarity + (1 | intermediate:target:language:seed)", "cannot be told from the residual"),
@@ -202,14 +216,14 @@ def test_formula_language():
 )
 def test_formula_refusals(formula, message):
     with pytest.raises(InputError, match=message):
-        crossed_effects(grid().assign(one=1.0), formula)
+        crossed_effects(grid().assign(one=1.0, flag=lambda d: d["seed"] == 0), formula)
 
 
 def test_covariance_refusals():
     K = genealogical_covariance(FAMILIES)
     for covariances, message in [
         ({"languages": K}, "Did you mean 'language'"),
-        ({"language": K.drop(index="en", columns="en")}, "unknown column 'en'"),
+        ({"language": K.drop(index="en", columns="en")}, "'language' lacks the levels ..en"),
         ({"language": -K}, "negative eigenvalue"),
     ]:
         with pytest.raises(InputError, match=message):

@@ -135,7 +135,7 @@ def test_intervals_of_a_new_level_hold_it():
         (lambda d: d.assign(similarity=[np.nan, 1.0]), "fill or drop them"),
         (lambda d: d.assign(similarity="high"), "expected float64 as fitted"),
         (lambda d: d.assign(method="ful"), "Did you mean 'full'"),
-        (lambda d: d.assign(language="x-l09"), "unknown column 'x-l09'"),
+        (lambda d: d.assign(language="x-l09"), "lacks the levels ..x-l09"),
     ],
 )
 def test_prediction_refusals(change, message):
