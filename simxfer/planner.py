@@ -26,19 +26,24 @@ def _protocol(grid: Grid, task: Task) -> dict:
     return by_kind | grid.retrieval.model_dump(exclude_none=True)
 
 
-def _train_parts(options: DataOptions, chosen: bool) -> tuple[Part, ...]:
+def _trains_on(data: TaskData, options: DataOptions) -> tuple[str, ...]:
+    """Return whose training data are read: those of other tasks (XNLI: MNLI) are English; `xnli@sw` has its own."""
+    by_default = options.trains_on == TASKS[data.task].data_tasks
+    return (data.task,) if data.languages and by_default else options.trains_on or ()
+
+
+def _train_parts(data: TaskData, options: DataOptions, chosen: bool) -> tuple[Part, ...]:
     """Return what a task is trained on: all but the held-out part where a checkpoint is chosen on that."""
     kept = KEPT if chosen and options.dev == "held-out" else ""
-    return tuple((task, f"{options.train}{kept}") for task in options.trains_on or ())
+    return tuple((task, f"{options.train}{kept}") for task in _trains_on(data, options))
 
 
 def _dev_parts(data: TaskData, options: DataOptions) -> tuple[Part, ...]:
     """Return what a task's checkpoint is chosen on; nothing for text, which has no score."""
     if TASKS[data.task].kind == "mlm":
         return ()
-    if options.dev == "held-out":
-        return tuple((task, f"{options.train}{HELD_OUT}") for task in options.trains_on or ())
-    return tuple((task, str(options.dev)) for task in options.trains_on or ())
+    split = f"{options.train}{HELD_OUT}" if options.dev == "held-out" else str(options.dev)
+    return tuple((task, split) for task in _trains_on(data, options))
 
 
 def _joint(revisions: Iterable[str]) -> str:
@@ -80,7 +85,7 @@ class _Planner:
         values = [grid.hyperparameters(item.task) for item in data]
         options = [grid.task_data(item.task) for item in data]
         chosen = any(v.selection != "last" for v in values)
-        parts = tuple(_train_parts(o, chosen) for o in options)
+        parts = tuple(_train_parts(item, o, chosen) for item, o in zip(data, options, strict=True))
         dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
         folder = grid.data.folder or ""
         return self.add(

@@ -138,11 +138,26 @@ def task_text(task: Task) -> str:
         "scored apart": ", ".join(task.subsets),
         **{f"recipe {name}": _trained(task, recipe) for name, recipe in RECIPES.items()},
         "sizes": ", ".join(f"{split} {n:,}" for split, n in task.sizes),
-        "source": "embedded world" if task.world else task.hub.id if task.hub else "local files",
+        "spelled": ", ".join(f"{found} = {label}" for found, label in task.spellings.items()),
+        "scored split": "" if task.world else task.test_split,
+        "chosen on": "" if task.world or not task.training_data else f"English {task.selects_on} data",
+        **_places(task),
         "licence": task.licence,
         "citation": task.citation,
     }
     return "\n".join(f"{name:19} {value}" for name, value in shown.items() if value)
+
+
+def _places(task: Task) -> dict[str, str]:
+    """Return where the data of a task stand."""
+    if task.world:
+        return {"source": "embedded world"}
+    hub, files = task.hub, task.files
+    places = {"hub": f"{hub.id}, {hub.config}" if hub else "not there with all it needs: give native files"}
+    for split, patterns in files.paths.items() if files else ():
+        folders = " or ".join((task.name, *(files.folders if files else ())))
+        places[f"files of {split}"] = f"{folders} / {' or '.join(patterns)}"
+    return places
 
 
 def _trained(task: Task, recipe: Recipe) -> str:

@@ -184,3 +184,11 @@ def test_faults_of_the_data_section(data, words):
     with pytest.raises(InputError, match="line 7") as error:
         plan_of(f"blocks: [{{intermediates: [none], targets: [xnli]}}]\ndata: {data}\n")
     assert words in str(error.value)
+
+
+def test_training_data_in_other_languages_are_the_tasks_own():
+    _, plan = plan_of("blocks: [{intermediates: ['xnli@sw', xnli], targets: [pawsx]}]\n")
+    parts = {
+        str(stage.data[0]): stage.parts for stage in plan.stages.values() if stage.phase == "intermediate-1"
+    }
+    assert parts == {"xnli@sw": ((("xnli", "train"),),), "xnli": ((("mnli", "train"),),)}
