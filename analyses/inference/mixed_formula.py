@@ -25,7 +25,7 @@ _COLUMN = r"[A-Za-z_.][\w.]*"
 _FUNCTIONS: dict[str, np.ufunc] = {
     f.__name__: f for f in (np.log, np.log2, np.log10, np.log1p, np.exp, np.sqrt)
 }
-_CALL = re.compile(rf"({'|'.join(_FUNCTIONS)}|factor|I)\(({_COLUMN})(?:\^(\d+))?\)")
+_CALL = re.compile(rf"({'|'.join(_FUNCTIONS)}|I|factor(?!.*\^))\(({_COLUMN})(?:\^(\d+))?\)")
 _NAME = rf"(?:{_CALL.pattern}|{_COLUMN})"
 _BAR = re.compile(r"\(((?:[^()|]|\([^()|]*\))+)(\|\|?)([^()|]+)\)")
 
@@ -96,9 +96,9 @@ def _called(data: pd.DataFrame, function: str, column: str, power: str | None) -
     require_columns(data, [column])
     if function == "factor":
         return data[column].to_numpy(dtype=object)
-    x = numbers(data, column)
+    x = numbers(data, column) ** int(power or 1)
     with np.errstate(all="ignore"):
-        y = x ** int(power or 1) if function == "I" else _FUNCTIONS[function](x)
+        y = x if function == "I" else _FUNCTIONS[function](x)
     if (np.isnan(x) != ~np.isfinite(y)).any():
         raise InputError(f"{function}({column}) is not finite everywhere; drop the rows where it is not")
     return y

@@ -191,6 +191,10 @@ def test_calls_are_the_columns_they_stand_for():
     data = grid().assign(ln=lambda d: np.log(d["size"]), square=lambda d: d["similarity"] ** 2)
     called = crossed_effects(data, "gain ~ log( size ) + I(similarity ** 2) + (1 + log(size) | target)")
     spelled = crossed_effects(data, "gain ~ ln + square + (1 + ln | target)")
+    nested = crossed_effects(data, "gain ~ log(size^2) + similarity + (1 | target)").estimate
+    assert nested == pytest.approx(
+        crossed_effects(data, "gain ~ ln + similarity + (1 | target)").estimate / 2
+    )
     assert list(called.fixed.index) == ["log(size)", "I(similarity^2)", "intercept"]
     np.testing.assert_allclose(called.table["estimate"], spelled.table["estimate"])
     new = data.iloc[:5].drop(columns=["gain", "ln", "square"])
@@ -205,6 +209,7 @@ def test_calls_are_the_columns_they_stand_for():
         ("gain ~ scale(similarity) + (1 | target)", "compute another transformation as a column"),
         ("gain ~ log(similarity) + (1 | target)", r"log\(similarity\) is not finite"),
         ("gain ~ log(similarty) + (1 | target)", "Did you mean 'similarity'"),
+        ("gain ~ factor(seed^2) + (1 | target)", "compute another transformation"),
         ("gain ~ sqrt(method) + (1 | target)", "expected numbers"),
         ("gain ~ similarty + (1 | target)", "Did you mean 'similarity'"),
         ("gain ~ method:flag + (1 | target)", "collinear"),
