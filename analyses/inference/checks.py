@@ -63,6 +63,15 @@ def require_varying(values: np.ndarray, name: str) -> None:
         )
 
 
+def require_residual(X: np.ndarray, y: np.ndarray) -> None:
+    """Raise InputError if the columns of X (n, p) leave nothing of y (n,) beyond rounding."""
+    rest = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
+    if rest @ rest <= 1e-20 * max(1.0, float(y @ y)):
+        raise InputError(
+            "the regressors explain the outcome exactly: nothing is left to estimate variances from"
+        )
+
+
 def require_levels(count: int, least: int, name: str, why: str) -> None:
     """Raise InputError if a grouping has fewer levels than the procedure can carry."""
     if count < least:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import complete_rows, require_levels, require_varying
+from analyses.inference.checks import complete_rows, require_levels, require_residual, require_varying
 from analyses.inference.coefficients import coefficient_row
 from analyses.inference.rates import measured
 from analyses.inference.result import Inference
@@ -52,7 +52,7 @@ def cluster_ols(
     """
     frame, notes = complete_rows(data, [outcome, *regressors], list(clusters))
     X, y = design(frame, regressors), frame[outcome].to_numpy()
-    require_varying(y, outcome)
+    require_residual(X, y)
     clustering = clusterings(frame, clusters, X.shape[1])
     bread = np.linalg.inv(X.T @ X)
     coefficients = bread @ (X.T @ y)

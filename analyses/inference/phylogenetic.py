@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, optimize, stats
 
-from analyses.inference.checks import complete_rows, require_levels, require_varying
+from analyses.inference.checks import complete_rows, require_levels, require_residual, require_varying
 from analyses.inference.coefficients import coefficient_row
 from analyses.inference.genealogy import without_relatives
 from analyses.inference.result import Inference
@@ -66,6 +66,7 @@ def pgls(
     K = _kinship(covariance, [str(name) for name in means.index])
     X = _design(means, covariates, language)
     y = means[outcome].to_numpy()
+    require_residual(X, y)
     free = pagel_lambda is None
     fits = _profile(y, X, K, reml)
     lam = _best_lambda(y, X, K, reml, fits) if pagel_lambda is None else _checked_lambda(pagel_lambda)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from analyses.inference.checks import complete_rows, require_draws, require_varying
+from analyses.inference.checks import complete_rows, require_draws, require_residual
 from analyses.inference.cluster_robust import Clustering, clusterings, design, positive_sum
 from analyses.inference.permutation import permutation_p
 from analyses.inference.rates import measured
@@ -94,7 +94,7 @@ def wild_cluster_bootstrap(
     frame, notes = complete_rows(data, [outcome, regressor, *controls], list(clusters))
     require_draws(draws, "draws")
     X, y = design(frame, [regressor, *controls]), frame[outcome].to_numpy()
-    require_varying(y, outcome)
+    require_residual(X, y)
     bread = np.linalg.inv(X.T @ X)
     regression = _Regression(X, y, X @ bread[:, 1], bread, clusterings(frame, clusters, X.shape[1]))
     G = regression.clustering.levels[0]

@@ -126,6 +126,16 @@ def test_an_outcome_of_task_effects_alone_is_no_number(name):
         CONSTANT[name](getattr(inference, name), GRID.assign(gain=effects * 1.0))
 
 
+@pytest.mark.parametrize("slope", [0, 2])
+def test_an_outcome_without_residual_is_no_number(slope):
+    languages, grid = LANGUAGES.assign(y=slope * LANGUAGES["x"]), GRID.assign(gain=slope * GRID["similarity"])
+    with pytest.raises(InputError, match="explain the outcome exactly"):
+        inference.pgls(languages, "y", ["x"], covariance=KIN)
+    for name in ("cluster_ols", "wild_cluster_bootstrap", "crossed_effects"):
+        with pytest.raises(InputError, match="explain the outcome exactly"):
+            CONSTANT[name](getattr(inference, name), grid)
+
+
 @pytest.mark.parametrize("level", [0, 1, 95])
 def test_a_level_is_a_share(level):
     for call in (
