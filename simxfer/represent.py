@@ -52,13 +52,13 @@ class _Sampled:
     request: DataRequest
 
 
-def write_samples(run: RunDirectory, grid: Grid, plan: Plan) -> None:
+def write_samples(run: RunDirectory, grid: Grid, plan: Plan, device: str = "cpu") -> None:
     """Write samples, subword counts and embeddings of every pretrained encoder of the run, where missing."""
     roots = {s.encoder: s for s in plan.stages.values() if s.parent is None and s.seed is None}
     if run.samples.exists() and all(run.representations(name).exists() for name in roots):
         return
     texts = {world: _sample(grid, plan, world) for world in sorted({s.world for s in roots.values()})}
-    counts = [_represent(run, name, texts[stage.world]) for name, stage in roots.items()]
+    counts = [_represent(run, name, texts[stage.world], device) for name, stage in roots.items()]
     write_table(run.subwords, validate(pd.concat(counts, ignore_index=True), SUBWORDS))
     write_table(run.samples, validate(pd.concat(texts.values(), ignore_index=True), SAMPLES))
 
@@ -205,13 +205,14 @@ def _sample(grid: Grid, plan: Plan, world: int) -> pd.DataFrame:
     return pd.DataFrame(rows.values())
 
 
-def _represent(run: RunDirectory, name: str, samples: pd.DataFrame) -> pd.DataFrame:
+def _represent(run: RunDirectory, name: str, samples: pd.DataFrame, device: str) -> pd.DataFrame:
     """Write the embeddings of one encoder; return its subword counts."""
     encoder = resolve_encoder(name)
     tokenizer = load_tokenizer(encoder)
     longest = min(MAX_LENGTH, encoder.positions or MAX_LENGTH)
     features = text_features(list(samples["text"]), tokenizer, longest)
-    vectors = embed(TransferModel(load_encoder(encoder)), features, tokenizer.pad_token_id, -1, "mean")
+    model = TransferModel(load_encoder(encoder)).to(device)
+    vectors = embed(model, features, tokenizer.pad_token_id, -1, "mean")
     path = run.representations(name)
     keys = ["task", "language", "split", "example_id"]
     write_table(path.with_suffix(".parquet"), samples[keys])

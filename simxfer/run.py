@@ -80,9 +80,10 @@ def _train(
     if not status(run, plan).complete:
         run_local(run, plan, workers, report)
     gather(run, plan)
-    write_samples(run, grid, plan)
+    [device] = devices(1)
+    write_samples(run, grid, plan, device)
     if grid.task_embeddings:
-        runner = StageRunner(run, plan, torch.device(devices(1)[0]), grid.keep_checkpoints)
+        runner = StageRunner(run, plan, torch.device(device), grid.keep_checkpoints)
         write_task_embeddings(run, plan, runner)
         write_labelled_features(run, plan, runner)
     found = status(run, plan)

@@ -327,7 +327,7 @@ def test_long_samples_are_cut_to_what_the_encoder_reads(checkpoint, tmp_path, mo
         {"task": "t", "language": "x-agg", "split": "test", "example_id": ["1"], "text": ["be " * 300]}
     )
     run = RunDirectory(tmp_path)
-    counts = represent._represent(run, str(checkpoint), samples)
+    counts = represent._represent(run, str(checkpoint), samples, "cpu")
     assert counts["count"].sum() == 128 - 2  # the encoder's 128 positions, without <s> and </s>
     assert run.representations(str(checkpoint)).exists()
 
