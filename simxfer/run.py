@@ -97,10 +97,10 @@ def _refuse_missing_data(plan: Plan, grid_file: Path) -> None:
     encoders = {resolve_encoder(stage.encoder) for stage in plan.stages.values()}
     missing = {f"encoder {encoder.hub}" for encoder in encoders if not encoder.is_local}
     for stage in plan.stages.values():
-        read = [f"{task}, {split}" for parts in (*stage.parts, *stage.dev_parts) for task, split in parts]
+        read = [_data(*part) for parts in (*stage.parts, *stage.dev_parts) for part in parts]
         missing |= set(read) if any(UNRESOLVED in text for text in stage.revisions) else set()
         scored = plan.evaluations.get(stage.id, {}).values()
-        missing |= {f"{e.target}, {e.split}" for e in scored if UNRESOLVED in e.revision}
+        missing |= {_data(e.target, e.split) for e in scored if UNRESOLVED in e.revision}
     if missing:
         listed = "\n".join(f"  {text}" for text in sorted(missing))
         raise InputError(
@@ -108,6 +108,10 @@ def _refuse_missing_data(plan: Plan, grid_file: Path) -> None:
             f"On a connected machine run `simxfer fetch {grid_file}` and bring its Hugging Face cache (HF_HOME) "
             "here, or give native files with `data: {folder: ...}`"
         )
+
+
+def _data(task: str, split: str) -> str:
+    return f"{task}, {split}" + (" (native files only)" if get_task(task).hub is None else "")
 
 
 def open_run(grid_file: Path, grid: Grid, plan: Plan, out: Path) -> RunDirectory:
