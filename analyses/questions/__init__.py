@@ -15,6 +15,7 @@ QUESTIONS: dict[str, str] = {
     "order": "analyses.questions.order",
     "switches": "analyses.questions.switches",
     "zero-shot": "analyses.questions.zero_shot",
+    "degradation": "analyses.questions.degradation",
     "distance": "analyses.questions.distance",
     "gains": "analyses.questions.gains",
     "similarity-gain": "analyses.questions.similarity_gain",

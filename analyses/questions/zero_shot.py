@@ -7,10 +7,15 @@ random weights, fine-tuned alike. Without that comparison a score above chance m
 import pandas as pd
 
 from analyses.inference.result import Inference
-from analyses.outcomes import degradation
 from analyses.questions.answer import Answer, Figure, unanswerable
 from analyses.questions.replicates import Replicates, replicate_interval, replicates
-from analyses.questions.scores import UNIT, baseline_scores, main_scores, ordered_by_distance
+from analyses.questions.scores import (
+    UNIT,
+    baseline_scores,
+    degradation_by_language,
+    main_scores,
+    ordered_by_distance,
+)
 from analyses.questions.wording import count, effect, listed, verdict
 from analyses.run import Run
 
@@ -45,7 +50,7 @@ def answer(run: Run) -> Answer | None:
         ),
         tables={
             "Scores by target and language (points)": _table(wide, order),
-            "Degradation from the pivot (points)": _degradation(scores, run, order),
+            "Degradation from the pivot (points)": degradation_by_language(scores, run.pivot, order),
         },
         inferences=tests,
         primary_test=MEAN,
@@ -121,21 +126,6 @@ def _table(wide: pd.DataFrame, order: list[str]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _degradation(scores: pd.DataFrame, run: Run, order: list[str]) -> pd.DataFrame:
-    """Return degradation beside both scores, mean over encoders of the seeds' means; refused targets left out."""
-    if not (scores["language"] == run.pivot).any():
-        return pd.DataFrame()
-    pretrained = scores.loc[~scores["control"]]
-    dropped = degradation(pretrained, run.pivot).dropna(subset=["degradation"])
-    columns = ["y_pivot", "y_language", "degradation"]
-    by_encoder = dropped.groupby(["target", "language", "checkpoint"])[columns].mean()
-    table = by_encoder.groupby(["target", "language"]).agg(
-        **{name: (name, "mean") for name in columns}, encoders=("degradation", "size")
-    )
-    near_first = table.reset_index().sort_values("language", key=lambda names: names.map(order.index))
-    return near_first.sort_values("target", kind="stable")
 
 
 def _figure(wide: pd.DataFrame, order: list[str]) -> Figure:

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 from simulated import DISTANCES, PIVOT, simulated_results, write_run
 
-from analyses.questions import QUESTIONS, answers
+from analyses.outcomes import is_control
+from analyses.questions import QUESTIONS, answers, degradation
 from analyses.questions.gains import max_t_by_signs
 from analyses.questions.replicates import assignments, detectable, replicate_interval, replicates
 from analyses.questions.scores import language_means, main_scores, zero_shot_languages
@@ -17,6 +18,7 @@ from analyses.questions.switches import minimal_pairs
 from analyses.questions.wording import count, effect, interval, listed, p_value, points
 from analyses.run import load_run
 from simxfer.errors import InputError
+from simxfer.tasks import TASKS
 from simxfer.world.languages import MINIMAL_PAIRS, differing_switches
 
 
@@ -307,3 +309,24 @@ def test_wording():
         and listed(["a", "b", "c"]) == "a, b and c"
         and listed("abcdef", 2) == "a, b and 4 more"
     )
+
+
+def test_degradation_is_told_where_there_is_no_control(run, tmp_path):
+    assert degradation.answer(run) is None  # its zero-shot question compares with the control
+    results = run.results[~is_control(run.results["checkpoint"])]
+    found = degradation.answer(load_run(write_run(tmp_path, results)))
+    [table] = found.tables.values()
+    row = table.iloc[0]
+    none = results[(results["intermediate"] == "none") & (results["split"] == "test")]
+    none = none[(none["target"] == row["target"]) & (none["metric"] == TASKS[row["target"]].metric)]
+    by_language = none.groupby(["checkpoint", "language"])["value"].mean().groupby("language").mean()
+    assert row["y_language"] == pytest.approx(by_language[row["language"]])
+    assert row["degradation"] == pytest.approx(by_language["x-pivot"] - by_language[row["language"]])
+    assert f"{table['degradation'].max():.1f}" in found.sentence and not found.inferences
+    assert "w-tatoeba" not in set(table["target"])
+
+
+def test_degradation_without_a_pivot_says_why(run, tmp_path):
+    results = run.results[~is_control(run.results["checkpoint"]) & (run.results["language"] != "x-pivot")]
+    found = degradation.answer(load_run(write_run(tmp_path, results)))
+    assert not found.answered and "x-pivot" in found.sentence
