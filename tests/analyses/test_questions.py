@@ -271,7 +271,7 @@ def test_a_run_without_the_tasks_gets_no_answer(tmp_path):
     results = simulated_results(2, targets=("w-xnli",))
     results = results[(results["intermediate"] == "none") & ~results["checkpoint"].str.startswith("random")]
     found = load_run(write_run(tmp_path, results))
-    assert {a.name for a in answers(found)} == {"switches", "distance"}
+    assert {a.name for a in answers(found)} == {"degradation", "distance", "switches"}
 
 
 def test_questions_answer_or_say_why_on_broken_grids(tmp_path):
