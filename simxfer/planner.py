@@ -6,6 +6,7 @@ from itertools import product
 from simxfer.config import Block, Grid
 from simxfer.config import TaskData as DataOptions
 from simxfer.encoders import Encoder, resolve_encoder
+from simxfer.errors import InputError
 from simxfer.plan import TARGET, Cell, Evaluation, Part, Plan, Stage, content_id
 from simxfer.sources import HELD_OUT, KEPT, UNRESOLVED, DataRequest, revision
 from simxfer.tasks import TASKS
@@ -46,13 +47,28 @@ def _dev_parts(data: TaskData, options: DataOptions) -> tuple[Part, ...]:
     return tuple((task, split) for task in _trains_on(data, options))
 
 
-def _joint(revisions: Iterable[str]) -> str:
-    """Return one revision for data of several languages."""
-    found = list(dict.fromkeys(revisions))
+def _joint(requests: Iterable[DataRequest]) -> str:
+    """Return one revision for data of several languages.
+
+    Raises:
+        InputError: files are missing; the message is about the first and names the languages of all.
+    """
+    found: dict[str, None] = {}
+    faults: dict[str, InputError] = {}
+    for request in requests:
+        try:
+            found[revision(request)] = None
+        except InputError as error:
+            faults.setdefault(request.language, error)
+    if faults:
+        first, *others = faults
+        more = f". So it is in {', '.join(others)}: leave them out under languages" if others else ""
+        raise InputError(f"{faults[first]}{more}")
     if len(found) == 1:
-        return found[0]
+        return next(iter(found))
     unresolved = any(text.endswith(UNRESOLVED) for text in found)
-    return f"{found[0].split(':')[0]}:{content_id({'revisions': found})}" + f":{UNRESOLVED}" * unresolved
+    source = next(iter(found)).split(":")[0]
+    return f"{source}:{content_id({'revisions': list(found)})}" + f":{UNRESOLVED}" * unresolved
 
 
 class _Planner:
@@ -126,7 +142,7 @@ class _Planner:
             languages=languages,
             folder=folder,
             revision=_joint(
-                revision(DataRequest(target, part, language, world, draw, folder=folder))
+                DataRequest(target, part, language, world, draw, folder=folder)
                 for part in (split, tuned_on)
                 if part
                 for language in languages

@@ -192,3 +192,13 @@ def test_training_data_in_other_languages_are_the_tasks_own():
         str(stage.data[0]): stage.parts for stage in plan.stages.values() if stage.phase == "intermediate-1"
     }
     assert parts == {"xnli@sw": ((("xnli", "train"),),), "xnli": ((("mnli", "train"),),)}
+
+
+def test_all_languages_that_files_lack_are_named(tmp_path):
+    (tmp_path / "panx").mkdir()
+    for name in ("train-en", "test-en"):
+        (tmp_path / "panx" / f"{name}.tsv").write_text("a\tO\n\n")
+    text = f"data: {{folder: {tmp_path}}}\nblocks: [{{intermediates: [none], targets: [panx]}}]\n"
+    grid = "name: g\nencoders: [world/w0-s0]\nseeds: [0]\nlanguages: [en, sw, ur, zh]\n" + text
+    with pytest.raises(InputError, match=r"no test files of panx in sw.*So it is in ur, zh: leave them out"):
+        make_plan(parse_grid(grid))
