@@ -55,7 +55,7 @@ def _read_tags(layout: Layout, predictions: Path, gold: Path, language: str) -> 
 def _known(lines: list[Line], layout: Layout, path: Path, gold: bool) -> list[str]:
     """Return the labels; refuse those outside the label space."""
     for number, label in lines:
-        if label not in layout.labels:
+        if label not in layout.labels and label not in layout.spellings:
             hint = " Is it a test file without labels?" if gold and layout.form == "tags" else ""
             raise InputError(
                 f"{path}, line {number}: label {label!r} is none of {', '.join(layout.labels)}."
