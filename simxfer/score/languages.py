@@ -6,18 +6,9 @@ from pathlib import Path
 from simxfer.errors import InputError, nearest
 from simxfer.schema import is_language
 from simxfer.score.layouts import LAYOUTS, Layout
+from simxfer.tasks.questions import TYDIQA_LANGUAGES
 
-TYDIQA_NAMES = {
-    "arabic": "ar",
-    "bengali": "bn",
-    "english": "en",
-    "finnish": "fi",
-    "indonesian": "id",
-    "korean": "ko",
-    "russian": "ru",
-    "swahili": "sw",
-    "telugu": "te",
-}
+TYDIQA_NAMES = {name: code for code, name in TYDIQA_LANGUAGES.items()}
 """Language names in TyDiQA's files and ids."""
 
 _PATTERNS = tuple(
