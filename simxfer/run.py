@@ -111,7 +111,8 @@ def _refuse_missing_data(plan: Plan, grid_file: Path) -> None:
 
 
 def _data(task: str, split: str) -> str:
-    return f"{task}, {split}" + (" (native files only)" if get_task(task).hub is None else "")
+    hub = get_task(task).hub
+    return f"{task}, {split} ({hub.id} on the hub)" if hub else f"{task}, {split} (native files only)"
 
 
 def open_run(grid_file: Path, grid: Grid, plan: Plan, out: Path) -> RunDirectory:

@@ -144,7 +144,7 @@ def test_training_without_data_is_refused_and_leaves_nothing(tmp_path):
         train_grid(GRIDS / "xtreme-r.yaml", tmp_path / "runs")
     words = str(error.value)
     assert "not on this machine" in words and "simxfer fetch" in words
-    assert "encoder FacebookAI/xlm-roberta-large@main" in words and "mnli, train" in words
+    assert "encoder FacebookAI/xlm-roberta-large@main" in words and "mnli, train (nyu-mll/glue on the hub)" in words
     assert not (tmp_path / "runs").exists()
 
 
