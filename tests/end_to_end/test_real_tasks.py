@@ -150,7 +150,7 @@ def test_a_file_that_changed_is_another_grid(run, xlmr, shared, tmp_path, simxfe
 def test_minilm_learns_english_from_real_text(shared, tmp_path, simxfer: Cli):
     """A pretrained English encoder of another architecture (BERT): clearly above what needs no training."""
     path = grid_on(packaged_minilm().folder, shared, tmp_path)
-    done = simxfer("train", path, "--out", tmp_path / "runs", timeout=1200)
+    done = simxfer("train", path, "--out", tmp_path / "runs", timeout=1800)
     assert done.returncode == 0, done.stderr
     results = read_results(tmp_path / "runs" / "smoke-real")
     english = results[(results["language"] == "en") & (results["intermediate"] == "none")]
