@@ -31,7 +31,7 @@ from simxfer.store.layout import RunDirectory, StageDirectory
 from simxfer.streams import stream_seed
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
-from simxfer.train import Settings, TrainingTask, fit
+from simxfer.train import Settings, TrainingTask, fit, leading_values
 
 
 class DamagedCheckpoint(RuntimeError):
@@ -118,7 +118,7 @@ class StageRunner:
             "steps": steps,
             "seconds": round(time.monotonic() - started, 3),
             "data": self._receipts(stage),
-            "flags": ["learning-rate-never-peaks"] * any(t.values.warmup_steps >= steps for t in tasks),
+            "flags": ["learning-rate-never-peaks"] * (leading_values(tasks).warmup_steps >= max(1, steps)),
             "selected": json.loads(folder.best.read_text()) if mark else None,
             "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
         }

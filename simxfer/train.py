@@ -6,7 +6,7 @@ masking. So a stage that is taken up again at step k does what it would have don
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -91,14 +91,8 @@ def fit(
     """
     device = next(model.parameters()).device
     method = load_method(settings.method)
-    values = min((t.values for t in tasks), key=lambda v: v.learning_rate)
-    optimizer = torch.optim.AdamW(
-        method.parameter_groups(model, values),
-        lr=0.0,
-        betas=(0.9, values.adam_beta2),
-        eps=values.adam_epsilon,
-        fused=True,
-    )
+    values = leading_values(tasks)
+    optimizer = _optimizer(method.parameter_groups(model, values), values)
     order = {t.task.name: _order(t, settings) for t in tasks}
     by_name = {t.task.name: t for t in tasks}
     weights = [p for group in optimizer.param_groups for p in group["params"]]
@@ -145,6 +139,16 @@ def fit(
             saved = time.monotonic()
     model.eval()
     return len(turns)
+
+
+def leading_values(tasks: Sequence[TrainingTask]) -> Hyperparameters:
+    """Return the hyperparameters whose schedule and optimizer a stage takes: those with the lowest peak rate."""
+    return min((t.values for t in tasks), key=lambda v: v.learning_rate)
+
+
+def _optimizer(groups: list[dict], values: Hyperparameters) -> torch.optim.AdamW:
+    betas = (0.9, values.adam_beta2)
+    return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=values.adam_epsilon, fused=True)
 
 
 def seed_dropout(device: torch.device, seed: int) -> None:

@@ -20,7 +20,7 @@ def read_lines(path: Path, code: str) -> Iterator[Row]:
 
 
 def read_tatoeba(path: Path, code: str) -> Iterator[Row]:
-    """Yield the pairs of LASER's Tatoeba: line i of `tatoeba.XXX-eng.XXX` translates line i of `.eng`.
+    """Yield the pairs of LASER's Tatoeba: line i of `tatoeba.swh-eng.swh` translates line i of `.eng`.
 
     Raises:
         InputError: XTREME's form, whose English side is sorted and has lost the alignment; sides of unequal length.
