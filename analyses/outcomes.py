@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 from simxfer.schema import PIVOT, RESULTS, validate
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, shares_data, shares_kind

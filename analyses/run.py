@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.outcomes import is_control
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.schema import EXAMPLES, LANGUAGES, PIVOT, RESULTS, SAMPLES, SUBWORDS, Table, validate
 
 

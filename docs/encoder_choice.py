@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from simxfer.resources import data_path
+from simxfer.common.shipped import data_path
 from simxfer.world.encoders import Recipe, make_encoder
 
 CANDIDATES = (

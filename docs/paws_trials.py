@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from simxfer.common.streams import stream, stream_seed
 from simxfer.encoders import resolve_encoder
 from simxfer.features import make_dataset
 from simxfer.model import TransferModel, load_encoder, load_tokenizer
 from simxfer.predict import predict
 from simxfer.recipes import Hyperparameters
-from simxfer.streams import stream, stream_seed
 from simxfer.tasks.examples import ClassificationExample
 from simxfer.tasks.record import Task
 from simxfer.train import Settings, TrainingTask, fit

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.features import Dataset, read_gold
 from simxfer.metrics import METRICS, Scored, pairs_above, tune_threshold
 from simxfer.model import TransferModel

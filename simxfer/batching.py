@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simxfer.common.streams import stream
 from simxfer.ragged import IGNORED, Features
-from simxfer.streams import stream
 
 
 class BatchOrder:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from simxfer.errors import InputError, StageFailed
+from simxfer.common.errors import InputError, StageFailed
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 75
 

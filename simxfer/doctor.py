@@ -5,9 +5,9 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from simxfer.common.atomic import sha256
+from simxfer.common.shipped import data_path
 from simxfer.encoders import shipped_encoders
-from simxfer.resources import data_path
-from simxfer.store.atomic import sha256
 
 _NEEDED = ("torch", "transformers", "tokenizers", "sentence-transformers", "pandas", "scipy", "statsmodels")
 

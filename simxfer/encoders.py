@@ -14,10 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from simxfer.errors import InputError, unknown
-from simxfer.hubcache import ENCODER_FILES, TOKENIZER_FILES, Repository, cached
-from simxfer.resources import data_path
-from simxfer.store.atomic import sha256
+from simxfer.common.atomic import sha256
+from simxfer.common.errors import InputError, unknown
+from simxfer.common.hubcache import ENCODER_FILES, TOKENIZER_FILES, Repository, cached
+from simxfer.common.shipped import data_path
 
 _XLM_R: dict[str, Any] = {
     "model_type": "xlm-roberta",

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.ragged import Features
 from simxfer.tasks.record import Task
 

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from simxfer.errors import unknown
+from simxfer.common.errors import unknown
 
 Location = tuple[str | int, ...]
 

@@ -17,13 +17,13 @@ import pandas as pd
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from simxfer.common.atomic import write_file, write_table
+from simxfer.common.errors import InputError
+from simxfer.common.identity import content_id
 from simxfer.encodings import build, encode, label_index
-from simxfer.errors import InputError
-from simxfer.plan import content_id
 from simxfer.ragged import Features
 from simxfer.ranking import from_questions, training_pairs
 from simxfer.sources import DataRequest, read_examples, revision
-from simxfer.store.atomic import write_file, write_table
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,

@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simxfer.common.atomic import sha256
+from simxfer.common.errors import InputError, unknown
+from simxfer.common.hubcache import TOKENIZER_FILES, Repository, cached, point
 from simxfer.config import load_grid
-from simxfer.errors import InputError, unknown
-from simxfer.hubcache import TOKENIZER_FILES, Repository, cached, point
 from simxfer.lock import (
     Lock,
     LockedRepository,
@@ -24,7 +25,6 @@ from simxfer.lock import (
     write_lock,
 )
 from simxfer.needs import Needs, needs_of
-from simxfer.store.atomic import sha256
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile

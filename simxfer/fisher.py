@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from simxfer.batching import collate
+from simxfer.common.atomic import write_file
+from simxfer.common.streams import stream
 from simxfer.losses import loss_count, loss_sum
 from simxfer.model import TransferModel
 from simxfer.plan import TARGET, Plan, Stage
 from simxfer.stages import StageRunner, is_trained
-from simxfer.store.atomic import write_file
 from simxfer.store.layout import RunDirectory
-from simxfer.streams import stream
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE, parse_intermediate
 from simxfer.train import TrainingTask

@@ -10,11 +10,11 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from simxfer.common.atomic import sha256, write_json
+from simxfer.common.errors import InputError
+from simxfer.common.hubcache import Repository, cached
 from simxfer.config import Strict, load_grid
-from simxfer.errors import InputError
-from simxfer.hubcache import Repository, cached
 from simxfer.needs import Needs, needs_of
-from simxfer.store.atomic import sha256, write_json
 
 
 class LockedFile(Strict):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.model import Batch, TransferModel
 from simxfer.ragged import IGNORED
 from simxfer.tasks.record import Task

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from simxfer.common.atomic import write_file
+from simxfer.common.errors import InputError
+from simxfer.common.streams import stream_seed
 from simxfer.encoders import Encoder
-from simxfer.errors import InputError
-from simxfer.store.atomic import write_file
-from simxfer.streams import stream_seed
 from simxfer.tasks.record import Task
 
 transformers.logging.set_verbosity_error()  # load_encoder names every weight that does not fit

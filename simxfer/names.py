@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
+from simxfer.common.errors import unknown
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import unknown
 from simxfer.methods import METHODS
 from simxfer.schema import is_language
 from simxfer.tasks import TASKS, get_task

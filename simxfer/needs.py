@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from simxfer.common.hubcache import ENCODER_FILES, Repository
 from simxfer.config import Grid
 from simxfer.encoders import hub_repository
-from simxfer.hubcache import ENCODER_FILES, Repository
 from simxfer.plan import Evaluation, Stage
 from simxfer.planner import make_plan
 from simxfer.sources import HELD_OUT, KEPT, DataRequest, source_of

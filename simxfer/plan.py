@@ -4,26 +4,16 @@ Pure: no torch, no data. A stage's id hashes what decides its result, so that eq
 a finished one is recognised after any interruption.
 """
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import ceil
 
+from simxfer.common.identity import CODE_VERSION, content_id
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import TaskData
 
-CODE_VERSION = 1
-"""Bumped by hand whenever a change of the code changes what training or evaluation computes."""
-
 TARGET = "target"
 PRETRAINED = "pretrained"
-
-
-def content_id(value: dict) -> str:
-    """Return the id of a JSON-able value: 16 hexadecimal digits of its BLAKE2b hash."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 Part = tuple[str, str]

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from itertools import product
 
+from simxfer.common.errors import InputError
+from simxfer.common.identity import content_id
 from simxfer.config import Block, Grid
 from simxfer.config import TaskData as DataOptions
 from simxfer.encoders import Encoder, resolve_encoder
-from simxfer.errors import InputError
-from simxfer.plan import TARGET, Cell, Evaluation, Part, Plan, Stage, content_id
+from simxfer.plan import TARGET, Cell, Evaluation, Part, Plan, Stage
 from simxfer.sources import HELD_OUT, KEPT, UNRESOLVED, DataRequest, revision
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate

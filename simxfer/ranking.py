@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.ragged import Features, select_rows
 from simxfer.sentences import sentence_spans
 from simxfer.tasks.examples import RankingExample, SpanExample

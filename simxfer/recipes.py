@@ -7,7 +7,7 @@ warm-up, then linear decay to zero.
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 
 Selection = Literal["last", "best-en-dev"]
 

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from simxfer.batching import collate
+from simxfer.common.atomic import write_file, write_table
+from simxfer.common.streams import stream
 from simxfer.config import Grid
 from simxfer.encoders import resolve_encoder
 from simxfer.features import text_features
@@ -27,9 +29,7 @@ from simxfer.ragged import IGNORED
 from simxfer.schema import SAMPLES, SUBWORDS, validate
 from simxfer.sources import DataRequest, read_examples
 from simxfer.stages import StageRunner, is_trained
-from simxfer.store.atomic import write_file, write_table
 from simxfer.store.layout import RunDirectory
-from simxfer.streams import stream
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE
 from simxfer.train import TrainingTask

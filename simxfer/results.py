@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from simxfer.errors import InputError
+from simxfer.common.atomic import write_file, write_table
+from simxfer.common.errors import InputError
 from simxfer.plan import Plan
 from simxfer.schema import EXAMPLES, RESULTS, Table, validate
-from simxfer.store.atomic import write_file, write_table
 from simxfer.store.layout import RunDirectory
 
 

@@ -9,16 +9,16 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from simxfer.common.atomic import write_file, write_json, write_table
+from simxfer.common.errors import InputError, StageFailed
 from simxfer.config import Grid, load_grid
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import InputError, StageFailed
 from simxfer.lock import check_lock
 from simxfer.plan import Plan
 from simxfer.planner import make_plan
 from simxfer.progress import Status, status
 from simxfer.schema import LANGUAGES, validate
 from simxfer.sources import UNRESOLVED
-from simxfer.store.atomic import write_file, write_json, write_table
 from simxfer.store.claims import turn
 from simxfer.store.layout import RunDirectory
 from simxfer.tasks import get_task

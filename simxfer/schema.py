@@ -11,7 +11,7 @@ from typing import Literal
 import langcodes
 import pandas as pd
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.metrics import METRICS
 
 Dtype = Literal["string", "float", "integer"]

@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 
+from simxfer.common.atomic import sha256, write_json, write_table
+from simxfer.common.errors import StageFailed
+from simxfer.common.streams import stream_seed
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import StageFailed
 from simxfer.evaluate import dev_score, evaluate
 from simxfer.features import Dataset, load_dataset, training_features
 from simxfer.model import (
@@ -26,9 +28,7 @@ from simxfer.plan import PRETRAINED, Evaluation, Part, Plan, Stage
 from simxfer.ragged import join_features
 from simxfer.recipes import Hyperparameters
 from simxfer.sources import DataRequest
-from simxfer.store.atomic import sha256, write_json, write_table
 from simxfer.store.layout import RunDirectory, StageDirectory
-from simxfer.streams import stream_seed
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
 from simxfer.train import Settings, TrainingTask, fit, leading_values

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from simxfer.common.errors import InputError
 from simxfer.encodings import build, cut_off, label_index
-from simxfer.errors import InputError
 from simxfer.ragged import IGNORED, Features
 from simxfer.tasks.examples import SpanExample, TaggingExample
 from simxfer.tasks.record import Task

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from simxfer.errors import unknown
+from simxfer.common.errors import unknown
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from analyses.inference.checks import complete_rows, require_draws, require_leve
 from analyses.inference.permutation import all_orders, permutation_p, resolution
 from analyses.inference.pigeonhole import FEW_LEVELS, FEWEST_LEVELS, factor_weights
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 RankMethod = Literal["kendall", "spearman"]
 

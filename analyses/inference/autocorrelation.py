@@ -8,7 +8,7 @@ import pandas as pd
 from analyses.inference.checks import require_draws, require_levels, require_varying
 from analyses.inference.permutation import BATCH_NUMBERS, permutation_p, resolution
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def morans_i(

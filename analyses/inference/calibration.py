@@ -19,7 +19,7 @@ from scipy import stats
 from analyses.inference import PROCEDURES
 from analyses.inference.calibration_designs import DESIGNS, NOMINAL, Design
 from analyses.inference.rates import TABLE, error_rates
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 
 COLUMNS = ("procedure", "design", "measure", "nominal", "rate", "runs")
 _HEAD = """# Measured error rates

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 
 
 def require_columns(data: pd.DataFrame, names: Iterable[str]) -> None:

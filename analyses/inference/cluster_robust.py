@@ -12,7 +12,7 @@ from analyses.inference.checks import complete_rows, require_levels, require_res
 from analyses.inference.coefficients import coefficient_row
 from analyses.inference.rates import measured
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 
 from analyses.inference.checks import require_columns
 from analyses.outcomes import gains, is_control
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 from simxfer.metrics import METRICS
 from simxfer.schema import RESULTS, validate
 from simxfer.tasks.intermediate import NONE

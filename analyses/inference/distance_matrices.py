@@ -22,7 +22,7 @@ from analyses.inference.permutation import (
 )
 from analyses.inference.rates import measured
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def mantel(

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 PREFIX = "F_"
 

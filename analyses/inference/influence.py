@@ -8,7 +8,7 @@ import pandas as pd
 from analyses.inference.checks import complete_rows, require_varying
 from analyses.inference.pairs import pair_regression
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def leave_one_out(

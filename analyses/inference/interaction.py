@@ -14,7 +14,7 @@ from analyses.inference.checks import complete_rows
 from analyses.inference.multiplicity import holm
 from analyses.inference.pairs import SAME_DATA, pair_regression
 from analyses.inference.result import Inference
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 
 DIFFERENCE = "difference"
 

@@ -8,7 +8,7 @@ import pandas as pd
 from analyses.inference.permutation import permutation_p, resolution
 from analyses.inference.result import Inference
 from analyses.inference.task_permutation import task_null, task_tables
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def max_t(

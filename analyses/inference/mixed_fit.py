@@ -22,7 +22,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import linalg, optimize, sparse
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 MOST_RANDOM_EFFECTS = 4000
 """Beyond this the dense Cholesky factor takes more than a second and 128 MB."""

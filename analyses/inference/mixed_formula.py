@@ -18,7 +18,7 @@ import pandas as pd
 
 from analyses.inference.checks import numbers, require_columns
 from analyses.inference.mixed_fit import Term
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 
 INTERCEPT = "intercept"
 _COLUMN = r"[A-Za-z_.][\w.]*"

@@ -15,7 +15,7 @@ from analyses.inference.mixed_formula import INTERCEPT, Formula, fixed_design, p
 from analyses.inference.mixed_predict import NewRows, loadings_of, modes, predict, solve
 from analyses.inference.rates import measured
 from analyses.inference.result import Inference
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 
 DegreesOfFreedom = Literal["inner-outer", "satterthwaite"]
 

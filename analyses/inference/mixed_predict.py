@@ -16,7 +16,7 @@ from scipy import linalg, sparse, stats
 
 from analyses.inference.mixed_fit import MOST_RANDOM_EFFECTS, MixedFit, Term, scaled
 from analyses.inference.mixed_formula import known_covariance
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from analyses.inference.mixed_fit import MixedFit
 from analyses.inference.mixed_formula import parse, with_calls
 from analyses.inference.mixed_model import MixedModel, mixed_model
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def likelihood_ratio(

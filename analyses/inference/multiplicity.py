@@ -5,7 +5,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 PValues = TypeVar("PValues", np.ndarray, pd.Series)
 

@@ -18,7 +18,7 @@ from analyses.inference.checks import require_columns
 from analyses.inference.permutation import permutation_p, resolution
 from analyses.inference.result import Inference
 from analyses.inference.task_permutation import task_null, task_tables
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from analyses.inference.checks import complete_rows, require_draws, require_levels
 from analyses.inference.result import Inference
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 from simxfer.tasks.intermediate import NONE
 
 RankingMetricName = Literal["regret", "top_1", "kendall", "ndcg"]

@@ -21,7 +21,7 @@ from analyses.inference.coefficients import coefficient_row
 from analyses.inference.mixed_fit import MixedFit, Term, fit_mixed
 from analyses.inference.result import Inference
 from analyses.inference.two_way import Cells, cells, pair_means
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 FEWEST_TASKS = 3
 SMALL_GRID = 6

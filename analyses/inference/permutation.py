@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from analyses.inference.checks import require_draws, require_varying
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 Method = Literal["pearson", "spearman"]
 Alternative = Literal["two-sided", "greater", "less"]

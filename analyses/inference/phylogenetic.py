@@ -18,7 +18,7 @@ from analyses.inference.checks import complete_rows, require_levels, require_res
 from analyses.inference.coefficients import coefficient_row
 from analyses.inference.genealogy import without_relatives
 from analyses.inference.result import Inference
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 
 LAMBDAS = np.linspace(0, 1, 41)
 

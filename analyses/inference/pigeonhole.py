@@ -20,7 +20,7 @@ from analyses.inference.checks import complete_rows, require_draws, require_leve
 from analyses.inference.permutation import BATCH_NUMBERS
 from analyses.inference.rates import measured
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 FEWEST_LEVELS = 5
 """Below this no interval of resampled levels covers what it says (three seeds: .70-.75 at nominal .95)."""

@@ -13,7 +13,7 @@ from analyses.inference.checks import require_draws
 from analyses.inference.mixed_fit import MixedFit, fit_mixed
 from analyses.inference.pairs import PairTable, fit_pairs, pair_design, pair_table
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def power_of_grid(

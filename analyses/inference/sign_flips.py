@@ -14,7 +14,7 @@ import pandas as pd
 from analyses.inference.checks import complete_rows, require_columns, require_draws, require_levels
 from analyses.inference.permutation import BATCH_NUMBERS, Alternative, permutation_p, resolution
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 COUNTS = ("tp", "fp", "fn")
 

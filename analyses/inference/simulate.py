@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.schema import PIVOT, RESULTS, validate
 
 

@@ -10,7 +10,7 @@ from analyses.inference.checks import complete_rows, require_levels
 from analyses.inference.permutation import permutation_p
 from analyses.inference.pigeonhole import FEWEST_LEVELS, factor_weights, few_levels
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def simultaneous_means(

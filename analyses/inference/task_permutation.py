@@ -35,7 +35,7 @@ from analyses.inference.task_orders import (
     flat_places,
 )
 from analyses.inference.two_way import Cells, cells, pair_means, task_kinds
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 Scheme = Literal["freedman-lane", "double-semi-partialling"]
 

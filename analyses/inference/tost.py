@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from analyses.inference.result import Inference
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 DEFAULT_MARGINS = (-1.0, 1.0)
 """Points; for a slope: points per interquartile range of the similarity."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 @dataclass(frozen=True)

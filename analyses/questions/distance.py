@@ -12,7 +12,7 @@ from analyses.questions.answer import Answer, Figure, unanswerable
 from analyses.questions.scores import baseline_scores, main_scores
 from analyses.questions.wording import count, listed, number, p_value
 from analyses.run import Run
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 
 NAME, TITLE = "distance", "Score and distance"
 QUESTION = "Does the zero-shot score fall with the true distance of a language from the pivot?"

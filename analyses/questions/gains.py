@@ -19,7 +19,7 @@ from analyses.questions.scores import (
 )
 from analyses.questions.wording import count, number, p_value, points
 from analyses.run import Run
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 from simxfer.tasks.intermediate import NONE
 
 NAME, TITLE = "gains", "Gains of intermediate training"

@@ -24,8 +24,8 @@ from analyses.run import Run
 from analyses.similarity import Embeddings, packaged_minilm, task_similarities
 from analyses.similarity.assemble import Assembled
 from analyses.similarity.tables import TRANSFERABILITY
-from simxfer.errors import InputError
-from simxfer.streams import stream
+from simxfer.common.errors import InputError
+from simxfer.common.streams import stream
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE
 

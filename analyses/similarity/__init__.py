@@ -12,7 +12,7 @@ from importlib import import_module
 from math import inf
 from typing import Any, Literal
 
-from simxfer.errors import unknown
+from simxfer.common.errors import unknown
 
 Level = Literal["task", "language"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def matrix(x: np.ndarray, name: str, least: int = 1) -> np.ndarray:

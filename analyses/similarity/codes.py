@@ -6,7 +6,7 @@ written in, `STANDARDS` names it; where several are, `AMBIGUOUS` lists them and 
 
 import langcodes
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 STANDARDS: dict[str, str] = {
     "aka": "twi",

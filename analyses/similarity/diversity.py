@@ -15,7 +15,7 @@ from analyses.similarity.typology import (
     great_circle_distances,
     language_features,
 )
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def set_diversity(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ x and y are (pieces,) arrays of counts over one list of pieces.
 import numpy as np
 import pandas as pd
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.schema import SUBWORDS, validate
 
 UNKNOWN = "<unk>"

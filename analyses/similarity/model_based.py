@@ -9,7 +9,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from analyses.similarity.arrays import classes, matrix, unit_rows
 from analyses.similarity.evidence import max_log_evidence
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def log_me(features: np.ndarray, labels: np.ndarray) -> float:

@@ -8,7 +8,7 @@ al. 2020); the others compare distributions. Across languages, pass embeddings c
 import numpy as np
 
 from analyses.similarity.arrays import matrix, pair, unit_rows
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 
 N_PROJECTIONS = 64
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.tasks.record import Task
 
 _INPUTS = {"span": 2, "multiple_choice": 2, "tagging": 1, "retrieval": 1, "mlm": 1}

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.similarity.uriel import COORDINATES, KINDS, PARTS, uriel
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 from simxfer.schema import LANGUAGES, validate
 
 MIN_SHARE = 0.25

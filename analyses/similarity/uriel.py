@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from analyses.similarity.codes import iso639_3, macrolanguage
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 
 KINDS = ("syntactic", "phonological", "inventory", "featural", "genetic", "geographic", "script")
 """Kinds of features; `featural` is syntactic, phonological and inventory together."""

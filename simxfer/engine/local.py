@@ -8,8 +8,8 @@ from multiprocessing.process import BaseProcess
 
 import torch
 
+from simxfer.common.errors import InputError
 from simxfer.engine.worker import BAD_INPUT, work
-from simxfer.errors import InputError
 from simxfer.plan import Plan
 from simxfer.progress import stage_progress
 from simxfer.store.layout import RunDirectory

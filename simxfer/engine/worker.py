@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
+from simxfer.common.errors import InputError, StageFailed
 from simxfer.config import load_grid
-from simxfer.errors import InputError, StageFailed
 from simxfer.plan import Plan, Stage
 from simxfer.planner import make_plan
 from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, is_trained

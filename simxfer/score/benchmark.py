@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 from simxfer.score.files import score_file
 from simxfer.score.layouts import BENCHMARKS, LAYOUTS
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 from simxfer.metrics import METRICS, best_thresholds
 from simxfer.metrics.guards import warnings
 from simxfer.score.languages import resolve_language

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from simxfer.errors import InputError, nearest
+from simxfer.common.errors import InputError, nearest
 from simxfer.score.languages import check_ids
 from simxfer.score.layouts import Form, Layout
 from simxfer.score.reading import Line, read_labels, read_object, read_pairs, read_questions, read_tags

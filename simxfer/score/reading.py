@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from simxfer.errors import InputError, nearest
+from simxfer.common.errors import InputError, nearest
 from simxfer.score.layouts import Layout
 
 Line = tuple[int, str]

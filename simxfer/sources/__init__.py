@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 
-from simxfer.errors import InputError
-from simxfer.streams import stream_seed
+from simxfer.common.errors import InputError
+from simxfer.common.streams import stream_seed
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import AnyExample, Examples, MiningExample, RankingExample
 

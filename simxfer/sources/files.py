@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 from simxfer.sources.formats import FORMATS
 from simxfer.sources.rows import examples_of
 from simxfer.tasks import get_task

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simxfer.errors import InputError, unknown
-from simxfer.hubcache import Repository, cached
+from simxfer.common.errors import InputError, unknown
+from simxfer.common.hubcache import Repository, cached
 from simxfer.sources.rows import examples_of
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import Examples

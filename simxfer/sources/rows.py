@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The tasks: one file a family, one frozen record a task, one visible registry."""
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 from simxfer.tasks.choice import CHOICE_TASKS
 from simxfer.tasks.inference import INFERENCE_TASKS
 from simxfer.tasks.paraphrase import PARAPHRASE_TASKS

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 from simxfer.schema import is_language
 from simxfer.tasks import TASKS
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.metrics import METRICS
 
 Kind = Literal[

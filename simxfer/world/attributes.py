@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 from simxfer.world.items import Items, Request, balanced, collect
 from simxfer.world.meanings import (
     NONE,

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simxfer.errors import InputError
-from simxfer.streams import stream
+from simxfer.common.errors import InputError
+from simxfer.common.streams import stream
 from simxfer.tasks.examples import TextExample
 from simxfer.world.inference import entailed, paraphrased
 from simxfer.world.languages import get_language

@@ -12,7 +12,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.tasks.world import WORLD_TASKS
 from simxfer.world import LANGUAGES, PIVOT, VERSION, WORLDS, describe, examples, true_distance
 from simxfer.world.corpus import FREE_ORDER, KIND_SHARES, MAX_CLAUSES

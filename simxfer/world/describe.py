@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 from simxfer.world.corpus import asked_about
 from simxfer.world.languages import LANGUAGES, PIVOT, differing_switches
 from simxfer.world.lexicon import JOINER, SUFFIXES, gloss, lexicon

@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from simxfer.errors import InputError, unknown
-from simxfer.streams import stream
+from simxfer.common.errors import InputError, unknown
+from simxfer.common.streams import stream
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.world.meanings import NONE, World, draw_events, in_test, same_meaning_key
 from simxfer.world.ontology import GROUPS, N_CONCEPTS
 

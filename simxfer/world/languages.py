@@ -24,7 +24,7 @@ from typing import Literal
 
 import pandas as pd
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 from simxfer.schema import LANGUAGES as LANGUAGES_TABLE
 from simxfer.schema import validate
 

@@ -13,8 +13,8 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from simxfer.errors import InputError
-from simxfer.streams import stream
+from simxfer.common.errors import InputError
+from simxfer.common.streams import stream
 from simxfer.world.languages import LANGUAGES, Language, get_language
 from simxfer.world.ontology import GLOSS, GROUP_OF, GROUPS, HOMONYMS, IS_LOAN, IS_NAME, N_CONCEPTS
 

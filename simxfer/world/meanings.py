@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 from simxfer.world.ontology import (
     CANONICAL,
     CLASSES,

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from tokenizers import Tokenizer
 
-from simxfer.errors import InputError
-from simxfer.resources import data_path
+from simxfer.common.errors import InputError
+from simxfer.common.shipped import data_path
 from simxfer.world.corpus import corpus_words
 from simxfer.world.describe import markdown
 from simxfer.world.languages import LANGUAGES

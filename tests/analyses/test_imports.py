@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ALLOWED = ("simxfer.schema", "simxfer.tasks", "simxfer.metrics", "simxfer.errors", "simxfer.streams")
+ALLOWED = (
+    "simxfer.schema",
+    "simxfer.tasks",
+    "simxfer.metrics",
+    "simxfer.common.errors",
+    "simxfer.common.streams",
+)
 HEAVY = ("torch", "transformers", "sentence_transformers")
 FILES = sorted((ROOT / "analyses").rglob("*.py"))
 

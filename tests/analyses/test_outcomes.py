@@ -18,7 +18,7 @@ from analyses.outcomes import (
     is_control,
     robust_drop,
 )
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.schema import RESULTS
 
 

@@ -17,7 +17,7 @@ from analyses.questions.scores import language_means, main_scores, zero_shot_lan
 from analyses.questions.switches import minimal_pairs
 from analyses.questions.wording import count, effect, interval, listed, p_value, points
 from analyses.run import load_run
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.tasks import TASKS
 from simxfer.world.languages import MINIMAL_PAIRS, differing_switches
 

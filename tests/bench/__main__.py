@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from simxfer.errors import InputError, unknown
+from simxfer.common.errors import InputError, unknown
 
 from .measure import Clock, Row, Timer
 from .table import show, write

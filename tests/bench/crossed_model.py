@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.inference import crossed_effects
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 
 from .measure import Row, Seconds, Timer, absent, alone, compared
 from .r_scripts import has_r, run_r

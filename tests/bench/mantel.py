@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.spatial.distance import pdist, squareform
 
 from analyses.inference import mantel
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 
 from .measure import Row, Seconds, Subject, Timer, absent, compared, has
 from .r_scripts import has_r, run_r

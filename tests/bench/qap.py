@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.inference import permute_tasks
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 
 from .measure import Row, Timer, compared
 

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from simxfer.common.streams import stream
 from simxfer.retrieval import mine, nearest
-from simxfer.streams import stream
 
 from .measure import Row, Subject, Timer, alone, compared
 

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 
 from analyses.similarity import leep, log_me, regularized_h_score, transrate
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 
 from .measure import Row, Timer, absent, compared, has
 

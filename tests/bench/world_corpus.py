@@ -5,7 +5,7 @@ from collections import deque
 from tokenizers import Tokenizer
 
 from simxfer import world
-from simxfer.resources import data_path
+from simxfer.common.shipped import data_path
 
 from .measure import Row, Timer, alone
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from simxfer.common.errors import InputError
 from simxfer.config import Grid, Override
-from simxfer.errors import InputError
 from simxfer.features import _FEATURES
 from simxfer.losses import _LOSSES
 from simxfer.methods import METHODS
@@ -171,7 +171,13 @@ def of_package(imports: set[str], package: str) -> set[str]:
     return {name for name in imports if name == package or name.startswith(package + ".")}
 
 
-ALLOWED = ("simxfer.schema", "simxfer.tasks", "simxfer.metrics", "simxfer.errors", "simxfer.streams")
+ALLOWED = (
+    "simxfer.schema",
+    "simxfer.tasks",
+    "simxfer.metrics",
+    "simxfer.common.errors",
+    "simxfer.common.streams",
+)
 
 
 def test_analyses_import_only_the_contracts():

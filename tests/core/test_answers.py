@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from simxfer.answers import SELF_TUNED, Answers
+from simxfer.common.errors import InputError
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import InputError
 from simxfer.evaluate import dev_score, evaluate
 from simxfer.features import make_dataset
 from simxfer.metrics import METRICS

@@ -13,10 +13,10 @@ from transformers import (
     XLMRobertaModel,
 )
 
+from simxfer.common.errors import InputError
 from simxfer.config import load_grid, parse_grid
 from simxfer.cost import PEAK_FLOPS, UTILISATION, parameters, project
 from simxfer.encoders import Encoder, resolve_encoder
-from simxfer.errors import InputError
 from simxfer.model import Head
 from simxfer.planner import make_plan
 from simxfer.recipes import get_recipe
@@ -144,7 +144,10 @@ def test_training_without_data_is_refused_and_leaves_nothing(tmp_path):
         train_grid(GRIDS / "xtreme-r.yaml", tmp_path / "runs")
     words = str(error.value)
     assert "not on this machine" in words and "simxfer fetch" in words
-    assert "encoder FacebookAI/xlm-roberta-large@main" in words and "mnli, train (nyu-mll/glue on the hub)" in words
+    assert (
+        "encoder FacebookAI/xlm-roberta-large@main" in words
+        and "mnli, train (nyu-mll/glue on the hub)" in words
+    )
     assert not (tmp_path / "runs").exists()
 
 

@@ -11,7 +11,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.features import digest, load_dataset, make_dataset, mlm_features, read_gold, text_features
 from simxfer.metrics import normalise
 from simxfer.ragged import IGNORED, Features, join_features, select_rows

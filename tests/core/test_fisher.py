@@ -11,9 +11,9 @@ from torch.nn.functional import cross_entropy
 
 from simxfer import fisher
 from simxfer.batching import collate
+from simxfer.common.errors import InputError
 from simxfer.config import parse_grid
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import InputError
 from simxfer.features import make_dataset
 from simxfer.fisher import embedded_stages, empirical_fisher, write_task_embeddings
 from simxfer.model import TransferModel, load_encoder

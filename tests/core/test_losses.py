@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy, log_softmax, normalize
 
 from simxfer.batching import collate
+from simxfer.common.errors import InputError
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import InputError
 from simxfer.features import make_dataset, training_features
 from simxfer.losses import RANKING_SCALE, loss_count, loss_sum, mask_tokens
 from simxfer.model import TransferModel, load_encoder, load_weights, save_weights

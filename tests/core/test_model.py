@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
+from simxfer.common.errors import InputError
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import InputError
 from simxfer.model import Head, TransferModel, load_encoder, load_weights, save_weights
 from simxfer.tasks import get_task
 

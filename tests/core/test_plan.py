@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simxfer.common.errors import InputError
+from simxfer.common.identity import content_id
 from simxfer.config import parse_grid
-from simxfer.errors import InputError
-from simxfer.plan import Plan, Stage, content_id
+from simxfer.plan import Plan, Stage
 from simxfer.planner import make_plan
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import (

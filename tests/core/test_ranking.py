@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.features import Dataset, make_dataset, read_gold, training_features
 from simxfer.ragged import join_features
 from simxfer.ranking import _groups, from_questions, relevant, training_pairs

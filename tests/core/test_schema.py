@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.metrics import METRICS
 from simxfer.results import read_results
 from simxfer.schema import EXAMPLES, LANGUAGES, RESULTS, SIMILARITY, is_language, rows_text, validate

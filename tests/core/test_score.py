@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.metrics import METRICS
 from simxfer.score import BENCHMARKS, COLUMNS, LAYOUTS, averages, score, score_benchmark, score_file
 from simxfer.score.languages import language_of_name

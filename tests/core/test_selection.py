@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from simxfer.common.errors import InputError
 from simxfer.config import load_grid, parse_grid
-from simxfer.errors import InputError
 from simxfer.planner import make_plan
 from simxfer.recipes import Hyperparameters
 from simxfer.results import gather

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from simxfer import represent
+from simxfer.common.errors import InputError, StageFailed
 from simxfer.config import load_grid
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import InputError, StageFailed
 from simxfer.evaluate import evaluate
 from simxfer.model import TransferModel, load_encoder, load_tokenizer
 from simxfer.planner import make_plan

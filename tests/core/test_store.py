@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from simxfer.errors import InputError
-from simxfer.store.atomic import sha256, write_file, write_json, write_table, write_text
+from simxfer.common.atomic import sha256, write_file, write_json, write_table, write_text
+from simxfer.common.errors import InputError
 from simxfer.store.claims import claim
 from simxfer.store.layout import RunDirectory
 

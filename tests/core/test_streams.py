@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simxfer.streams import stream, stream_seed
+from simxfer.common.streams import stream, stream_seed
 
 NAMES = st.lists(
     st.one_of(st.integers(), st.text(st.characters(codec="utf-8", exclude_characters="\x1f"))), max_size=4

@@ -16,8 +16,8 @@ from transformers import (
 
 from simxfer import train
 from simxfer.batching import collate
+from simxfer.common.errors import StageFailed
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import StageFailed
 from simxfer.features import make_dataset
 from simxfer.losses import loss_count, loss_sum, mask_tokens
 from simxfer.model import TransferModel, load_encoder

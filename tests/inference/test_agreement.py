@@ -20,7 +20,7 @@ from analyses.inference import (
 )
 from analyses.inference.agreement import _correlations
 from analyses.inference.oracle import RANKING_METRICS, kendall, ndcg, regret, top_1
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 # Shrout and Fleiss 1979, table 2: six targets, four judges.
 SHROUT_FLEISS = np.array(

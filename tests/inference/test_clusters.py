@@ -8,7 +8,7 @@ import pytest
 
 from analyses.inference import Truth, cluster_ols, simulate_grid, wild_cluster_bootstrap
 from analyses.inference.wild_bootstrap import WEBB
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def grid(seed: int = 0, **truth) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from analyses.inference import mantel, permute_labels
 from analyses.inference.permutation import crossed_sizes, random_orders
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def table(seed: int, n: int) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from analyses.inference import (
     simulate_results,
 )
 from analyses.outcomes import gains
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 SMALL = Truth(sources=2, targets=2, languages=2, seeds=3)
 

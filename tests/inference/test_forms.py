@@ -9,8 +9,8 @@ import pytest
 
 import analyses.inference as inference
 from analyses.inference import PROCEDURES, Inference, Truth
-from simxfer.errors import InputError
-from simxfer.streams import stream
+from simxfer.common.errors import InputError
+from simxfer.common.streams import stream
 
 GRID = inference.simulate_grid(stream("forms", "grid"), Truth(sources=6, targets=5, languages=5, seeds=5))
 SMALL = inference.simulate_results(stream("forms", "results"), Truth(sources=4, targets=3, languages=3))

@@ -15,7 +15,7 @@ from scipy import linalg, stats
 from analyses.inference import Truth, crossed_effects, genealogical_covariance, simulate_grid
 from analyses.inference.mixed_fit import CrossProducts, Term, evaluate, unpack
 from analyses.inference.mixed_formula import Bar, parse
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 HERE = Path(__file__).parents[1] / "reference" / "inference"
 REFERENCE = json.loads((HERE / "mixed_models.json").read_text())

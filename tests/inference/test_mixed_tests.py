@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from analyses.inference import crossed_effects, genealogical_covariance, likelihood_ratio
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from tests.inference.test_mixed_model import FAMILIES, grid, ours
 
 REFERENCE = json.loads(

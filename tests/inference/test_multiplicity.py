@@ -20,7 +20,7 @@ from analyses.inference import (
     simultaneous_means,
 )
 from analyses.inference.max_statistic import step_down
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 ONE = {"languages": 1, "seeds": 1}
 

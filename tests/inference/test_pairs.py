@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyses.inference import Truth, crossed_effects, pair_regression, pair_table, simulate_grid
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 SMALL = Truth(languages=2, seeds=2)
 

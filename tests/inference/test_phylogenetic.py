@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyses.inference import genealogical_covariance, morans_i, pgls, without_relatives
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "inference" / "pgls.json"
 

@@ -7,7 +7,7 @@ from scipy import stats
 
 from analyses.inference import Truth, crossed_bootstrap, simulate_grid
 from analyses.inference.pigeonhole import expanded_tail, factor_weights
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 FACTORS = ("intermediate", "target")
 

@@ -14,7 +14,7 @@ from analyses.inference import (
     simulate_grid,
     specification_curve,
 )
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def grid(seed: int = 0, **truth) -> pd.DataFrame:

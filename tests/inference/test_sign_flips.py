@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from analyses.inference import paired_randomisation
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def scores(values, **columns) -> pd.DataFrame:

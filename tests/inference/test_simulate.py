@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analyses.inference import Truth, simulate_families, simulate_grid, simulate_results
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.schema import is_language
 
 

@@ -15,7 +15,7 @@ from analyses.inference.task_permutation import (
     task_null,
     task_tables,
 )
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 ONE = {"languages": 1, "seeds": 1}
 COLUMNS = ("intermediate", "target", "language")

@@ -9,7 +9,7 @@ from analyses.similarity import MEASURES
 from analyses.similarity.encoders import Embeddings
 from analyses.similarity.lexical import js_similarity
 from analyses.similarity.semantic import centred, mean_cosine, median_distance, squared_mmd
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.schema import SIMILARITY, validate
 
 PIVOT, OTHER = "x-pivot", "x-sov"

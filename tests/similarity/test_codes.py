@@ -11,7 +11,7 @@ from langcodes.data_dicts import NORMALIZED_MACROLANGUAGES
 
 from analyses.similarity.codes import AMBIGUOUS, STANDARDS, iso639_3
 from analyses.similarity.uriel import uriel
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 XTREME_R = """
 af ar az bg bn de el en es et eu fa fi fr gu he hi ht hu id it ja jv ka kk ko lt ml mr ms my nl pa pl pt ro ru

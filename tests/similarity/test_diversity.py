@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from analyses.similarity.diversity import angular_bounds, feature_entropy, set_diversity
 from analyses.similarity.typology import angular_distances, language_distances
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 NAN = np.nan
 CELLS = st.sampled_from([0.0, 1.0, NAN])

@@ -10,7 +10,7 @@ import pytest
 
 from analyses.similarity.encoders import Embeddings, encode, encode_samples, packaged_minilm
 from analyses.similarity.semantic import mean_cosine
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 TEXTS = ["A man is playing a guitar.", "Someone plays an instrument.", "The stock market fell sharply."]
 

@@ -15,7 +15,7 @@ from analyses.similarity.lexical import (
     tokenizer_profile,
     vocabulary_coverage,
 )
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 COUNTS = st.lists(st.integers(0, 50), min_size=5, max_size=5).filter(any).map(np.array)
 

@@ -20,7 +20,7 @@ from analyses.similarity.model_based import (
     regularized_h_score,
     transrate,
 )
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 ORACLES = Path(__file__).parents[2] / ".." / "shared" / "oracles"
 needs_oracles = pytest.mark.skipif(not ORACLES.exists(), reason=f"official outputs are not at {ORACLES}")

@@ -16,7 +16,7 @@ from analyses.similarity import (
     taskemb,
     transrate,
 )
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.schema import RESULTS, SAMPLES, SIMILARITY, validate
 
 NO_SAMPLES = pd.DataFrame(columns=SAMPLES.column_names)

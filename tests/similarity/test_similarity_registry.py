@@ -9,7 +9,7 @@ import pytest
 
 import analyses.similarity as similarity
 from analyses.similarity import MEASURES, Measure
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
 COUNTS, RATES = ("subword counts",), ("pieces per word", "share of unknown pieces")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analyses.similarity.structural import gower_similarity, task_variables
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.tasks import TASKS
 
 

@@ -20,7 +20,7 @@ from analyses.similarity.typology import (
     language_features,
 )
 from analyses.similarity.uriel import KINDS, uriel
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 NAN = np.nan
 LANGUAGES = ["en", "de", "ar", "zh", "sw", "et", "fa", "tl", "eu", "ja"]

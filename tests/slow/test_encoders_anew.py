@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import pytest
 
-from simxfer.resources import data_path
-from simxfer.store.atomic import sha256
+from simxfer.common.atomic import sha256
+from simxfer.common.shipped import data_path
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.sources import DataRequest, files, read_examples, revision
 from simxfer.sources.files import read_files
 from simxfer.tasks import TASKS

@@ -12,8 +12,8 @@ from hub_cases import CASES
 from hub_rows import HubCase, nli, qa
 from hub_schemas import GLUE_NLI, NLI, SQUAD, TEXT
 
-from simxfer.errors import InputError
-from simxfer.hubcache import cached
+from simxfer.common.errors import InputError
+from simxfer.common.hubcache import cached
 from simxfer.sources import UNRESOLVED, DataRequest, read_examples, revision
 from simxfer.tasks import TASKS
 

@@ -7,9 +7,9 @@ import pytest
 from hub_cache import COMMIT
 from support import write_xlmr_checkpoint
 
+from simxfer.common.errors import InputError
+from simxfer.common.hubcache import Repository, cached, point
 from simxfer.encoders import hub_repository, resolve_encoder
-from simxfer.errors import InputError
-from simxfer.hubcache import Repository, cached, point
 from simxfer.model import load_encoder, load_tokenizer
 
 

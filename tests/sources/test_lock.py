@@ -7,10 +7,10 @@ import pytest
 from fetching import GRID, PARQUET, Command, cached_file, fetched, locked, refused, refused_lock
 from hub_server import Files, LocalHub
 
-from simxfer.errors import InputError
+from simxfer.common.atomic import sha256
+from simxfer.common.errors import InputError
 from simxfer.fetch import fetch
 from simxfer.lock import check_lock
-from simxfer.store.atomic import sha256
 
 
 def test_a_changed_hub_counts_only_when_asked_for(

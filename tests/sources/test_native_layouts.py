@@ -10,7 +10,7 @@ import logging
 
 import pytest
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.sources import DataRequest, files, read_examples, revision
 from simxfer.tasks.questions import TYDIQA_LANGUAGES
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.sources.files import read_files
 from simxfer.sources.formats.text import read_lines
 from simxfer.tasks import TASKS

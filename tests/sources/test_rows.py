@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simxfer.common.errors import InputError
 from simxfer.encoders import resolve_encoder
-from simxfer.errors import InputError
 from simxfer.features import make_dataset
 from simxfer.model import load_tokenizer
 from simxfer.sources import DataRequest, read_examples

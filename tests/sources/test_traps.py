@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.sources import DataRequest, read_examples
 from simxfer.sources.files import read_files
 from simxfer.sources.formats.text import read_lines

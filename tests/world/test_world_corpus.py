@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_world_bytes import digest
 
-from simxfer.errors import InputError
-from simxfer.streams import stream
+from simxfer.common.errors import InputError
+from simxfer.common.streams import stream
 from simxfer.world import (
     LANGUAGES,
     attributes,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.tasks.world import WORLD_TASKS
 from simxfer.world import LANGUAGES, WORLDS
 from simxfer.world.datasheet import datasheet, without_run

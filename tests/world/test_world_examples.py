@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.tasks.world import WORLD_TASKS
 from simxfer.world import PIVOT, WORLDS, examples
 from simxfer.world.examples import GENERATORS, _items

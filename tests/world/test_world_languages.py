@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.schema import is_language
 from simxfer.tasks.world import WORLD_LANGUAGES
 from simxfer.world import LANGUAGES, PIVOT, languages_table, true_distance

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.world import LANGUAGES, WORLDS
 from simxfer.world.lexicon import JOINER, gloss, lexicon
 from simxfer.world.ontology import GROUP_OF, HOMONYMS, IS_LOAN, IS_NAME, N_CONCEPTS, SYNONYM

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simxfer.streams import stream
+from simxfer.common.streams import stream
 from simxfer.world import LANGUAGES
 from simxfer.world.corpus import asked_about, draw_asked
 from simxfer.world.lexicon import ACCUSATIVE, LOCATIVE, NEGATIVE, gloss, lexicon

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.sources.formats.text import read_json
 
 Row = dict[str, Any]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.sources.formats.text import read_lines
 from simxfer.sources.rows import LINE
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.sources.formats.table import read_table
 from simxfer.sources.rows import LINE
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.sources.formats.text import parse_json, read_lines, read_text
 from simxfer.sources.rows import LINE
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def read_text(path: Path) -> str:

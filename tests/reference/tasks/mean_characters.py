@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 from simxfer.sources import DataRequest, read_examples
 from simxfer.tasks import TASKS
 from simxfer.tasks.examples import AnyExample, ChoiceExample, RetrievalExample

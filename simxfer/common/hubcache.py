@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from simxfer.store.atomic import write_text
+from simxfer.common.atomic import write_text
 
 TOKENIZER_FILES = ("tokenizer.json", "sentencepiece.bpe.model", "vocab.txt")
 """Files of which an encoder has at least one."""

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-_CHECKOUT = Path(__file__).parent.parent / "data"
+_CHECKOUT = Path(__file__).parents[2] / "data"
 _INSTALLED = Path(sys.prefix) / "share" / "simxfer"
 
 

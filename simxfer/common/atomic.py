@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from simxfer.errors import InputError
+from simxfer.common.errors import InputError
 
 
 def write_file(path: Path, write: Callable[[Path], None]) -> None:
