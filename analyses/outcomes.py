@@ -1,6 +1,6 @@
 """Results table -> outcomes: gain, degradation, gap reduction, robust drop, and what is missing.
 
-Every function takes a results table (`simxfer.schema.RESULTS`) and returns a new table, one row an outcome,
+Every function takes a results table (`simxfer.schema.tables.RESULTS`) and returns a new table, one row an outcome,
 in points. Nothing is averaged here. An outcome whose partner is absent is a row with a missing value and a
 flag.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from simxfer.common.errors import InputError, unknown
-from simxfer.schema import PIVOT, RESULTS, validate
+from simxfer.schema.tables import PIVOT, RESULTS, validate
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, shares_data, shares_kind
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analyses.outcomes import is_control
 from simxfer.common.errors import InputError
-from simxfer.schema import EXAMPLES, LANGUAGES, PIVOT, RESULTS, SAMPLES, SUBWORDS, Table, validate
+from simxfer.schema.tables import EXAMPLES, LANGUAGES, PIVOT, RESULTS, SAMPLES, SUBWORDS, Table, validate
 
 
 @dataclass(frozen=True, kw_only=True)

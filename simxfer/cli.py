@@ -168,7 +168,9 @@ def results_export(
 
 @results_app.command("import")
 def results_import(
-    table: Annotated[Path, typer.Argument(help="Results table, CSV or Parquet; see simxfer/schema.py.")],
+    table: Annotated[
+        Path, typer.Argument(help="Results table, CSV or Parquet; see simxfer/schema/tables.py.")
+    ],
     run: Annotated[Path, typer.Argument(help="Run directory to make.")],
 ) -> None:
     """Check somebody's results table and make a run directory of it, ready for `simxfer report`."""

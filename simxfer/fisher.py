@@ -15,8 +15,8 @@ from simxfer.common.streams import stream
 from simxfer.losses import loss_count, loss_sum
 from simxfer.model import TransferModel
 from simxfer.plan import TARGET, Plan, Stage
+from simxfer.schema.directory import RunDirectory
 from simxfer.stages import StageRunner, is_trained
-from simxfer.store.layout import RunDirectory
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE, parse_intermediate
 from simxfer.train import TrainingTask

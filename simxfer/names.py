@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from simxfer.common.errors import unknown
 from simxfer.encoders import resolve_encoder
 from simxfer.methods import METHODS
-from simxfer.schema import is_language
+from simxfer.schema.tables import is_language
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, canonical, tasks_of
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simxfer.plan import PRETRAINED, Plan, Stage
-from simxfer.store.layout import RunDirectory
+from simxfer.schema.directory import RunDirectory
 
 EVALUATION_COST = 100
 """Cost of scoring one target in one language, in training sequences (a test set is a few hundred forward passes)."""

@@ -26,10 +26,10 @@ from simxfer.model import Batch, TransferModel, load_encoder, load_tokenizer
 from simxfer.plan import TARGET, Plan, Stage
 from simxfer.predict import embed
 from simxfer.ragged import IGNORED
-from simxfer.schema import SAMPLES, SUBWORDS, validate
+from simxfer.schema.directory import RunDirectory
+from simxfer.schema.tables import SAMPLES, SUBWORDS, validate
 from simxfer.sources import DataRequest, read_examples
 from simxfer.stages import StageRunner, is_trained
-from simxfer.store.layout import RunDirectory
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE
 from simxfer.train import TrainingTask

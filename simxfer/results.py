@@ -9,8 +9,8 @@ import pyarrow as pa
 from simxfer.common.atomic import write_file, write_table
 from simxfer.common.errors import InputError
 from simxfer.plan import Plan
-from simxfer.schema import EXAMPLES, RESULTS, Table, validate
-from simxfer.store.layout import RunDirectory
+from simxfer.schema.directory import RunDirectory
+from simxfer.schema.tables import EXAMPLES, RESULTS, Table, validate
 
 
 def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:

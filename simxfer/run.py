@@ -17,10 +17,10 @@ from simxfer.lock import check_lock
 from simxfer.plan import Plan
 from simxfer.planner import make_plan
 from simxfer.progress import Status, status
-from simxfer.schema import LANGUAGES, validate
+from simxfer.schema.directory import RunDirectory
+from simxfer.schema.tables import LANGUAGES, validate
 from simxfer.sources import UNRESOLVED
 from simxfer.store.claims import turn
-from simxfer.store.layout import RunDirectory
 from simxfer.tasks import get_task
 
 _DECIDES_NO_SCORE = ("description", "task_embeddings")

@@ -27,8 +27,8 @@ from simxfer.model import (
 from simxfer.plan import PRETRAINED, Evaluation, Part, Plan, Stage
 from simxfer.ragged import join_features
 from simxfer.recipes import Hyperparameters
+from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.sources import DataRequest
-from simxfer.store.layout import RunDirectory, StageDirectory
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
 from simxfer.train import Settings, TrainingTask, fit, leading_values

@@ -15,7 +15,7 @@ from analyses.inference.checks import require_columns
 from analyses.outcomes import gains, is_control
 from simxfer.common.errors import InputError, unknown
 from simxfer.metrics import METRICS
-from simxfer.schema import RESULTS, validate
+from simxfer.schema.tables import RESULTS, validate
 from simxfer.tasks.intermediate import NONE
 
 CEILING = "scores at the ceiling: differences are compressed"

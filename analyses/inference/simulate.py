@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from simxfer.common.errors import InputError
-from simxfer.schema import PIVOT, RESULTS, validate
+from simxfer.schema.tables import PIVOT, RESULTS, validate
 
 
 @dataclass(frozen=True)

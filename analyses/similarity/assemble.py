@@ -25,7 +25,7 @@ from analyses.similarity.tables import (
 from analyses.similarity.typology import MIN_SHARE, language_distances
 from analyses.similarity.uriel import KINDS
 from simxfer.common.errors import InputError, unknown
-from simxfer.schema import SAMPLES, SIMILARITY, SUBWORDS, validate
+from simxfer.schema.tables import SAMPLES, SIMILARITY, SUBWORDS, validate
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import tasks_of
 from simxfer.tasks.record import Task

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from simxfer.common.errors import InputError
-from simxfer.schema import SUBWORDS, validate
+from simxfer.schema.tables import SUBWORDS, validate
 
 UNKNOWN = "<unk>"
 

@@ -16,7 +16,7 @@ from analyses.similarity.semantic import centred, median_distance
 from analyses.similarity.structural import gower_similarity, task_variables
 from analyses.similarity.typology import angular_distances, language_features
 from simxfer.common.errors import InputError
-from simxfer.schema import SIMILARITY
+from simxfer.schema.tables import SIMILARITY
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import parse_intermediate, tasks_of
 from simxfer.tasks.record import Task

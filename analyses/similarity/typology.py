@@ -19,7 +19,7 @@ import pandas as pd
 
 from analyses.similarity.uriel import COORDINATES, KINDS, PARTS, uriel
 from simxfer.common.errors import InputError, unknown
-from simxfer.schema import LANGUAGES, validate
+from simxfer.schema.tables import LANGUAGES, validate
 
 MIN_SHARE = 0.25
 """Below this share of commonly observed features a distance is flagged, and left out of similarity tables."""

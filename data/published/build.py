@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from simxfer.schema import RESULTS, validate
+from simxfer.schema.tables import RESULTS, validate
 
 HERE = Path(__file__).parent
 ENCODER = "FacebookAI/xlm-roberta-large"

@@ -12,7 +12,7 @@ from simxfer.common.errors import InputError
 from simxfer.engine.worker import BAD_INPUT, work
 from simxfer.plan import Plan
 from simxfer.progress import stage_progress
-from simxfer.store.layout import RunDirectory
+from simxfer.schema.directory import RunDirectory
 
 POLL_SECONDS = 0.25
 

@@ -13,9 +13,9 @@ from simxfer.common.errors import InputError, StageFailed
 from simxfer.config import load_grid
 from simxfer.plan import Plan, Stage
 from simxfer.planner import make_plan
+from simxfer.schema.directory import RunDirectory
 from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, is_trained
 from simxfer.store.claims import claim
-from simxfer.store.layout import RunDirectory
 
 POLL_SECONDS = 0.1
 BAD_INPUT, INTERRUPTED = 2, 75

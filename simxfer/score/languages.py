@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from simxfer.common.errors import InputError, nearest
-from simxfer.schema import is_language
+from simxfer.schema.tables import is_language
 from simxfer.score.layouts import LAYOUTS, Layout
 from simxfer.tasks.questions import TYDIQA_LANGUAGES
 

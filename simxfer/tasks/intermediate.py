@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from simxfer.common.errors import InputError, unknown
-from simxfer.schema import is_language
+from simxfer.schema.tables import is_language
 from simxfer.tasks import TASKS
 
 NONE = "none"

@@ -25,8 +25,8 @@ from typing import Literal
 import pandas as pd
 
 from simxfer.common.errors import InputError, unknown
-from simxfer.schema import LANGUAGES as LANGUAGES_TABLE
-from simxfer.schema import validate
+from simxfer.schema.tables import LANGUAGES as LANGUAGES_TABLE
+from simxfer.schema.tables import validate
 
 Order = Literal["SVO", "SOV", "VSO"]
 Morphology = Literal["isolating", "fusional", "agglutinative"]

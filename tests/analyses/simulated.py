@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from simxfer.schema import RESULTS, validate
+from simxfer.schema.tables import RESULTS, validate
 from simxfer.tasks.intermediate import tasks_of
 from simxfer.tasks.world import WORLD_LANGUAGES
 from simxfer.world.languages import languages_table, true_distance

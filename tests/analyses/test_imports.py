@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ALLOWED = (
-    "simxfer.schema",
+    "simxfer.schema.tables",
     "simxfer.tasks",
     "simxfer.metrics",
     "simxfer.common.errors",

@@ -19,7 +19,7 @@ from analyses.outcomes import (
     robust_drop,
 )
 from simxfer.common.errors import InputError
-from simxfer.schema import RESULTS
+from simxfer.schema.tables import RESULTS
 
 
 def row(**changes):

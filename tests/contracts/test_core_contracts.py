@@ -19,7 +19,7 @@ from simxfer.methods import METHODS
 from simxfer.metrics import METRICS
 from simxfer.predict import _PREDICT
 from simxfer.recipes import RECIPES, Hyperparameters
-from simxfer.schema import PSEUDO_LANGUAGES, TABLES, is_language
+from simxfer.schema.tables import PSEUDO_LANGUAGES, TABLES, is_language
 from simxfer.sources import SOURCES, DataRequest, read_examples, revision
 from simxfer.tasks import TASKS, get_task
 
@@ -172,7 +172,7 @@ def of_package(imports: set[str], package: str) -> set[str]:
 
 
 ALLOWED = (
-    "simxfer.schema",
+    "simxfer.schema.tables",
     "simxfer.tasks",
     "simxfer.metrics",
     "simxfer.common.errors",

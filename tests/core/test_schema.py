@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from simxfer.common.errors import InputError
 from simxfer.metrics import METRICS
 from simxfer.results import read_results
-from simxfer.schema import EXAMPLES, LANGUAGES, RESULTS, SIMILARITY, is_language, rows_text, validate
+from simxfer.schema.tables import EXAMPLES, LANGUAGES, RESULTS, SIMILARITY, is_language, rows_text, validate
 
 
 def table(n: int = 3, **changes) -> pd.DataFrame:

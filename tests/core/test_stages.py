@@ -23,10 +23,10 @@ from simxfer.progress import stage_progress, status
 from simxfer.represent import write_samples
 from simxfer.results import export_results, gather, import_results, read_results
 from simxfer.run import open_run
-from simxfer.schema import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
+from simxfer.schema.directory import RunDirectory
+from simxfer.schema.tables import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
 from simxfer.show import flags_text
 from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, pending_evaluations
-from simxfer.store.layout import RunDirectory
 
 GRID = """\
 name: small

@@ -12,7 +12,7 @@ import pytest
 from support import write_xlmr_checkpoint
 from tiny import GRID, Cli, command
 
-from simxfer.schema import EXAMPLES, RESULTS, validate
+from simxfer.schema.tables import EXAMPLES, RESULTS, validate
 
 
 def table(run: Path) -> bytes:

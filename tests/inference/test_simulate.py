@@ -5,7 +5,7 @@ import pytest
 
 from analyses.inference import Truth, simulate_families, simulate_grid, simulate_results
 from simxfer.common.errors import InputError
-from simxfer.schema import is_language
+from simxfer.schema.tables import is_language
 
 
 def test_gains_of_one_cell_correlate_half_and_are_the_scores_differences():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from simxfer.schema import RESULTS, is_language, validate
+from simxfer.schema.tables import RESULTS, is_language, validate
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "data" / "published"

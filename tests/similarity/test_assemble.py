@@ -10,7 +10,7 @@ from analyses.similarity.encoders import Embeddings
 from analyses.similarity.lexical import js_similarity
 from analyses.similarity.semantic import centred, mean_cosine, median_distance, squared_mmd
 from simxfer.common.errors import InputError
-from simxfer.schema import SIMILARITY, validate
+from simxfer.schema.tables import SIMILARITY, validate
 
 PIVOT, OTHER = "x-pivot", "x-sov"
 SOURCES, TARGETS = ["w-nli", "w-roles"], ["w-xnli", "w-pos"]

@@ -17,7 +17,7 @@ from analyses.similarity import (
     transrate,
 )
 from simxfer.common.errors import InputError
-from simxfer.schema import RESULTS, SAMPLES, SIMILARITY, validate
+from simxfer.schema.tables import RESULTS, SAMPLES, SIMILARITY, validate
 
 NO_SAMPLES = pd.DataFrame(columns=SAMPLES.column_names)
 VECTORS = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simxfer.common.errors import InputError
-from simxfer.schema import is_language
+from simxfer.schema.tables import is_language
 from simxfer.tasks.world import WORLD_LANGUAGES
 from simxfer.world import LANGUAGES, PIVOT, languages_table, true_distance
 from simxfer.world.languages import COMPONENTS, MINIMAL_PAIRS, differing_switches

@@ -1,0 +1,1 @@
+"""What a table and a run directory hold: columns, types, keys, ranges, names of files."""
