@@ -22,8 +22,10 @@ from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
 from simxfer.encodings import build, encode, label_index
 from simxfer.ragged import Features
-from simxfer.ranking import from_questions, training_pairs
-from simxfer.sources import DataRequest, read_examples, revision
+from simxfer.ranking import training_pairs
+from simxfer.sources import read_examples, revision
+from simxfer.sources.passages import from_questions
+from simxfer.sources.request import DataRequest
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,

@@ -9,9 +9,10 @@ from simxfer.config import Grid
 from simxfer.encoders import hub_repository
 from simxfer.plan import Evaluation, Stage
 from simxfer.planner import make_plan
-from simxfer.sources import HELD_OUT, KEPT, DataRequest, source_of
+from simxfer.sources import source_of
 from simxfer.sources.files import used_files
 from simxfer.sources.hub import on_hub, place_of
+from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 from simxfer.tasks import TASKS, get_task
 
 

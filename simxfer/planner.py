@@ -9,7 +9,8 @@ from simxfer.config import Block, Grid
 from simxfer.config import TaskData as DataOptions
 from simxfer.encoders import Encoder, resolve_encoder
 from simxfer.plan import TARGET, Cell, Evaluation, Part, Plan, Stage
-from simxfer.sources import HELD_OUT, KEPT, UNRESOLVED, DataRequest, revision
+from simxfer.sources import revision
+from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
 from simxfer.tasks.record import Task

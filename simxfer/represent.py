@@ -28,7 +28,8 @@ from simxfer.predict import embed
 from simxfer.ragged import IGNORED
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import SAMPLES, SUBWORDS, validate
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
 from simxfer.stages import StageRunner, is_trained
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE

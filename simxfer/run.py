@@ -19,7 +19,7 @@ from simxfer.planner import make_plan
 from simxfer.progress import Status, status
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
-from simxfer.sources import UNRESOLVED
+from simxfer.sources.request import UNRESOLVED
 from simxfer.store.claims import turn
 from simxfer.tasks import get_task
 

@@ -11,7 +11,7 @@ from simxfer.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
 from simxfer.plan import PRETRAINED, TARGET, Plan
 from simxfer.progress import Status
 from simxfer.recipes import RECIPES, Recipe
-from simxfer.sources import UNRESOLVED
+from simxfer.sources.request import UNRESOLVED
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.record import Task
 

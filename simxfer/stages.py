@@ -28,7 +28,7 @@ from simxfer.plan import PRETRAINED, Evaluation, Part, Plan, Stage
 from simxfer.ragged import join_features
 from simxfer.recipes import Hyperparameters
 from simxfer.schema.directory import RunDirectory, StageDirectory
-from simxfer.sources import DataRequest
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
 from simxfer.train import Settings, TrainingTask, fit, leading_values

@@ -21,7 +21,7 @@ from simxfer.tasks.examples import Examples
 from simxfer.tasks.record import SPLITS, Files, Task
 
 if TYPE_CHECKING:
-    from simxfer.sources import DataRequest
+    from simxfer.sources.request import DataRequest
 
 READER_VERSION = 1
 """Raised by hand when the readers give other examples of the same files."""

@@ -20,7 +20,7 @@ from simxfer.tasks.record import Hub
 if TYPE_CHECKING:
     import pyarrow
 
-    from simxfer.sources import DataRequest
+    from simxfer.sources.request import DataRequest
 
 CONFIG = "@config"
 """Key of a row where a place is several configurations: the one that it comes from."""
@@ -89,7 +89,7 @@ def place_of(request: "DataRequest") -> Place:
 
 def revision(request: "DataRequest") -> str:
     """Return `hub:ID:CONFIG:SPLIT@COMMIT`; the commit is `UNRESOLVED` where the data are not in the cache."""
-    from simxfer.sources import UNRESOLVED
+    from simxfer.sources.request import UNRESOLVED
 
     if not on_hub(request):
         return f"hub:{request.task}@{UNRESOLVED}"

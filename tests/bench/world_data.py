@@ -9,7 +9,8 @@ from simxfer.encoders import Encoder, resolve_encoder
 from simxfer.features import Dataset, make_dataset
 from simxfer.model import TransferModel, load_encoder, load_tokenizer
 from simxfer.recipes import Hyperparameters, get_recipe
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
 

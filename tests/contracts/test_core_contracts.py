@@ -20,7 +20,8 @@ from simxfer.metrics import METRICS
 from simxfer.predict import _PREDICT
 from simxfer.recipes import RECIPES, Hyperparameters
 from simxfer.schema.tables import PSEUDO_LANGUAGES, TABLES, is_language
-from simxfer.sources import SOURCES, DataRequest, read_examples, revision
+from simxfer.sources import SOURCES, read_examples, revision
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS, get_task
 
 ROOT = Path(__file__).parents[2]

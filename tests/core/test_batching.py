@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from simxfer.batching import BatchOrder, LengthOrder, by_length, collate
 from simxfer.features import make_dataset
 from simxfer.ragged import IGNORED, Features
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ChoiceExample
 

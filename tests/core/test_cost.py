@@ -22,7 +22,8 @@ from simxfer.planner import make_plan
 from simxfer.recipes import get_recipe
 from simxfer.run import train_grid
 from simxfer.show import plan_text
-from simxfer.sources import UNRESOLVED, DataRequest, source_of
+from simxfer.sources import source_of
+from simxfer.sources.request import UNRESOLVED, DataRequest
 from simxfer.tasks import get_task
 
 GRIDS = Path(__file__).parents[2] / "data" / "grids"

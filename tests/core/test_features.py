@@ -15,7 +15,8 @@ from simxfer.common.errors import InputError
 from simxfer.features import digest, load_dataset, make_dataset, mlm_features, read_gold, text_features
 from simxfer.metrics import normalise
 from simxfer.ragged import IGNORED, Features, join_features, select_rows
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.examples import (
     ChoiceExample,

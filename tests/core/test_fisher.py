@@ -22,7 +22,8 @@ from simxfer.ragged import IGNORED
 from simxfer.recipes import Hyperparameters
 from simxfer.represent import labelled_features, write_labelled_features
 from simxfer.run import open_run
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
 from simxfer.stages import StageRunner
 from simxfer.tasks import get_task
 from simxfer.train import TrainingTask

@@ -15,7 +15,8 @@ from simxfer.model import TransferModel, load_encoder, load_weights, save_weight
 from simxfer.ragged import IGNORED
 from simxfer.recipes import Hyperparameters
 from simxfer.represent import _choices
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ChoiceExample, RankingExample
 from simxfer.train import Settings, TrainingTask, fit

@@ -22,7 +22,8 @@ from simxfer.model import TransferModel, load_encoder
 from simxfer.plan import Evaluation
 from simxfer.predict import MAX_ANSWER_TOKENS, _best_span, _pool, embed, predict
 from simxfer.retrieval import nearest
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import RetrievalExample, SpanExample, TaggingExample
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from simxfer.common.errors import InputError
 from simxfer.features import Dataset, make_dataset, read_gold, training_features
 from simxfer.ragged import join_features
-from simxfer.ranking import _groups, from_questions, relevant, training_pairs
-from simxfer.sentences import sentence_spans
+from simxfer.ranking import _groups, relevant, training_pairs
+from simxfer.sources.passages import from_questions
+from simxfer.sources.sentences import sentence_spans
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import RankingExample, SpanExample
 

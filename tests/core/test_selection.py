@@ -14,7 +14,8 @@ from simxfer.planner import make_plan
 from simxfer.recipes import Hyperparameters
 from simxfer.results import gather
 from simxfer.run import open_run
-from simxfer.sources import HELD_OUT, KEPT, DataRequest, read_examples, sampled
+from simxfer.sources import read_examples, sampled
+from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 from simxfer.stages import StageRunner
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ClassificationExample, MiningExample, RankingExample

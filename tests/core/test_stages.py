@@ -121,7 +121,7 @@ def test_a_loaded_checkpoint_scores_as_the_trained_model_did(made):
         assert len(values) == len(stage.data)
 
         def dataset_of(code, stage=stage, evaluation=evaluation):
-            from simxfer.sources import DataRequest
+            from simxfer.sources.request import DataRequest
 
             target = evaluation.target
             request = DataRequest(target, "test", code, 0, evaluation.draw, evaluation.limit)

@@ -23,7 +23,8 @@ from simxfer.losses import loss_count, loss_sum, mask_tokens
 from simxfer.model import TransferModel, load_encoder
 from simxfer.ragged import IGNORED
 from simxfer.recipes import Hyperparameters
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
 from simxfer.train import Settings, TrainingTask, fit, schedule

@@ -11,7 +11,8 @@ from tiny import Cli
 
 from analyses.similarity import packaged_minilm
 from simxfer.results import read_results
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 
 GRID = Path(__file__).parents[2] / "data" / "grids" / "smoke-real.yaml"

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from simxfer.common.errors import InputError
-from simxfer.sources import DataRequest, files, read_examples, revision
+from simxfer.sources import files, read_examples, revision
 from simxfer.sources.files import read_files
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 
 ANLI_ROW = '{"uid": "1", "context": "c", "hypothesis": "h", "label": "e"}\n'

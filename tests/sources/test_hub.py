@@ -14,7 +14,8 @@ from hub_schemas import GLUE_NLI, NLI, SQUAD, TEXT
 
 from simxfer.common.errors import InputError
 from simxfer.common.hubcache import cached
-from simxfer.sources import UNRESOLVED, DataRequest, read_examples, revision
+from simxfer.sources import read_examples, revision
+from simxfer.sources.request import UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
 
 

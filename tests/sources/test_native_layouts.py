@@ -11,7 +11,8 @@ import logging
 import pytest
 
 from simxfer.common.errors import InputError
-from simxfer.sources import DataRequest, files, read_examples, revision
+from simxfer.sources import files, read_examples, revision
+from simxfer.sources.request import DataRequest
 from simxfer.tasks.questions import TYDIQA_LANGUAGES
 
 PAIR = {"sentence1": "A man sleeps.", "sentence2": "He rests.", "gold_label": "entailment", "pairID": "p1"}

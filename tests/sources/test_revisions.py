@@ -2,8 +2,9 @@
 
 import os
 
-from simxfer.sources import DataRequest, read_examples, revision
+from simxfer.sources import read_examples, revision
 from simxfer.sources.formats import FORMATS
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 
 

@@ -11,8 +11,9 @@ from simxfer.common.errors import InputError
 from simxfer.encoders import resolve_encoder
 from simxfer.features import make_dataset
 from simxfer.model import load_tokenizer
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
 from simxfer.sources.files import read_files
+from simxfer.sources.request import DataRequest
 from simxfer.sources.rows import LINE, examples_of
 from simxfer.tasks import TASKS
 from simxfer.tasks.examples import ChoiceExample, ClassificationExample, SpanExample

@@ -8,9 +8,10 @@ from xml.sax.saxutils import escape
 import pytest
 
 from simxfer.common.errors import InputError
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
 from simxfer.sources.files import read_files
 from simxfer.sources.formats.text import read_lines
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.retrieval import TATOEBA_CODES
 

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from simxfer.common.errors import InputError
-from simxfer.sources import DataRequest, read_examples
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.examples import AnyExample, ChoiceExample, RetrievalExample
 from simxfer.tasks.record import Task

@@ -6,7 +6,7 @@ from simxfer import world as embedded
 from simxfer.tasks.examples import AnyExample
 
 if TYPE_CHECKING:
-    from simxfer.sources import DataRequest
+    from simxfer.sources.request import DataRequest
 
 
 def revision(request: "DataRequest") -> str:

@@ -1,0 +1,27 @@
+"""Which examples are asked for: task, split, language, where they stand, and how many."""
+
+from dataclasses import dataclass
+
+UNRESOLVED = "unresolved"
+"""Stands in the revision of data that are not at hand: such a plan can be printed, not trained."""
+
+KEPT, HELD_OUT = "#kept", "#held-out"
+"""Behind a split: all but a twentieth of its examples, and that twentieth, the same in every run."""
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """What decides the examples of a task: split, language, where they stand, for artificial data world and draw."""
+
+    task: str
+    """The task whose data are asked for: for the training data of XNLI this is MNLI."""
+    split: str
+    """train, dev or test; for training data also a path pattern under `folder`; `KEPT` or `HELD_OUT` behind it."""
+    language: str
+    world: int = 0
+    draw: int = 0
+    """The seed that draws the planted attributes and the training sample; parallel test sets ignore it."""
+    limit: int | None = None
+    """At most so many examples (queries); None means all."""
+    folder: str = ""
+    """Folder of native files, one subfolder a task; empty: all from the hub."""
