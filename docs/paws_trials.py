@@ -19,9 +19,10 @@ import numpy as np
 import torch
 
 from simxfer.common.streams import stream, stream_seed
-from simxfer.encoders import resolve_encoder
-from simxfer.features import make_dataset
-from simxfer.model import TransferModel, load_encoder, load_tokenizer
+from simxfer.encoder.dataset import make_dataset
+from simxfer.encoder.loading import load_encoder, load_tokenizer
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.predict import predict
 from simxfer.recipes import Hyperparameters
 from simxfer.tasks.examples import ClassificationExample

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from simxfer.common.errors import InputError
-from simxfer.features import Dataset, read_gold
+from simxfer.encoder.dataset import Dataset, read_gold
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pairs import relevant
 from simxfer.metrics import METRICS, Scored, pairs_above, tune_threshold
-from simxfer.model import TransferModel
 from simxfer.predict import Pool, candidate_pool, predict, rank
-from simxfer.ranking import relevant
 from simxfer.tasks.record import Task
 
 SELF_TUNED = "threshold-tuned-on-reported-data"

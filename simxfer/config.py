@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from simxfer.common.errors import InputError, nearest
-from simxfer.encoders import resolve_encoder
+from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.faults import Location, causes, fault, positions
 from simxfer.names import ALL, EncoderName, Intermediate, Languages, Method, Overridden, Seed, Target
 from simxfer.recipes import Hyperparameters, Selection, get_recipe

@@ -7,7 +7,7 @@ assumed to do `FLOPS_PER_SECOND`. Padding is not counted.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from simxfer.encoders import Encoder, resolve_encoder
+from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.plan import PRETRAINED, TARGET, Evaluation, Plan, Stage
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task

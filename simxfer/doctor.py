@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simxfer.common.atomic import sha256
 from simxfer.common.shipped import data_path
-from simxfer.encoders import shipped_encoders
+from simxfer.encoder.pretrained import shipped_encoders
 
 _NEEDED = ("torch", "transformers", "tokenizers", "sentence-transformers", "pandas", "scipy", "statsmodels")
 

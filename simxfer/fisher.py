@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simxfer.batching import collate
 from simxfer.common.atomic import write_file
 from simxfer.common.streams import stream
+from simxfer.encoder.batching import collate
+from simxfer.encoder.network import TransferModel
 from simxfer.losses import loss_count, loss_sum
-from simxfer.model import TransferModel
 from simxfer.plan import TARGET, Plan, Stage
 from simxfer.schema.directory import RunDirectory
 from simxfer.stages import StageRunner, is_trained

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from simxfer.common.errors import InputError
-from simxfer.model import Batch, TransferModel
-from simxfer.ragged import IGNORED
+from simxfer.encoder.network import Batch, TransferModel
+from simxfer.encoder.ragged import IGNORED
 from simxfer.tasks.record import Task
 
 RANKING_SCALE = 100.0

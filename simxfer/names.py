@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from simxfer.common.errors import unknown
-from simxfer.encoders import resolve_encoder
+from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.methods import METHODS
 from simxfer.schema.tables import is_language
 from simxfer.tasks import TASKS, get_task

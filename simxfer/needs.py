@@ -6,7 +6,7 @@ from pathlib import Path
 
 from simxfer.common.hubcache import ENCODER_FILES, Repository
 from simxfer.config import Grid
-from simxfer.encoders import hub_repository
+from simxfer.encoder.pretrained import hub_repository
 from simxfer.plan import Evaluation, Stage
 from simxfer.planner import make_plan
 from simxfer.sources import source_of

@@ -7,7 +7,7 @@ from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
 from simxfer.config import Block, Grid
 from simxfer.config import TaskData as DataOptions
-from simxfer.encoders import Encoder, resolve_encoder
+from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.plan import TARGET, Cell, Evaluation, Part, Plan, Stage
 from simxfer.sources import revision
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest

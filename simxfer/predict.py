@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simxfer.batching import by_length, collate
-from simxfer.features import Dataset, read_gold
-from simxfer.model import Batch, TransferModel
-from simxfer.ragged import Features, select_rows
+from simxfer.encoder.batching import by_length, collate
+from simxfer.encoder.dataset import Dataset, read_gold
+from simxfer.encoder.network import Batch, TransferModel
+from simxfer.encoder.ragged import Features, select_rows
 from simxfer.retrieval import mine, nearest
 from simxfer.tasks.record import Task
 

@@ -16,16 +16,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from simxfer.batching import collate
 from simxfer.common.atomic import write_file, write_table
 from simxfer.common.streams import stream
 from simxfer.config import Grid
-from simxfer.encoders import resolve_encoder
-from simxfer.features import text_features
-from simxfer.model import Batch, TransferModel, load_encoder, load_tokenizer
+from simxfer.encoder.batching import collate
+from simxfer.encoder.features import text_features
+from simxfer.encoder.loading import load_encoder, load_tokenizer
+from simxfer.encoder.network import Batch, TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.encoder.ragged import IGNORED
 from simxfer.plan import TARGET, Plan, Stage
 from simxfer.predict import embed
-from simxfer.ragged import IGNORED
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import SAMPLES, SUBWORDS, validate
 from simxfer.sources import read_examples

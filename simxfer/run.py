@@ -12,7 +12,7 @@ from pathlib import Path
 from simxfer.common.atomic import write_file, write_json, write_table
 from simxfer.common.errors import InputError, StageFailed
 from simxfer.config import Grid, load_grid
-from simxfer.encoders import resolve_encoder
+from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.lock import check_lock
 from simxfer.plan import Plan
 from simxfer.planner import make_plan

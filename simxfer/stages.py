@@ -13,19 +13,13 @@ import torch
 from simxfer.common.atomic import sha256, write_json, write_table
 from simxfer.common.errors import StageFailed
 from simxfer.common.streams import stream_seed
-from simxfer.encoders import resolve_encoder
+from simxfer.encoder.dataset import Dataset, load_dataset, training_features
+from simxfer.encoder.loading import load_encoder, load_masked_head, load_tokenizer, load_weights, save_weights
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.encoder.ragged import join_features
 from simxfer.evaluate import dev_score, evaluate
-from simxfer.features import Dataset, load_dataset, training_features
-from simxfer.model import (
-    TransferModel,
-    load_encoder,
-    load_masked_head,
-    load_tokenizer,
-    load_weights,
-    save_weights,
-)
 from simxfer.plan import PRETRAINED, Evaluation, Part, Plan, Stage
-from simxfer.ragged import join_features
 from simxfer.recipes import Hyperparameters
 from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.sources.request import DataRequest

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from simxfer.batching import BatchOrder, LengthOrder, collate
 from simxfer.common.atomic import write_file
 from simxfer.common.errors import StageFailed
 from simxfer.common.streams import stream, stream_seed
+from simxfer.encoder.batching import BatchOrder, LengthOrder, collate
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.ragged import Features
 from simxfer.losses import loss_count, mask_tokens
 from simxfer.methods import METHODS
-from simxfer.model import TransferModel
-from simxfer.ragged import Features
 from simxfer.recipes import Hyperparameters
 from simxfer.tasks.record import Task
 

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
+from simxfer.encoder.network import Batch, TransferModel
 from simxfer.losses import loss_sum
-from simxfer.model import Batch, TransferModel
 from simxfer.recipes import Hyperparameters
 from simxfer.tasks.record import Task
 

@@ -27,10 +27,11 @@ from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaForMaskedLM
 from simxfer import world as embedded
 from simxfer.common.atomic import sha256, write_json
 from simxfer.common.streams import stream_seed
-from simxfer.features import Dataset, make_dataset, mlm_features
-from simxfer.model import TransferModel
+from simxfer.encoder.dataset import Dataset, make_dataset
+from simxfer.encoder.features import mlm_features
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.ragged import Features, join_features
 from simxfer.predict import predict
-from simxfer.ragged import Features, join_features
 from simxfer.recipes import Hyperparameters
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task

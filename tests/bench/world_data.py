@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 
-from simxfer.encoders import Encoder, resolve_encoder
-from simxfer.features import Dataset, make_dataset
-from simxfer.model import TransferModel, load_encoder, load_tokenizer
+from simxfer.encoder.dataset import Dataset, make_dataset
+from simxfer.encoder.loading import load_encoder, load_tokenizer
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.recipes import Hyperparameters, get_recipe
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest

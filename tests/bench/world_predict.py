@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from simxfer.batching import collate
-from simxfer.model import TransferModel
+from simxfer.encoder.batching import collate
+from simxfer.encoder.network import TransferModel
 from simxfer.predict import predict
 
 from .measure import Row, Timer, compared

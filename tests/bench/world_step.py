@@ -13,7 +13,7 @@ import numpy as np
 import transformers
 from transformers import DataCollatorWithPadding, TrainerCallback, XLMRobertaForSequenceClassification
 
-from simxfer.batching import BatchOrder, collate
+from simxfer.encoder.batching import BatchOrder, collate
 from simxfer.recipes import get_recipe
 from simxfer.train import Settings, TrainingTask, fit, load_method
 

@@ -13,7 +13,7 @@ import pytest
 
 from simxfer.common.errors import InputError
 from simxfer.config import Grid, Override
-from simxfer.features import _FEATURES
+from simxfer.encoder.features import FEATURES
 from simxfer.losses import _LOSSES
 from simxfer.methods import METHODS
 from simxfer.metrics import METRICS
@@ -45,7 +45,7 @@ def test_task_records(name):
     assert bool(task.training_data) == bool(task.train_languages)
     assert task.roles and len(set(task.subsets)) == len(task.subsets)
     assert task.world or task.files or task.hub
-    assert task.kind == "mlm" or (task.kind in _FEATURES and task.kind in _PREDICT)
+    assert task.kind == "mlm" or (task.kind in FEATURES and task.kind in _PREDICT)
     assert not task.training_data or task.kind in _LOSSES
     assert task.licence and task.citation
 

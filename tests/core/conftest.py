@@ -7,8 +7,8 @@ import torch
 from hypothesis import settings
 from support import write_xlmr_checkpoint
 
-from simxfer.encoders import resolve_encoder
-from simxfer.model import load_tokenizer
+from simxfer.encoder.loading import load_tokenizer
+from simxfer.encoder.pretrained import resolve_encoder
 
 torch.set_num_threads(1)
 

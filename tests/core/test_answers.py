@@ -9,15 +9,16 @@ import pytest
 
 from simxfer.answers import SELF_TUNED, Answers
 from simxfer.common.errors import InputError
-from simxfer.encoders import resolve_encoder
+from simxfer.encoder.dataset import make_dataset
+from simxfer.encoder.loading import load_encoder
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.encoder.ragged import Features
 from simxfer.evaluate import dev_score, evaluate
-from simxfer.features import make_dataset
 from simxfer.metrics import METRICS
 from simxfer.metrics.ranking import average_precision
-from simxfer.model import TransferModel, load_encoder
 from simxfer.plan import Evaluation
 from simxfer.predict import candidate_pool, predict
-from simxfer.ragged import Features
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import MiningExample, RankingExample, SpanExample
 

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simxfer.batching import BatchOrder, LengthOrder, by_length, collate
-from simxfer.features import make_dataset
-from simxfer.ragged import IGNORED, Features
+from simxfer.encoder.batching import BatchOrder, LengthOrder, by_length, collate
+from simxfer.encoder.dataset import make_dataset
+from simxfer.encoder.ragged import IGNORED, Features
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task

@@ -16,8 +16,8 @@ from transformers import (
 from simxfer.common.errors import InputError
 from simxfer.config import load_grid, parse_grid
 from simxfer.cost import PEAK_FLOPS, UTILISATION, parameters, project
-from simxfer.encoders import Encoder, resolve_encoder
-from simxfer.model import Head
+from simxfer.encoder.network import Head
+from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.planner import make_plan
 from simxfer.recipes import get_recipe
 from simxfer.run import train_grid

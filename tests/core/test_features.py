@@ -12,9 +12,10 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
 from simxfer.common.errors import InputError
-from simxfer.features import digest, load_dataset, make_dataset, mlm_features, read_gold, text_features
+from simxfer.encoder.dataset import digest, load_dataset, make_dataset, read_gold
+from simxfer.encoder.features import mlm_features, text_features
+from simxfer.encoder.ragged import IGNORED, Features, join_features, select_rows
 from simxfer.metrics import normalise
-from simxfer.ragged import IGNORED, Features, join_features, select_rows
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS, get_task
@@ -312,7 +313,7 @@ def test_the_cache_gives_back_what_was_made(name, world_tokenizer, tmp_path, mon
     request = DataRequest(name, "test", "x-sov", limit=20)
     made = make_dataset(read_examples(request), get_task(name), world_tokenizer, 64, 16)
     first = load_dataset(request, get_task(name), world_tokenizer, "f", 64, 16, tmp_path)
-    monkeypatch.setattr("simxfer.features.make_dataset", None)  # the second time nothing is tokenised
+    monkeypatch.setattr("simxfer.encoder.dataset.make_dataset", None)  # the second time nothing is tokenised
     again = load_dataset(request, get_task(name), world_tokenizer, "f", 64, 16, tmp_path)
     for found in (first, again):
         assert equal(found.features, made.features)

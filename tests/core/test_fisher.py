@@ -10,15 +10,16 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from simxfer import fisher
-from simxfer.batching import collate
 from simxfer.common.errors import InputError
 from simxfer.config import parse_grid
-from simxfer.encoders import resolve_encoder
-from simxfer.features import make_dataset
+from simxfer.encoder.batching import collate
+from simxfer.encoder.dataset import make_dataset
+from simxfer.encoder.loading import load_encoder
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.encoder.ragged import IGNORED
 from simxfer.fisher import embedded_stages, empirical_fisher, write_task_embeddings
-from simxfer.model import TransferModel, load_encoder
 from simxfer.planner import make_plan
-from simxfer.ragged import IGNORED
 from simxfer.recipes import Hyperparameters
 from simxfer.represent import labelled_features, write_labelled_features
 from simxfer.run import open_run

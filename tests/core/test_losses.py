@@ -6,13 +6,14 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, log_softmax, normalize
 
-from simxfer.batching import collate
 from simxfer.common.errors import InputError
-from simxfer.encoders import resolve_encoder
-from simxfer.features import make_dataset, training_features
+from simxfer.encoder.batching import collate
+from simxfer.encoder.dataset import make_dataset, training_features
+from simxfer.encoder.loading import load_encoder, load_weights, save_weights
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.encoder.ragged import IGNORED
 from simxfer.losses import RANKING_SCALE, loss_count, loss_sum, mask_tokens
-from simxfer.model import TransferModel, load_encoder, load_weights, save_weights
-from simxfer.ragged import IGNORED
 from simxfer.recipes import Hyperparameters
 from simxfer.represent import _choices
 from simxfer.sources import read_examples

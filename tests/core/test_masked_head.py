@@ -9,14 +9,9 @@ from safetensors.torch import load_file
 from transformers import XLMRobertaForMaskedLM
 
 from simxfer.config import load_grid
-from simxfer.encoders import resolve_encoder
-from simxfer.model import (
-    TransferModel,
-    load_encoder,
-    load_masked_head,
-    load_weights,
-    save_weights,
-)
+from simxfer.encoder.loading import load_encoder, load_masked_head, load_weights, save_weights
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.planner import make_plan
 from simxfer.run import open_run
 from simxfer.stages import StageRunner

@@ -8,8 +8,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
 from simxfer.common.errors import InputError
-from simxfer.encoders import resolve_encoder
-from simxfer.model import Head, TransferModel, load_encoder, load_weights, save_weights
+from simxfer.encoder.loading import load_encoder, load_weights, save_weights
+from simxfer.encoder.network import Head, TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.tasks import get_task
 
 BATCH = {"ids": torch.tensor([[0, 9, 8, 7, 2]]), "mask": torch.ones(1, 5, dtype=torch.int64)}

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from simxfer.encoders import resolve_encoder
+from simxfer.encoder.dataset import Dataset, make_dataset
+from simxfer.encoder.loading import load_encoder
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.evaluate import evaluate
-from simxfer.features import Dataset, make_dataset
 from simxfer.metrics import METRICS
-from simxfer.model import TransferModel, load_encoder
 from simxfer.plan import Evaluation
 from simxfer.predict import MAX_ANSWER_TOKENS, _best_span, _pool, embed, predict
 from simxfer.retrieval import nearest

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simxfer.common.errors import InputError
-from simxfer.features import Dataset, make_dataset, read_gold, training_features
-from simxfer.ragged import join_features
-from simxfer.ranking import _groups, relevant, training_pairs
+from simxfer.encoder.dataset import Dataset, make_dataset, read_gold, training_features
+from simxfer.encoder.pairs import _groups, relevant, training_pairs
+from simxfer.encoder.ragged import join_features
 from simxfer.sources.passages import from_questions
 from simxfer.sources.sentences import sentence_spans
 from simxfer.tasks import get_task

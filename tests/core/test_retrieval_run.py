@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from simxfer.config import parse_grid
+from simxfer.encoder.loading import load_weights
 from simxfer.fisher import embedded_stages
-from simxfer.model import load_weights
 from simxfer.planner import make_plan
 from simxfer.represent import _labelled_stages
 from simxfer.run import open_run

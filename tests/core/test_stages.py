@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 from simxfer import represent
 from simxfer.common.errors import InputError, StageFailed
 from simxfer.config import load_grid
-from simxfer.encoders import resolve_encoder
+from simxfer.encoder.loading import load_encoder, load_tokenizer
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.evaluate import evaluate
-from simxfer.model import TransferModel, load_encoder, load_tokenizer
 from simxfer.planner import make_plan
 from simxfer.predict import embed
 from simxfer.progress import stage_progress, status
@@ -301,7 +302,7 @@ def test_embeddings_stand_in_the_order_of_the_samples(made, checkpoint):
     assert len(aligned) == len(vectors) == len(samples)
     encoder = resolve_encoder(str(checkpoint))
     tokenizer, model = load_tokenizer(encoder), TransferModel(load_encoder(encoder))
-    from simxfer.features import text_features
+    from simxfer.encoder.features import text_features
 
     chosen = [0, 3, len(aligned) // 2, len(aligned) - 1]
     features = text_features([aligned["text"][i] for i in chosen], tokenizer, 128)

@@ -15,13 +15,14 @@ from transformers import (
 )
 
 from simxfer import train
-from simxfer.batching import collate
 from simxfer.common.errors import StageFailed
-from simxfer.encoders import resolve_encoder
-from simxfer.features import make_dataset
+from simxfer.encoder.batching import collate
+from simxfer.encoder.dataset import make_dataset
+from simxfer.encoder.loading import load_encoder
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.encoder.ragged import IGNORED
 from simxfer.losses import loss_count, loss_sum, mask_tokens
-from simxfer.model import TransferModel, load_encoder
-from simxfer.ragged import IGNORED
 from simxfer.recipes import Hyperparameters
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest

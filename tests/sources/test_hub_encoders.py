@@ -9,8 +9,8 @@ from support import write_xlmr_checkpoint
 
 from simxfer.common.errors import InputError
 from simxfer.common.hubcache import Repository, cached, point
-from simxfer.encoders import hub_repository, resolve_encoder
-from simxfer.model import load_encoder, load_tokenizer
+from simxfer.encoder.loading import load_encoder, load_tokenizer
+from simxfer.encoder.pretrained import hub_repository, resolve_encoder
 
 
 @pytest.fixture(autouse=True)

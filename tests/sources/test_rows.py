@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simxfer.common.errors import InputError
-from simxfer.encoders import resolve_encoder
-from simxfer.features import make_dataset
-from simxfer.model import load_tokenizer
+from simxfer.encoder.dataset import make_dataset
+from simxfer.encoder.loading import load_tokenizer
+from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.sources import read_examples
 from simxfer.sources.files import read_files
 from simxfer.sources.request import DataRequest

@@ -1,29 +1,15 @@
 """A pretrained encoder and one head a task."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
-from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from simxfer.common.atomic import write_file
-from simxfer.common.errors import InputError
-from simxfer.common.streams import stream_seed
-from simxfer.encoders import Encoder
 from simxfer.tasks.record import Task
 
-transformers.logging.set_verbosity_error()  # load_encoder names every weight that does not fit
-transformers.logging.disable_progress_bar()
-
 Batch = Mapping[str, Tensor]
-
-_NOT_THE_ENCODER = ("lm_head", "cls.", "pooler", "classifier", "position_ids")
 
 
 class Head(nn.Module):
@@ -117,80 +103,3 @@ class TransferModel(nn.Module):
     def forward(self, task: str, batch: Batch) -> Tensor:
         """Return the logits of a task."""
         return self.heads[task](self.states(batch))
-
-
-def load_tokenizer(encoder: Encoder) -> Any:
-    """Return the encoder's fast tokenizer."""
-    return _load(AutoTokenizer, encoder)
-
-
-def load_masked_head(encoder: Encoder, head: nn.Module) -> bool:
-    """Give a head for masked language modelling the checkpoint's own weights; tell whether it has them."""
-    path = Path(encoder.location) / "model.safetensors"
-    if encoder.random or not path.is_file():
-        return False
-    with safe_open(path, framework="pt") as stored:
-        names = {name: f"lm_head.{name}" for name, _ in head.named_parameters()}
-        if not set(names.values()) <= set(stored.keys()):
-            return False
-        head.load_state_dict({name: stored.get_tensor(there) for name, there in names.items()})
-    return True
-
-
-def load_encoder(encoder: Encoder, seed: int | None = None) -> nn.Module:
-    """Load a pretrained encoder in fp32, or make a random one of its architecture.
-
-    Raises:
-        InputError: the checkpoint lacks weights of the encoder, has weights that it does not know, or weights
-            of another shape (they are named); or it cannot be had here.
-    """
-    if encoder.random:
-        config = _load(AutoConfig, encoder)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(seed or 0, encoder.model, "pretrained", "init"))
-            return AutoModel.from_config(config, dtype=torch.float32, **_without_pooler(config))
-    config = _load(AutoConfig, encoder)
-    model, info = _load(
-        AutoModel,
-        encoder,
-        dtype=torch.float32,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-        **_without_pooler(config),
-    )
-    faults = []
-    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        names = [str(k[0] if isinstance(k, tuple) else k) for k in info.get(what, ())]
-        names = [name for name in names if not any(part in name for part in _NOT_THE_ENCODER)]
-        if names:
-            faults.append(f"{what.replace('_keys', '')}: {', '.join(sorted(names)[:8])}")
-    if faults:
-        raise InputError(f"checkpoint {encoder.name} does not fit its config.json; " + "; ".join(faults))
-    return model
-
-
-def _without_pooler(config: Any) -> dict:
-    return {"add_pooling_layer": False} if config.model_type in ("xlm-roberta", "roberta", "bert") else {}
-
-
-def _load(kind: Any, encoder: Encoder, **options: Any) -> Any:
-    if not encoder.is_local:
-        raise InputError(
-            f"encoder {encoder.name!r} is not in the local Hugging Face cache (HF_HOME). Run `simxfer fetch GRID` "
-            "on a connected machine and bring the cache here, or name a folder with its files in the grid"
-        )
-    try:
-        return kind.from_pretrained(encoder.location, local_files_only=True, **options)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"cannot load encoder {encoder.name}: {error}") from error
-
-
-def save_weights(path: Path, module: nn.Module) -> None:
-    """Write a module's weights as safetensors."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    write_file(path, lambda temporary: save_file(tensors, temporary))
-
-
-def load_weights(path: Path, module: nn.Module) -> None:
-    """Read a module's weights; every name and shape must fit."""
-    module.load_state_dict(load_file(path))

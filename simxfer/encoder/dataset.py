@@ -1,13 +1,8 @@
-"""Examples -> token arrays (`simxfer.ragged`), one function a kind; cached on disk.
-
-Mining and ranking: one row a sentence, query or candidate; beside its context as the second part, where it has one.
-No word of a tagging sentence is lost: long sentences are cut into windows. Long contexts of span QA are cut into
-overlapping windows. Pairs that are too long are truncated, and counted.
-"""
+"""Examples of a split -> features and gold, cached on disk by what decides them."""
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +15,9 @@ from safetensors.numpy import save_file
 from simxfer.common.atomic import write_file, write_table
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
-from simxfer.encodings import build, encode, label_index
-from simxfer.ragged import Features
-from simxfer.ranking import training_pairs
+from simxfer.encoder.features import FEATURES
+from simxfer.encoder.pairs import training_pairs
+from simxfer.encoder.ragged import Features
 from simxfer.sources import read_examples, revision
 from simxfer.sources.passages import from_questions
 from simxfer.sources.request import DataRequest
@@ -36,10 +31,8 @@ from simxfer.tasks.examples import (
     RetrievalExample,
     SpanExample,
     TaggingExample,
-    TextExample,
 )
 from simxfer.tasks.record import Task
-from simxfer.windows import span_features, tagging_features
 
 FEATURES_VERSION = 4
 """Bumped by hand whenever the arrays change."""
@@ -120,7 +113,7 @@ def make_dataset(
     twice = gold["id"][gold["id"].duplicated()]
     if len(twice):
         raise InputError(f"{task.name}: example id {twice.iloc[0]!r} occurs twice; ids must be unique")
-    features = _FEATURES[task.kind](examples, task, tokenizer, max_length, stride)
+    features = FEATURES[task.kind](examples, task, tokenizer, max_length, stride)
     features.counts[3] = without_gold
     return Dataset(features, gold)
 
@@ -165,83 +158,3 @@ def digest(texts: Sequence[str]) -> str:
     """Return a hash of an example's inputs, equal for inputs that differ in case and blanks alone."""
     plain = "\x1f".join(" ".join(text.casefold().split()) for text in texts)
     return hashlib.blake2b(plain.encode(), digest_size=12).hexdigest()
-
-
-def _classification(
-    examples: Sequence[ClassificationExample], task: Task, tokenizer: Any, max_length: int, _stride: int
-) -> Features:
-    texts = [e.text for e in examples]
-    paired = [e.text_pair or "" for e in examples] if any(e.text_pair is not None for e in examples) else None
-    encodings, cut = encode(tokenizer, texts, paired, max_length)
-    labels = [label_index(e.label, task, e.id) for e in examples]
-    return build(tokenizer, encodings, [1] * len(examples), range(len(examples)), cut, labels=labels)
-
-
-def _choice(
-    examples: Sequence[ChoiceExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
-) -> Features:
-    texts = [e.context for e in examples for _ in e.choices]
-    choices = [choice for e in examples for choice in e.choices]
-    encodings, cut = encode(tokenizer, texts, choices, max_length)
-    sizes = [len(e.choices) for e in examples]
-    index = np.repeat(np.arange(len(examples)), sizes)
-    return build(tokenizer, encodings, sizes, index, cut, labels=[e.label for e in examples])
-
-
-def _retrieval(
-    examples: Sequence[RetrievalExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
-) -> Features:
-    texts = [text for e in examples for text in (e.text, e.translation)]
-    encodings, cut = encode(tokenizer, texts, None, max_length)
-    return build(tokenizer, encodings, [2] * len(examples), np.repeat(np.arange(len(examples)), 2), cut)
-
-
-def text_features(texts: list[str], tokenizer: Any, max_length: int) -> Features:
-    """Tokenise plain texts, one row a text, without labels."""
-    encodings, cut = encode(tokenizer, texts, None, max_length)
-    return build(tokenizer, encodings, [1] * len(texts), range(len(texts)), cut)
-
-
-def mlm_features(examples: Sequence[TextExample], tokenizer: Any, max_length: int) -> Features:
-    """Tokenise texts and pairs of texts for masked language modelling, one row an example."""
-    return _texts(examples, [e.text_pair for e in examples], tokenizer, max_length)
-
-
-def _texts(
-    examples: Sequence[TextExample | MiningExample | RankingExample],
-    pairs: list[str | None] | None,
-    tokenizer: Any,
-    max_length: int,
-) -> Features:
-    encodings, cut = encode(tokenizer, [e.text for e in examples], pairs, max_length)
-    return build(tokenizer, encodings, [1] * len(examples), range(len(examples)), cut)
-
-
-def _mining(
-    examples: Sequence[MiningExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
-) -> Features:
-    return _texts(examples, None, tokenizer, max_length)
-
-
-def _ranking(
-    examples: Sequence[RankingExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
-) -> Features:
-    return _texts(examples, [e.text_pair for e in examples], tokenizer, max_length)
-
-
-def _masked(
-    examples: Sequence[TextExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
-) -> Features:
-    return mlm_features(examples, tokenizer, max_length)
-
-
-_FEATURES: dict[str, Callable[..., Features]] = {
-    "classification": _classification,
-    "multiple_choice": _choice,
-    "retrieval": _retrieval,
-    "mining": _mining,
-    "ranking": _ranking,
-    "tagging": tagging_features,
-    "span": span_features,
-    "mlm": _masked,
-}

@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from simxfer.common.errors import InputError
-from simxfer.ragged import Features, select_rows
+from simxfer.encoder.ragged import Features, select_rows
 
 Keys = Sequence[str]
 

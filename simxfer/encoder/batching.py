@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from simxfer.common.streams import stream
-from simxfer.ragged import IGNORED, Features
+from simxfer.encoder.ragged import IGNORED, Features
 
 
 class BatchOrder:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from simxfer.common.errors import InputError
-from simxfer.encodings import build, cut_off, label_index
-from simxfer.ragged import IGNORED, Features
+from simxfer.encoder.ragged import IGNORED, Features
+from simxfer.encoder.tokens import build, cut_off, label_index
 from simxfer.tasks.examples import SpanExample, TaggingExample
 from simxfer.tasks.record import Task
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from simxfer.common.errors import InputError
-from simxfer.ragged import Features
+from simxfer.encoder.ragged import Features
 from simxfer.tasks.record import Task
 
 

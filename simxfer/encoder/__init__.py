@@ -1,0 +1,1 @@
+"""Examples -> token rows -> batches -> hidden states and logits."""

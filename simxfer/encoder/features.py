@@ -1,0 +1,104 @@
+"""Examples -> token arrays (`simxfer.encoder.ragged`), one function a kind.
+
+Mining and ranking: one row a sentence, query or candidate; beside its context as the second part, where it has one.
+No word of a tagging sentence is lost: long sentences are cut into windows. Long contexts of span QA are cut into
+overlapping windows. Pairs that are too long are truncated, and counted.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from simxfer.encoder.ragged import Features
+from simxfer.encoder.tokens import build, encode, label_index
+from simxfer.encoder.windows import span_features, tagging_features
+from simxfer.tasks.examples import (
+    ChoiceExample,
+    ClassificationExample,
+    MiningExample,
+    RankingExample,
+    RetrievalExample,
+    TextExample,
+)
+from simxfer.tasks.record import Task
+
+
+def _classification(
+    examples: Sequence[ClassificationExample], task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    texts = [e.text for e in examples]
+    paired = [e.text_pair or "" for e in examples] if any(e.text_pair is not None for e in examples) else None
+    encodings, cut = encode(tokenizer, texts, paired, max_length)
+    labels = [label_index(e.label, task, e.id) for e in examples]
+    return build(tokenizer, encodings, [1] * len(examples), range(len(examples)), cut, labels=labels)
+
+
+def _choice(
+    examples: Sequence[ChoiceExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    texts = [e.context for e in examples for _ in e.choices]
+    choices = [choice for e in examples for choice in e.choices]
+    encodings, cut = encode(tokenizer, texts, choices, max_length)
+    sizes = [len(e.choices) for e in examples]
+    index = np.repeat(np.arange(len(examples)), sizes)
+    return build(tokenizer, encodings, sizes, index, cut, labels=[e.label for e in examples])
+
+
+def _retrieval(
+    examples: Sequence[RetrievalExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    texts = [text for e in examples for text in (e.text, e.translation)]
+    encodings, cut = encode(tokenizer, texts, None, max_length)
+    return build(tokenizer, encodings, [2] * len(examples), np.repeat(np.arange(len(examples)), 2), cut)
+
+
+def text_features(texts: list[str], tokenizer: Any, max_length: int) -> Features:
+    """Tokenise plain texts, one row a text, without labels."""
+    encodings, cut = encode(tokenizer, texts, None, max_length)
+    return build(tokenizer, encodings, [1] * len(texts), range(len(texts)), cut)
+
+
+def mlm_features(examples: Sequence[TextExample], tokenizer: Any, max_length: int) -> Features:
+    """Tokenise texts and pairs of texts for masked language modelling, one row an example."""
+    return _texts(examples, [e.text_pair for e in examples], tokenizer, max_length)
+
+
+def _texts(
+    examples: Sequence[TextExample | MiningExample | RankingExample],
+    pairs: list[str | None] | None,
+    tokenizer: Any,
+    max_length: int,
+) -> Features:
+    encodings, cut = encode(tokenizer, [e.text for e in examples], pairs, max_length)
+    return build(tokenizer, encodings, [1] * len(examples), range(len(examples)), cut)
+
+
+def _mining(
+    examples: Sequence[MiningExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    return _texts(examples, None, tokenizer, max_length)
+
+
+def _ranking(
+    examples: Sequence[RankingExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    return _texts(examples, [e.text_pair for e in examples], tokenizer, max_length)
+
+
+def _masked(
+    examples: Sequence[TextExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    return mlm_features(examples, tokenizer, max_length)
+
+
+FEATURES: dict[str, Callable[..., Features]] = {
+    "classification": _classification,
+    "multiple_choice": _choice,
+    "retrieval": _retrieval,
+    "mining": _mining,
+    "ranking": _ranking,
+    "tagging": tagging_features,
+    "span": span_features,
+    "mlm": _masked,
+}
