@@ -23,8 +23,8 @@ from simxfer.encoder.dataset import make_dataset
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.predict import predict
 from simxfer.recipes import Hyperparameters
+from simxfer.scoring.predict import predict
 from simxfer.tasks.examples import ClassificationExample
 from simxfer.tasks.record import Task
 from simxfer.train import Settings, TrainingTask, fit

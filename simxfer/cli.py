@@ -136,8 +136,8 @@ def score(
     For example `simxfer score xnli --predictions out/test-sw.tsv --gold dev-sw.tsv` scores one label a line,
     and `simxfer score xtreme --predictions out --gold labels` every task and language that both folders hold.
     """
-    from simxfer.score import score as score_paths
-    from simxfer.score.text import score_warnings, scores_json, scores_text
+    from simxfer.cli_scores import score_warnings, scores_json, scores_text
+    from simxfer.scoring.official import score as score_paths
 
     tables = score_paths(task, predictions, gold, language, na_prob)
     print((scores_json if as_json else scores_text)(*tables))

@@ -7,8 +7,9 @@ from pathlib import Path
 from simxfer.common.hubcache import ENCODER_FILES, Repository
 from simxfer.config import Grid
 from simxfer.encoder.pretrained import hub_repository
-from simxfer.plan import Evaluation, Stage
+from simxfer.plan import Stage
 from simxfer.planner import make_plan
+from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import source_of
 from simxfer.sources.files import used_files
 from simxfer.sources.hub import on_hub, place_of

@@ -4,11 +4,12 @@ Pure: no torch, no data. A stage's id hashes what decides its result, so that eq
 a finished one is recognised after any interruption.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import ceil
 
 from simxfer.common.identity import CODE_VERSION, content_id
+from simxfer.scoring.protocol import Evaluation
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import TaskData
 
@@ -91,35 +92,6 @@ def _examples(data: TaskData, parts: tuple[Part, ...], values: dict) -> int:
     limit = values["train_examples"] and ceil(values["train_examples"] / (max(1, len(parts)) * languages))
     sizes = [TASKS[task].size("train") for task, _ in parts]
     return languages * sum(min(n, limit or n) for n in sizes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """One target, scored in some languages by one stage's checkpoint, under one protocol."""
-
-    target: str
-    split: str
-    tuned_on: str = ""
-    """Split that a mining threshold is tuned on; empty where there is none but the scored one."""
-    languages: tuple[str, ...]
-    folder: str = ""
-    """Folder of native files; empty: the hub."""
-    revision: str
-    draw: int
-    world: int
-    perturbation: str = "clean"
-    limit: int | None = None
-    max_length: int = 64
-    stride: int = 16
-    protocol: dict = field(default_factory=dict)
-    code: int = CODE_VERSION
-
-    @cached_property
-    def id(self) -> str:
-        """Name of the evaluation's files."""
-        spec = asdict(self)
-        del spec["folder"]
-        return f"{self.target}-{content_id(spec)}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,9 @@ from simxfer.encoder.network import Batch, TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
 from simxfer.plan import TARGET, Plan, Stage
-from simxfer.predict import embed
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import SAMPLES, SUBWORDS, validate
+from simxfer.scoring.predict import embed
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.stages import StageRunner, is_trained

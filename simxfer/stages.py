@@ -18,10 +18,11 @@ from simxfer.encoder.loading import load_encoder, load_masked_head, load_tokeniz
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import join_features
-from simxfer.evaluate import dev_score, evaluate
-from simxfer.plan import PRETRAINED, Evaluation, Part, Plan, Stage
+from simxfer.plan import PRETRAINED, Part, Plan, Stage
 from simxfer.recipes import Hyperparameters
 from simxfer.schema.directory import RunDirectory, StageDirectory
+from simxfer.scoring.evaluate import dev_score, evaluate
+from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData

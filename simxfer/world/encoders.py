@@ -31,8 +31,8 @@ from simxfer.encoder.dataset import Dataset, make_dataset
 from simxfer.encoder.features import mlm_features
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.ragged import Features, join_features
-from simxfer.predict import predict
 from simxfer.recipes import Hyperparameters
+from simxfer.scoring.predict import predict
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
 from simxfer.train import Settings, TrainingTask, fit

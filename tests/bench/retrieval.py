@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from simxfer.common.streams import stream
-from simxfer.retrieval import mine, nearest
+from simxfer.scoring.search import mine, nearest
 
 from .measure import Row, Subject, Timer, alone, compared
 

@@ -8,7 +8,7 @@ import torch
 
 from simxfer.encoder.batching import collate
 from simxfer.encoder.network import TransferModel
-from simxfer.predict import predict
+from simxfer.scoring.predict import predict
 
 from .measure import Row, Timer, compared
 from .world_data import CPU, WorldData, world_data

@@ -17,9 +17,9 @@ from simxfer.encoder.features import FEATURES
 from simxfer.losses import _LOSSES
 from simxfer.methods import METHODS
 from simxfer.metrics import METRICS
-from simxfer.predict import _PREDICT
 from simxfer.recipes import RECIPES, Hyperparameters
 from simxfer.schema.tables import PSEUDO_LANGUAGES, TABLES, is_language
+from simxfer.scoring.predict import _PREDICT
 from simxfer.sources import SOURCES, read_examples, revision
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS, get_task

@@ -7,18 +7,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from simxfer.answers import SELF_TUNED, Answers
 from simxfer.common.errors import InputError
 from simxfer.encoder.dataset import make_dataset
 from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import Features
-from simxfer.evaluate import dev_score, evaluate
 from simxfer.metrics import METRICS
 from simxfer.metrics.ranking import average_precision
-from simxfer.plan import Evaluation
-from simxfer.predict import candidate_pool, predict
+from simxfer.scoring.answers import SELF_TUNED, Answers
+from simxfer.scoring.evaluate import dev_score, evaluate
+from simxfer.scoring.predict import candidate_pool, predict
+from simxfer.scoring.protocol import Evaluation
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import MiningExample, RankingExample, SpanExample
 
@@ -88,7 +88,7 @@ def test_mining_by_hand(model, world_tokenizer, monkeypatch):
     test = make_dataset(corpora(WORDS[:4], WORDS[4:], {0: (0,), 1: (1,)}), BUCC, world_tokenizer, 16, 0)
     dev = make_dataset(corpora(WORDS[:4], WORDS[4:], {0: (0,), 2: (2,)}), BUCC, world_tokenizer, 16, 0)
     candidates = [("s0", "t0", 0.9), ("s2", "t2", 0.7), ("s1", "t1", 0.6), ("s3", "t3", 0.1)]
-    monkeypatch.setattr("simxfer.answers.predict", lambda *_: candidates)
+    monkeypatch.setattr("simxfer.scoring.answers.predict", lambda *_: candidates)
     tuned = evaluate(model, evaluation("bucc2018", "de"), lambda _: test, PAD, dev_of=lambda _: dev)
     [row] = scored(tuned)
     # Extracted: s0-t0 (right), s2-t2 (wrong); s1-t1 is missed. F1 = 2 * 1 / (2 + 2).
@@ -146,7 +146,7 @@ def languages(world_tokenizer):
 @pytest.fixture
 def drawn(monkeypatch):
     """Vectors that are drawn by the subwords of a row: a tiny random encoder's lie too close together to be ranked."""
-    monkeypatch.setattr("simxfer.predict.embed", drawn_vectors)
+    monkeypatch.setattr("simxfer.scoring.predict.embed", drawn_vectors)
 
 
 def drawn_vectors(_model, features: Features, _pad: int, layer: int, pooling: str) -> np.ndarray:

@@ -18,11 +18,11 @@ from simxfer.encoder.dataset import Dataset, make_dataset
 from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.evaluate import evaluate
 from simxfer.metrics import METRICS
-from simxfer.plan import Evaluation
-from simxfer.predict import MAX_ANSWER_TOKENS, _best_span, _pool, embed, predict
-from simxfer.retrieval import nearest
+from simxfer.scoring.evaluate import evaluate
+from simxfer.scoring.predict import MAX_ANSWER_TOKENS, _best_span, _pool, embed, predict
+from simxfer.scoring.protocol import Evaluation
+from simxfer.scoring.search import nearest
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
@@ -64,7 +64,7 @@ def rows_of(features):
 
 
 def test_classification_takes_the_highest_label_in_the_order_of_the_examples(dataset_of, monkeypatch):
-    monkeypatch.setattr("simxfer.predict.MAX_TOKENS", 100)  # many batches, sorted by length
+    monkeypatch.setattr("simxfer.scoring.predict.MAX_TOKENS", 100)  # many batches, sorted by length
     dataset, task, told = dataset_of("w-xnli"), get_task("w-xnli"), Told(3, whole=True)
     logits = [told.table[row].sum(dim=0) for row in rows_of(dataset.features)]
     expected = [task.labels[int(values.argmax())] for values in logits]
@@ -73,7 +73,7 @@ def test_classification_takes_the_highest_label_in_the_order_of_the_examples(dat
 
 
 def test_multiple_choice_takes_the_highest_choice(dataset_of, monkeypatch):
-    monkeypatch.setattr("simxfer.predict.MAX_TOKENS", 150)
+    monkeypatch.setattr("simxfer.scoring.predict.MAX_TOKENS", 150)
     dataset, told = dataset_of("w-xcloze"), Told(1, whole=True)
     scores = [float(told.table[row].detach().sum()) for row in rows_of(dataset.features)]
     bounds = dataset.features.unit_starts
@@ -198,7 +198,7 @@ def test_pooling_by_hand():
 
 @pytest.mark.parametrize("layer", [0, 1, -1])
 def test_embeddings_are_the_pooled_layer_of_each_row(layer, model, dataset_of, monkeypatch):
-    monkeypatch.setattr("simxfer.predict.MAX_TOKENS", 64)
+    monkeypatch.setattr("simxfer.scoring.predict.MAX_TOKENS", 64)
     features = dataset_of("w-tatoeba", 10).features
     found = embed(model, features, PAD, layer, "mean")
     for row, ids in enumerate(rows_of(features)):
@@ -279,7 +279,7 @@ def test_example_scores_of_tagging_carry_counts(dataset_of):
 
 def test_flags_warn_of_zero_scores_and_unknown_subwords(dataset_of, monkeypatch):
     dataset = dataset_of("w-xnli", 10)
-    monkeypatch.setattr("simxfer.answers.predict", lambda *_: ["nothing"] * 10)
+    monkeypatch.setattr("simxfer.scoring.answers.predict", lambda *_: ["nothing"] * 10)
     strange: Any = SimpleNamespace(
         features=SimpleNamespace(counts=np.array([2, 10, 100, 3])), gold=dataset.gold
     )
@@ -295,7 +295,7 @@ def test_scores_tell_what_was_seen_in_training_and_what_no_constant_answer_beats
     gold = [json.loads(text) for text in dataset.gold["gold"]]
     seen = set(dataset.gold["digest"][:7])
     for predictions, flags in ((["neutral"] * 90, ["chance-level"]), (gold, [])):
-        monkeypatch.setattr("simxfer.answers.predict", lambda *_, found=predictions: found)
+        monkeypatch.setattr("simxfer.scoring.answers.predict", lambda *_, found=predictions: found)
         told = Told(3, whole=True)
         frames = evaluate(told, evaluation(task.name, "x-agg"), lambda _: dataset, PAD, seen, ["slow"])
         repeated = int(dataset.gold["digest"].isin(seen).sum())
@@ -307,6 +307,6 @@ def test_labels_that_the_gold_lacks_are_named(dataset_of, monkeypatch):
     dataset = dataset_of("w-xnli", 40)
     gold = ["entailment", "neutral"] * 20
     told = Dataset(dataset.features, dataset.gold.assign(gold=[json.dumps(g) for g in gold]))
-    monkeypatch.setattr("simxfer.answers.predict", lambda *_: gold)
+    monkeypatch.setattr("simxfer.scoring.answers.predict", lambda *_: gold)
     frames = evaluate(Told(3, whole=True), evaluation("w-xnli", "x-agg"), lambda _: told, PAD)
     assert list(frames["scores"]["flags"]) == ["labels-without-gold=contradiction"]

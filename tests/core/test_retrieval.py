@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from simxfer import retrieval
-from simxfer.retrieval import mine, nearest
+from simxfer.scoring import search as retrieval
+from simxfer.scoring.search import mine, nearest
 
 
 @pytest.fixture(params=[(1024, 4096), (3, 2), (1, 1), (5, 4096)])

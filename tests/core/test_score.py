@@ -7,11 +7,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from simxfer.cli_scores import score_warnings, scores_json, scores_text
 from simxfer.common.errors import InputError
 from simxfer.metrics import METRICS
-from simxfer.score import BENCHMARKS, COLUMNS, LAYOUTS, averages, score, score_benchmark, score_file
-from simxfer.score.languages import language_of_name
-from simxfer.score.text import score_warnings, scores_json, scores_text
+from simxfer.scoring.official import (
+    BENCHMARKS,
+    COLUMNS,
+    LAYOUTS,
+    averages,
+    score,
+    score_benchmark,
+    score_file,
+)
+from simxfer.scoring.official.languages import language_of_name
 
 ROOT = Path(__file__).parents[2]
 EXACT = 1e-9

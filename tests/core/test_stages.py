@@ -17,15 +17,15 @@ from simxfer.config import load_grid
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.evaluate import evaluate
 from simxfer.planner import make_plan
-from simxfer.predict import embed
 from simxfer.progress import stage_progress, status
 from simxfer.represent import write_samples
 from simxfer.results import export_results, gather, import_results, read_results
 from simxfer.run import open_run
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
+from simxfer.scoring.evaluate import evaluate
+from simxfer.scoring.predict import embed
 from simxfer.show import flags_text
 from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, pending_evaluations
 

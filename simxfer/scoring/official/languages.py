@@ -5,7 +5,7 @@ from pathlib import Path
 
 from simxfer.common.errors import InputError, nearest
 from simxfer.schema.tables import is_language
-from simxfer.score.layouts import LAYOUTS, Layout
+from simxfer.scoring.official.layouts import LAYOUTS, Layout
 from simxfer.tasks.questions import TYDIQA_LANGUAGES
 
 TYDIQA_NAMES = {name: code for code, name in TYDIQA_LANGUAGES.items()}

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from simxfer.common.errors import InputError, unknown
-from simxfer.score.files import score_file
-from simxfer.score.layouts import BENCHMARKS, LAYOUTS
+from simxfer.scoring.official.layouts import BENCHMARKS, LAYOUTS
+from simxfer.scoring.official.task import score_file
 
 SUFFIXES = ("tsv", "json", "jsonl", "txt")
 

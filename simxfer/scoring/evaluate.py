@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence, Set
 
 import pandas as pd
 
-from simxfer.answers import Answers, answers
 from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.network import TransferModel
 from simxfer.metrics import Scored
 from simxfer.metrics.guards import warnings
-from simxfer.plan import Evaluation
+from simxfer.scoring.answers import Answers, answers
+from simxfer.scoring.protocol import Evaluation
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
 

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simxfer.common.errors import InputError, nearest
-from simxfer.score.languages import check_ids
-from simxfer.score.layouts import Form, Layout
-from simxfer.score.reading import Line, read_labels, read_object, read_pairs, read_questions, read_tags
+from simxfer.scoring.official.languages import check_ids
+from simxfer.scoring.official.layouts import Form, Layout
+from simxfer.scoring.official.reading import (
+    Line,
+    read_labels,
+    read_object,
+    read_pairs,
+    read_questions,
+    read_tags,
+)
 
 PLACEHOLDER_FROM = 10
 """Gold labels that are all the same are placeholders from this number of examples on."""

@@ -18,7 +18,7 @@ from simxfer.encoder.dataset import Dataset, read_gold
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pairs import relevant
 from simxfer.metrics import METRICS, Scored, pairs_above, tune_threshold
-from simxfer.predict import Pool, candidate_pool, predict, rank
+from simxfer.scoring.predict import Pool, candidate_pool, predict, rank
 from simxfer.tasks.record import Task
 
 SELF_TUNED = "threshold-tuned-on-reported-data"

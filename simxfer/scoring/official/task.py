@@ -7,10 +7,10 @@ import pandas as pd
 from simxfer.common.errors import InputError, unknown
 from simxfer.metrics import METRICS, best_thresholds
 from simxfer.metrics.guards import warnings
-from simxfer.score.languages import resolve_language
-from simxfer.score.layouts import BENCHMARKS, LAYOUTS
-from simxfer.score.matching import READERS, Answers, refuse_other_ids
-from simxfer.score.reading import read_object
+from simxfer.scoring.official.languages import resolve_language
+from simxfer.scoring.official.layouts import BENCHMARKS, LAYOUTS
+from simxfer.scoring.official.matching import READERS, Answers, refuse_other_ids
+from simxfer.scoring.official.reading import read_object
 
 COLUMNS = ("task", "language", "metric", "value", "n_examples", "flags")
 

@@ -4,8 +4,8 @@
 folders of the whole of XTREME or XTREME-R, and `averages` gives the averages that the benchmarks publish.
 """
 
-from simxfer.score.benchmark import averages, score, score_benchmark
-from simxfer.score.files import COLUMNS, score_file
-from simxfer.score.layouts import BENCHMARKS, LAYOUTS
+from simxfer.scoring.official.benchmark import averages, score, score_benchmark
+from simxfer.scoring.official.layouts import BENCHMARKS, LAYOUTS
+from simxfer.scoring.official.task import COLUMNS, score_file
 
 __all__ = ["BENCHMARKS", "COLUMNS", "LAYOUTS", "averages", "score", "score_benchmark", "score_file"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simxfer.common.errors import InputError, nearest
-from simxfer.score.layouts import Layout
+from simxfer.scoring.official.layouts import Layout
 
 Line = tuple[int, str]
 """Number of a line, from 1, and what stands in it."""

@@ -13,7 +13,7 @@ from simxfer.encoder.batching import by_length, collate
 from simxfer.encoder.dataset import Dataset, read_gold
 from simxfer.encoder.network import Batch, TransferModel
 from simxfer.encoder.ragged import Features, select_rows
-from simxfer.retrieval import mine, nearest
+from simxfer.scoring.search import mine, nearest
 from simxfer.tasks.record import Task
 
 MAX_TOKENS = 2048

@@ -1,0 +1,1 @@
+"""A checkpoint -> predictions -> scores; files of predictions -> scores as the official scorers give them."""
