@@ -54,7 +54,7 @@ bench: $(READY)  ## speed, side by side with other implementations
 	$(BIN)/python -m tests.bench
 
 world-encoders: $(READY)  ## make the shipped encoders of the embedded world anew
-	$(BIN)/python -m simxfer.world.encoders --out data/encoders
+	$(BIN)/python -m simxfer.training.pretrain --out data/encoders
 
 clean:  ## remove caches and the environment; runs/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

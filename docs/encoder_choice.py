@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from simxfer.common.shipped import data_path
-from simxfer.world.encoders import Recipe, make_encoder
+from simxfer.training.pretrain import Recipe, make_encoder
 
 CANDIDATES = (
     {"hidden": 64, "layers": 3, "steps": 8_000},

@@ -23,11 +23,11 @@ from simxfer.encoder.dataset import make_dataset
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.recipes import Hyperparameters
 from simxfer.scoring.predict import predict
 from simxfer.tasks.examples import ClassificationExample
 from simxfer.tasks.record import Task
-from simxfer.train import Settings, TrainingTask, fit
+from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training.recipes import Hyperparameters
 from simxfer.world.inference import paraphrased, swapped
 from simxfer.world.items import Request, collect
 from simxfer.world.languages import LANGUAGES, PIVOT

@@ -13,13 +13,13 @@ from simxfer.common.atomic import write_file
 from simxfer.common.streams import stream
 from simxfer.encoder.batching import collate
 from simxfer.encoder.network import TransferModel
-from simxfer.losses import loss_count, loss_sum
 from simxfer.plan import TARGET, Plan, Stage
 from simxfer.schema.directory import RunDirectory
 from simxfer.stages import StageRunner, is_trained
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE, parse_intermediate
-from simxfer.train import TrainingTask
+from simxfer.training.loop import TrainingTask
+from simxfer.training.losses import loss_count, loss_sum
 
 FISHER_UNITS = 200
 """Training units (examples, or windows of long ones) a task that the mean is taken over."""

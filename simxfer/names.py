@@ -6,10 +6,10 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from simxfer.common.errors import unknown
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.methods import METHODS
 from simxfer.schema.tables import is_language
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, canonical, tasks_of
+from simxfer.training.methods import METHODS
 
 ALL = "all"
 """Stands for every language of each target."""

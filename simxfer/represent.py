@@ -34,7 +34,7 @@ from simxfer.sources.request import DataRequest
 from simxfer.stages import StageRunner, is_trained
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE
-from simxfer.train import TrainingTask
+from simxfer.training.loop import TrainingTask
 
 SAMPLE_SIZE = 200
 """Texts a task, split and language."""

@@ -10,10 +10,10 @@ from simxfer.config import Grid
 from simxfer.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
 from simxfer.plan import PRETRAINED, TARGET, Plan
 from simxfer.progress import Status
-from simxfer.recipes import RECIPES, Recipe
 from simxfer.sources.request import UNRESOLVED
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.record import Task
+from simxfer.training.recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,14 +19,14 @@ from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import join_features
 from simxfer.plan import PRETRAINED, Part, Plan, Stage
-from simxfer.recipes import Hyperparameters
 from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.scoring.evaluate import dev_score, evaluate
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
-from simxfer.train import Settings, TrainingTask, fit, leading_values
+from simxfer.training.loop import Settings, TrainingTask, fit, leading_values
+from simxfer.training.recipes import Hyperparameters
 
 
 class DamagedCheckpoint(RuntimeError):

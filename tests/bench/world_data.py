@@ -9,11 +9,11 @@ from simxfer.encoder.dataset import Dataset, make_dataset
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
-from simxfer.recipes import Hyperparameters, get_recipe
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
+from simxfer.training.recipes import Hyperparameters, get_recipe
 
 TASK = "w-nli"
 CPU = torch.device("cpu")

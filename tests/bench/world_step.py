@@ -14,8 +14,8 @@ import transformers
 from transformers import DataCollatorWithPadding, TrainerCallback, XLMRobertaForSequenceClassification
 
 from simxfer.encoder.batching import BatchOrder, collate
-from simxfer.recipes import get_recipe
-from simxfer.train import Settings, TrainingTask, fit, load_method
+from simxfer.training.loop import Settings, TrainingTask, fit, load_method
+from simxfer.training.recipes import get_recipe
 
 from .measure import Row, Seconds, Subject, Timer, absent, alone, compared, has
 from .world_data import CPU, TASK, WorldData, world_data

@@ -14,15 +14,15 @@ import pytest
 from simxfer.common.errors import InputError
 from simxfer.config import Grid, Override
 from simxfer.encoder.features import FEATURES
-from simxfer.losses import _LOSSES
-from simxfer.methods import METHODS
 from simxfer.metrics import METRICS
-from simxfer.recipes import RECIPES, Hyperparameters
 from simxfer.schema.tables import PSEUDO_LANGUAGES, TABLES, is_language
 from simxfer.scoring.predict import _PREDICT
 from simxfer.sources import SOURCES, read_examples, revision
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS, get_task
+from simxfer.training.losses import _LOSSES
+from simxfer.training.methods import METHODS
+from simxfer.training.recipes import RECIPES, Hyperparameters
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("simxfer", "analyses")

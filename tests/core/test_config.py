@@ -2,7 +2,7 @@ import pytest
 
 from simxfer.common.errors import InputError
 from simxfer.config import load_grid, parse_grid
-from simxfer.recipes import RECIPES
+from simxfer.training.recipes import RECIPES
 
 
 @pytest.fixture

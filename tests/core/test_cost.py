@@ -19,12 +19,12 @@ from simxfer.cost import PEAK_FLOPS, UTILISATION, parameters, project
 from simxfer.encoder.network import Head
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.planner import make_plan
-from simxfer.recipes import get_recipe
 from simxfer.run import train_grid
 from simxfer.show import plan_text
 from simxfer.sources import source_of
 from simxfer.sources.request import UNRESOLVED, DataRequest
 from simxfer.tasks import get_task
+from simxfer.training.recipes import get_recipe
 
 GRIDS = Path(__file__).parents[2] / "data" / "grids"
 REAL = ("phang2020", "phang2020-8", "xtreme-r")

@@ -20,14 +20,14 @@ from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
 from simxfer.fisher import embedded_stages, empirical_fisher, write_task_embeddings
 from simxfer.planner import make_plan
-from simxfer.recipes import Hyperparameters
 from simxfer.represent import labelled_features, write_labelled_features
 from simxfer.run import open_run
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.stages import StageRunner
 from simxfer.tasks import get_task
-from simxfer.train import TrainingTask
+from simxfer.training.loop import TrainingTask
+from simxfer.training.recipes import Hyperparameters
 
 CPU = torch.device("cpu")
 PAD = 1

@@ -13,14 +13,15 @@ from simxfer.encoder.loading import load_encoder, load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
-from simxfer.losses import RANKING_SCALE, loss_count, loss_sum, mask_tokens
-from simxfer.recipes import Hyperparameters
 from simxfer.represent import _choices
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ChoiceExample, RankingExample
-from simxfer.train import Settings, TrainingTask, fit
+from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training.losses import RANKING_SCALE, loss_count, loss_sum
+from simxfer.training.masking import mask_tokens
+from simxfer.training.recipes import Hyperparameters
 
 CPU = torch.device("cpu")
 CLOZE, LAREQA = get_task("w-xcloze"), get_task("lareqa")

@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 from simxfer.common.errors import InputError
 from simxfer.config import load_grid, parse_grid
 from simxfer.planner import make_plan
-from simxfer.recipes import Hyperparameters
 from simxfer.results import gather
 from simxfer.run import open_run
 from simxfer.sources import read_examples, sampled
@@ -19,7 +18,8 @@ from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 from simxfer.stages import StageRunner
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ClassificationExample, MiningExample, RankingExample
-from simxfer.train import TrainingTask, _marks
+from simxfer.training.loop import TrainingTask, _marks
+from simxfer.training.recipes import Hyperparameters
 
 GRID = """\
 name: chosen
@@ -99,7 +99,7 @@ def test_looking_changes_nothing_of_the_training(chosen, tmp_path, checkpoint):
     model = plain.runner.load(plain.plan.stages[stage.parent])
     plain.runner._add_head(model, stage, "w-xnli")
     rows: list[dict] = []
-    from simxfer.train import fit
+    from simxfer.training.loop import fit
 
     fit(model, plain.runner.training_tasks(stage), plain.runner._settings(stage), rows.append)
     expected = [row["loss"] for row in log_of(chosen) if "loss" in row]

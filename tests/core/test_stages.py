@@ -178,7 +178,7 @@ def test_a_diverged_stage_says_why(tmp_path, checkpoint, monkeypatch):
     hurt = opened(tmp_path, checkpoint)
     root, first, *_ = hurt.plan.path(hurt.plan.cells[-1].stage)
     hurt.runner.work(root)
-    monkeypatch.setattr("simxfer.train._step", lambda *_: float("inf"))
+    monkeypatch.setattr("simxfer.training.loop._step", lambda *_: float("inf"))
     with pytest.raises(StageFailed, match="the loss is inf at step 1 of 2"):
         hurt.runner.work(first)
     assert "lower the learning rate" in json.loads(hurt.run.stage(first.id).failed.read_text())["reason"]

@@ -14,7 +14,6 @@ from transformers import (
     XLMRobertaForTokenClassification,
 )
 
-from simxfer import train
 from simxfer.common.errors import StageFailed
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import make_dataset
@@ -22,13 +21,15 @@ from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
-from simxfer.losses import loss_count, loss_sum, mask_tokens
-from simxfer.recipes import Hyperparameters
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
-from simxfer.train import Settings, TrainingTask, fit, schedule
+from simxfer.training import loop as train
+from simxfer.training.loop import Settings, TrainingTask, fit, schedule
+from simxfer.training.losses import loss_count, loss_sum
+from simxfer.training.masking import mask_tokens
+from simxfer.training.recipes import Hyperparameters
 
 CPU = torch.device("cpu")
 KINDS = ["w-xnli", "w-xcloze", "w-pos", "w-xqa"]

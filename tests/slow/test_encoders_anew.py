@@ -20,13 +20,13 @@ def recorded() -> dict:
 
 @pytest.fixture(scope="module")
 def remade(tmp_path_factory):
-    from simxfer.world.encoders import Recipe, make_encoder
+    from simxfer.training.pretrain import Recipe, make_encoder
 
     return make_encoder(WORLD, SEED, tmp_path_factory.mktemp("encoders"), Recipe(), stop_after=STEPS)
 
 
 def test_the_recipe_is_the_recorded_one(recorded):
-    from simxfer.world.encoders import Recipe
+    from simxfer.training.pretrain import Recipe
 
     assert asdict(Recipe()) == recorded["recipe"]
 

@@ -23,10 +23,11 @@ from simxfer.common.streams import stream, stream_seed
 from simxfer.encoder.batching import BatchOrder, LengthOrder, collate
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.ragged import Features
-from simxfer.losses import loss_count, mask_tokens
-from simxfer.methods import METHODS
-from simxfer.recipes import Hyperparameters
 from simxfer.tasks.record import Task
+from simxfer.training.losses import loss_count
+from simxfer.training.masking import mask_tokens
+from simxfer.training.methods import METHODS
+from simxfer.training.recipes import Hyperparameters
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,13 @@
 from torch import Tensor
 
 from simxfer.encoder.network import Batch, TransferModel
-from simxfer.losses import loss_sum
-from simxfer.recipes import Hyperparameters
 from simxfer.tasks.record import Task
+from simxfer.training.losses import loss_sum
+from simxfer.training.recipes import Hyperparameters
 
 
 class FullFineTuning:
-    """What is trained, and the loss of a batch; the loop is `simxfer.train`'s."""
+    """What is trained, and the loss of a batch; the loop is `simxfer.training.loop`'s."""
 
     def parameter_groups(self, model: TransferModel, values: Hyperparameters) -> list[dict]:
         """Return AdamW's groups: decayed matrices of the encoder; everything else without decay."""

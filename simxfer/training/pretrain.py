@@ -1,6 +1,6 @@
 """Makes the encoders that ship with the project: small XLM-R models, pretrained by plain MLM on a world's text.
 
-    python -m simxfer.world.encoders --out data/encoders
+    python -m simxfer.training.pretrain --out data/encoders
 
 writes one folder an encoder in the files that XLM-R ships (config.json, model.safetensors, tokenizer.json,
 tokenizer_config.json), and card.json: command, seeds, versions, SHA-256 of the files, cost and learning curve.
@@ -31,11 +31,11 @@ from simxfer.encoder.dataset import Dataset, make_dataset
 from simxfer.encoder.features import mlm_features
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.ragged import Features, join_features
-from simxfer.recipes import Hyperparameters
 from simxfer.scoring.predict import predict
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
-from simxfer.train import Settings, TrainingTask, fit
+from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training.recipes import Hyperparameters
 
 ENCODERS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2))
 """(world, pretraining seed) of every shipped encoder; all of them ship, none was picked. Six, so that the encoder
@@ -109,7 +109,7 @@ def make_encoder(world: int, seed: int, out: Path, recipe: Recipe, stop_after: i
         "pretraining_seed": seed,
         "languages": list(embedded.LANGUAGES),
         "generator": embedded.VERSION,
-        "command": f"python -m simxfer.world.encoders --only {world},{seed}"
+        "command": f"python -m simxfer.training.pretrain --only {world},{seed}"
         + (f" --stop-after {stop_after}" if stop_after else ""),
         "recipe": asdict(recipe),
         "parameters": sum(p.numel() for p in network.parameters()),

@@ -4,5 +4,5 @@ The registry holds "module:attribute" strings, so that a grid can be checked and
 """
 
 METHODS: dict[str, str] = {
-    "full": "simxfer.methods.full:FullFineTuning",
+    "full": "simxfer.training.methods.full:FullFineTuning",
 }
