@@ -32,8 +32,8 @@ RunDir = Annotated[Path, typer.Argument(help="Run directory, such as runs/defaul
 @app.command()
 def plan(grid: GridFile, stages: Annotated[bool, typer.Option(help="List every stage.")] = False) -> None:
     """Show what a grid would train: stages, what they share, cells, cost. Trains and downloads nothing."""
-    from simxfer.config import load_grid
-    from simxfer.planner import make_plan
+    from simxfer.grid.expand import make_plan
+    from simxfer.grid.file import load_grid
     from simxfer.show import plan_text
 
     print(plan_text(load_grid(grid), make_plan(load_grid(grid)), stages))
@@ -52,7 +52,7 @@ def fetch(
 
     Run it on a connected machine; training never opens a connection. With a lock file it fetches exactly that.
     """
-    from simxfer.fetch import fetch as fetch_grid
+    from simxfer.grid.fetch import fetch as fetch_grid
 
     if path := fetch_grid(grid, lock, update):
         print(f"lock: {path}")

@@ -13,7 +13,7 @@ from simxfer.common.atomic import write_file
 from simxfer.common.streams import stream
 from simxfer.encoder.batching import collate
 from simxfer.encoder.network import TransferModel
-from simxfer.plan import TARGET, Plan, Stage
+from simxfer.grid.plan import TARGET, Plan, Stage
 from simxfer.schema.directory import RunDirectory
 from simxfer.stages import StageRunner, is_trained
 from simxfer.tasks import get_task

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from simxfer.plan import PRETRAINED, Plan, Stage
+from simxfer.grid.plan import PRETRAINED, Plan, Stage
 from simxfer.schema.directory import RunDirectory
 
 EVALUATION_COST = 100

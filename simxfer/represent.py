@@ -18,14 +18,14 @@ from torch import Tensor
 
 from simxfer.common.atomic import write_file, write_table
 from simxfer.common.streams import stream
-from simxfer.config import Grid
 from simxfer.encoder.batching import collate
 from simxfer.encoder.features import text_features
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.network import Batch, TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
-from simxfer.plan import TARGET, Plan, Stage
+from simxfer.grid.file import Grid
+from simxfer.grid.plan import TARGET, Plan, Stage
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import SAMPLES, SUBWORDS, validate
 from simxfer.scoring.predict import embed

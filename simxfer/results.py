@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from simxfer.common.atomic import write_file, write_table
 from simxfer.common.errors import InputError
-from simxfer.plan import Plan
+from simxfer.grid.plan import Plan
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, RESULTS, Table, validate
 

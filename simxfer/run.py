@@ -11,11 +11,11 @@ from pathlib import Path
 
 from simxfer.common.atomic import write_file, write_json, write_table
 from simxfer.common.errors import InputError, StageFailed
-from simxfer.config import Grid, load_grid
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.lock import check_lock
-from simxfer.plan import Plan
-from simxfer.planner import make_plan
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import Grid, load_grid
+from simxfer.grid.lock import check_lock
+from simxfer.grid.plan import Plan
 from simxfer.progress import Status, status
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
@@ -37,7 +37,7 @@ def train_grid(
     """Train and evaluate a grid, or go on with it where it was left; write its results table.
 
     Args:
-        grid_file: YAML; see `simxfer.config.Grid`.
+        grid_file: YAML; see `simxfer.grid.file.Grid`.
         out: folder of the runs.
         workers: processes; 0 means one a GPU, or one a CPU core.
         report: called with (work done, work in all) as it goes on.

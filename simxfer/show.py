@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from simxfer.config import Grid
-from simxfer.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
-from simxfer.plan import PRETRAINED, TARGET, Plan
+from simxfer.grid.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
+from simxfer.grid.file import Grid
+from simxfer.grid.plan import PRETRAINED, TARGET, Plan
 from simxfer.progress import Status
 from simxfer.sources.request import UNRESOLVED
 from simxfer.tasks import TASKS, get_task

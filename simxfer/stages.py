@@ -18,7 +18,7 @@ from simxfer.encoder.loading import load_encoder, load_masked_head, load_tokeniz
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import join_features
-from simxfer.plan import PRETRAINED, Part, Plan, Stage
+from simxfer.grid.plan import PRETRAINED, Part, Plan, Stage
 from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.scoring.evaluate import dev_score, evaluate
 from simxfer.scoring.protocol import Evaluation

@@ -10,7 +10,7 @@ import torch
 
 from simxfer.common.errors import InputError
 from simxfer.engine.worker import BAD_INPUT, work
-from simxfer.plan import Plan
+from simxfer.grid.plan import Plan
 from simxfer.progress import stage_progress
 from simxfer.schema.directory import RunDirectory
 

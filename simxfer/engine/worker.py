@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from simxfer.common.errors import InputError, StageFailed
-from simxfer.config import load_grid
-from simxfer.plan import Plan, Stage
-from simxfer.planner import make_plan
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import load_grid
+from simxfer.grid.plan import Plan, Stage
 from simxfer.schema.directory import RunDirectory
 from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, is_trained
 from simxfer.store.claims import claim

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from simxfer.common.errors import InputError
-from simxfer.config import Grid, Override
 from simxfer.encoder.features import FEATURES
+from simxfer.grid.file import Grid, Override
 from simxfer.metrics import METRICS
 from simxfer.schema.tables import PSEUDO_LANGUAGES, TABLES, is_language
 from simxfer.scoring.predict import _PREDICT
@@ -134,7 +134,7 @@ def test_every_hyperparameter_that_an_override_may_change_exists():
 
 
 def test_every_key_of_a_grid_file_says_what_it_means():
-    source = ast.parse((ROOT / "simxfer" / "config.py").read_text())
+    source = ast.parse((ROOT / "simxfer" / "grid" / "file.py").read_text())
     for part in ("Grid", "Block", "Retrieval"):
         [body] = [n.body for n in source.body if isinstance(n, ast.ClassDef) and n.name == part]
         for node, following in pairwise(body):
@@ -228,5 +228,5 @@ def test_help_loads_neither_torch_nor_pandas():
 
 
 def test_planning_and_analyses_load_no_torch():
-    assert not modules_after("import simxfer.config, simxfer.plan, simxfer.run") & HEAVY
+    assert not modules_after("import simxfer.grid.file, simxfer.grid.plan, simxfer.run") & HEAVY
     assert not modules_after("import analyses") & HEAVY

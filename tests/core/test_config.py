@@ -1,7 +1,7 @@
 import pytest
 
 from simxfer.common.errors import InputError
-from simxfer.config import load_grid, parse_grid
+from simxfer.grid.file import load_grid, parse_grid
 from simxfer.training.recipes import RECIPES
 
 

@@ -14,11 +14,11 @@ from transformers import (
 )
 
 from simxfer.common.errors import InputError
-from simxfer.config import load_grid, parse_grid
-from simxfer.cost import PEAK_FLOPS, UTILISATION, parameters, project
 from simxfer.encoder.network import Head
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
-from simxfer.planner import make_plan
+from simxfer.grid.cost import PEAK_FLOPS, UTILISATION, parameters, project
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import load_grid, parse_grid
 from simxfer.run import train_grid
 from simxfer.show import plan_text
 from simxfer.sources import source_of

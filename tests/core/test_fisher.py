@@ -11,7 +11,6 @@ from torch.nn.functional import cross_entropy
 
 from simxfer import fisher
 from simxfer.common.errors import InputError
-from simxfer.config import parse_grid
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import make_dataset
 from simxfer.encoder.loading import load_encoder
@@ -19,7 +18,8 @@ from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
 from simxfer.fisher import embedded_stages, empirical_fisher, write_task_embeddings
-from simxfer.planner import make_plan
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import parse_grid
 from simxfer.represent import labelled_features, write_labelled_features
 from simxfer.run import open_run
 from simxfer.sources import read_examples

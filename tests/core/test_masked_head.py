@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import XLMRobertaForMaskedLM
 
-from simxfer.config import load_grid
 from simxfer.encoder.loading import load_encoder, load_masked_head, load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.planner import make_plan
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import load_grid
 from simxfer.run import open_run
 from simxfer.stages import StageRunner
 from simxfer.tasks import get_task

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
-from simxfer.config import parse_grid
-from simxfer.plan import Plan, Stage
-from simxfer.planner import make_plan
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import parse_grid
+from simxfer.grid.plan import Plan, Stage
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import (
     TaskData,

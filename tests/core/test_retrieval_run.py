@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from simxfer.config import parse_grid
 from simxfer.encoder.loading import load_weights
 from simxfer.fisher import embedded_stages
-from simxfer.planner import make_plan
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import parse_grid
 from simxfer.represent import _labelled_stages
 from simxfer.run import open_run
 from simxfer.stages import StageRunner

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from simxfer.common.errors import InputError
-from simxfer.config import load_grid, parse_grid
-from simxfer.planner import make_plan
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import load_grid, parse_grid
 from simxfer.results import gather
 from simxfer.run import open_run
 from simxfer.sources import read_examples, sampled

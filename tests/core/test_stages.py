@@ -13,11 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from simxfer import represent
 from simxfer.common.errors import InputError, StageFailed
-from simxfer.config import load_grid
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.planner import make_plan
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import load_grid
 from simxfer.progress import stage_progress, status
 from simxfer.represent import write_samples
 from simxfer.results import export_results, gather, import_results, read_results

@@ -80,7 +80,9 @@ def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
 
 def refused_lock(grid: Path, environment: dict[str, str], *said: str) -> None:
     """Check the lock as training does before anything else (`train` itself imports torch first)."""
-    check = "from pathlib import Path; from simxfer.lock import check_lock; check_lock(Path('tiny.yaml'))"
+    check = (
+        "from pathlib import Path; from simxfer.grid.lock import check_lock; check_lock(Path('tiny.yaml'))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", check], cwd=grid.parent, capture_output=True, text=True, env=environment
     )

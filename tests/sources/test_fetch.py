@@ -8,7 +8,7 @@ from fetching import GRID, PARQUET, Command, cached_file, command, fetched, lock
 from hub_server import Files, LocalHub
 
 from simxfer.common.atomic import sha256
-from simxfer.fetch import fetch
+from simxfer.grid.fetch import fetch
 
 
 def test_everything_a_grid_reads_is_fetched_and_locked(

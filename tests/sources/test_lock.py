@@ -9,8 +9,8 @@ from hub_server import Files, LocalHub
 
 from simxfer.common.atomic import sha256
 from simxfer.common.errors import InputError
-from simxfer.fetch import fetch
-from simxfer.lock import check_lock
+from simxfer.grid.fetch import fetch
+from simxfer.grid.lock import check_lock
 
 
 def test_a_changed_hub_counts_only_when_asked_for(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
-from simxfer.plan import PRETRAINED, TARGET, Plan, Stage
+from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.scoring.protocol import Evaluation
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from simxfer.common.errors import InputError, nearest
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.faults import Location, causes, fault, positions
-from simxfer.names import ALL, EncoderName, Intermediate, Languages, Method, Overridden, Seed, Target
+from simxfer.grid.faults import Location, causes, fault, positions
+from simxfer.grid.names import ALL, EncoderName, Intermediate, Languages, Method, Overridden, Seed, Target
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, tasks_of
 from simxfer.training.recipes import Hyperparameters, Selection, get_recipe

@@ -13,8 +13,8 @@ from pydantic import Field, ValidationError
 from simxfer.common.atomic import sha256, write_json
 from simxfer.common.errors import InputError
 from simxfer.common.hubcache import Repository, cached
-from simxfer.config import Strict, load_grid
-from simxfer.needs import Needs, needs_of
+from simxfer.grid.file import Strict, load_grid
+from simxfer.grid.needs import Needs, needs_of
 
 
 class LockedFile(Strict):

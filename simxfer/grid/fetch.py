@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from simxfer.common.atomic import sha256
 from simxfer.common.errors import InputError, unknown
 from simxfer.common.hubcache import TOKENIZER_FILES, Repository, cached, point
-from simxfer.config import load_grid
-from simxfer.lock import (
+from simxfer.grid.file import load_grid
+from simxfer.grid.lock import (
     Lock,
     LockedRepository,
     differing,
@@ -24,7 +24,7 @@ from simxfer.lock import (
     read_lock,
     write_lock,
 )
-from simxfer.needs import Needs, needs_of
+from simxfer.grid.needs import Needs, needs_of
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile

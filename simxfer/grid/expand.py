@@ -5,10 +5,10 @@ from itertools import product
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
-from simxfer.config import Block, Grid
-from simxfer.config import TaskData as DataOptions
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
-from simxfer.plan import TARGET, Cell, Part, Plan, Stage
+from simxfer.grid.file import Block, Grid
+from simxfer.grid.file import TaskData as DataOptions
+from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import revision
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest

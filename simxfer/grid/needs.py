@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simxfer.common.hubcache import ENCODER_FILES, Repository
-from simxfer.config import Grid
 from simxfer.encoder.pretrained import hub_repository
-from simxfer.plan import Stage
-from simxfer.planner import make_plan
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import Grid
+from simxfer.grid.plan import Stage
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import source_of
 from simxfer.sources.files import used_files

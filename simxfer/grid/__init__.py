@@ -1,0 +1,1 @@
+"""What is asked: a grid file, its plan, what it costs and needs. No torch, and no stage is run here."""
