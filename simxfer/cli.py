@@ -67,8 +67,8 @@ def train(
     ] = 0,
 ) -> None:
     """Train and evaluate a grid, or go on with it. Safe to kill at any moment; safe to run twice at once."""
-    from simxfer.results import read_results
-    from simxfer.run import train_grid
+    from simxfer.run.results import read_results
+    from simxfer.run.train import train_grid
     from simxfer.show import flags_text, progress_bar
 
     with progress_bar() as report:
@@ -81,7 +81,7 @@ def train(
 @app.command()
 def status(run: RunDir) -> None:
     """Show how far a run is and what failed."""
-    from simxfer.run import run_status
+    from simxfer.run.train import run_status
     from simxfer.show import status_text
 
     print(status_text(*run_status(run)))
@@ -161,7 +161,7 @@ def results_export(
     run: RunDir, out: Annotated[Path, typer.Argument(help="File to write; ends in .csv or .parquet.")]
 ) -> None:
     """Write a run's results table to a file."""
-    from simxfer.results import export_results
+    from simxfer.run.results import export_results
 
     print(f"{len(export_results(run, out))} rows: {out}")
 
@@ -174,7 +174,7 @@ def results_import(
     run: Annotated[Path, typer.Argument(help="Run directory to make.")],
 ) -> None:
     """Check somebody's results table and make a run directory of it, ready for `simxfer report`."""
-    from simxfer.results import import_results
+    from simxfer.run.results import import_results
 
     print(f"{len(import_results(table, run))} rows: {run}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simxfer.grid.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
 from simxfer.grid.file import Grid
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan
-from simxfer.progress import Status
+from simxfer.run.progress import Status
 from simxfer.sources.request import UNRESOLVED
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.record import Task

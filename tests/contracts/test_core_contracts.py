@@ -228,5 +228,5 @@ def test_help_loads_neither_torch_nor_pandas():
 
 
 def test_planning_and_analyses_load_no_torch():
-    assert not modules_after("import simxfer.grid.file, simxfer.grid.plan, simxfer.run") & HEAVY
+    assert not modules_after("import simxfer.grid.file, simxfer.grid.plan, simxfer.run.train") & HEAVY
     assert not modules_after("import analyses") & HEAVY

@@ -19,7 +19,7 @@ from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.cost import PEAK_FLOPS, UTILISATION, parameters, project
 from simxfer.grid.expand import make_plan
 from simxfer.grid.file import load_grid, parse_grid
-from simxfer.run import train_grid
+from simxfer.run.train import train_grid
 from simxfer.show import plan_text
 from simxfer.sources import source_of
 from simxfer.sources.request import UNRESOLVED, DataRequest

@@ -9,7 +9,6 @@ from torch.autograd.functional import jacobian
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from simxfer import fisher
 from simxfer.common.errors import InputError
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import make_dataset
@@ -17,14 +16,15 @@ from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
-from simxfer.fisher import embedded_stages, empirical_fisher, write_task_embeddings
 from simxfer.grid.expand import make_plan
 from simxfer.grid.file import parse_grid
-from simxfer.represent import labelled_features, write_labelled_features
-from simxfer.run import open_run
+from simxfer.run import fisher
+from simxfer.run.fisher import embedded_stages, empirical_fisher, write_task_embeddings
+from simxfer.run.opening import open_run
+from simxfer.run.representations import labelled_features, write_labelled_features
+from simxfer.run.stages import StageRunner
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
-from simxfer.stages import StageRunner
 from simxfer.tasks import get_task
 from simxfer.training.loop import TrainingTask
 from simxfer.training.recipes import Hyperparameters

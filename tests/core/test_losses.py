@@ -13,7 +13,7 @@ from simxfer.encoder.loading import load_encoder, load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
-from simxfer.represent import _choices
+from simxfer.run.representations import _choices
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task

@@ -13,8 +13,8 @@ from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.expand import make_plan
 from simxfer.grid.file import load_grid
-from simxfer.run import open_run
-from simxfer.stages import StageRunner
+from simxfer.run.opening import open_run
+from simxfer.run.stages import StageRunner
 from simxfer.tasks import get_task
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from simxfer.encoder.loading import load_weights
-from simxfer.fisher import embedded_stages
 from simxfer.grid.expand import make_plan
 from simxfer.grid.file import parse_grid
-from simxfer.represent import _labelled_stages
-from simxfer.run import open_run
-from simxfer.stages import StageRunner
+from simxfer.run.fisher import embedded_stages
+from simxfer.run.opening import open_run
+from simxfer.run.representations import _labelled_stages
+from simxfer.run.stages import StageRunner
 
 GRID = """\
 name: small

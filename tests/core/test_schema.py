@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from simxfer.common.errors import InputError
 from simxfer.metrics import METRICS
-from simxfer.results import read_results
+from simxfer.run.results import read_results
 from simxfer.schema.tables import EXAMPLES, LANGUAGES, RESULTS, SIMILARITY, is_language, rows_text, validate
 
 

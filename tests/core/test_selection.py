@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from simxfer.common.errors import InputError
 from simxfer.grid.expand import make_plan
 from simxfer.grid.file import load_grid, parse_grid
-from simxfer.results import gather
-from simxfer.run import open_run
+from simxfer.run.opening import open_run
+from simxfer.run.results import gather
+from simxfer.run.stages import StageRunner
 from simxfer.sources import read_examples, sampled
 from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
-from simxfer.stages import StageRunner
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ClassificationExample, MiningExample, RankingExample
 from simxfer.training.loop import TrainingTask, _marks

@@ -11,23 +11,23 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from simxfer import represent
 from simxfer.common.errors import InputError, StageFailed
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.expand import make_plan
 from simxfer.grid.file import load_grid
-from simxfer.progress import stage_progress, status
-from simxfer.represent import write_samples
-from simxfer.results import export_results, gather, import_results, read_results
-from simxfer.run import open_run
+from simxfer.run import representations as represent
+from simxfer.run.opening import open_run
+from simxfer.run.progress import stage_progress, status
+from simxfer.run.representations import write_samples
+from simxfer.run.results import export_results, gather, import_results, read_results
+from simxfer.run.stages import DamagedCheckpoint, StageRunner, is_complete, pending_evaluations
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
 from simxfer.scoring.evaluate import evaluate
 from simxfer.scoring.predict import embed
 from simxfer.show import flags_text
-from simxfer.stages import DamagedCheckpoint, StageRunner, is_complete, pending_evaluations
 
 GRID = """\
 name: small
@@ -189,7 +189,7 @@ def test_a_diverged_stage_says_why(tmp_path, checkpoint, monkeypatch):
 
 def test_a_head_is_new_or_that_of_its_parent_for_the_same_task(tmp_path, checkpoint, monkeypatch):
     """The target's task stands in front, another one between: its head comes anew, and every stage loads."""
-    monkeypatch.setattr("simxfer.stages.fit", lambda *_: 0)  # heads stay as each stage found them
+    monkeypatch.setattr("simxfer.run.stages.fit", lambda *_: 0)  # heads stay as each stage found them
     for intermediate, alike in (("w-which-a>w-roles", False), ("w-which-a", True)):
         text = GRID.replace("w-which-a>w-roles", intermediate)
         folder = tmp_path / intermediate.replace(">", "-")
@@ -311,7 +311,7 @@ def test_embeddings_stand_in_the_order_of_the_samples(made, checkpoint):
 
 
 def test_samples_that_are_there_are_not_made_again(made, monkeypatch):
-    monkeypatch.setattr("simxfer.represent.read_examples", None)
+    monkeypatch.setattr("simxfer.run.representations.read_examples", None)
     before = made.run.samples.stat().st_mtime_ns
     write_samples(made.run, made.grid, made.plan)
     assert made.run.samples.stat().st_mtime_ns == before
@@ -323,7 +323,7 @@ def test_layout_keeps_scores_examples_and_predictions_apart():
 
 
 def test_long_samples_are_cut_to_what_the_encoder_reads(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr("simxfer.represent.MAX_LENGTH", 500)
+    monkeypatch.setattr("simxfer.run.representations.MAX_LENGTH", 500)
     samples = pd.DataFrame(
         {"task": "t", "language": "x-agg", "split": "test", "example_id": ["1"], "text": ["be " * 300]}
     )

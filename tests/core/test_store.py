@@ -9,8 +9,8 @@ import pytest
 
 from simxfer.common.atomic import sha256, write_file, write_json, write_table, write_text
 from simxfer.common.errors import InputError
+from simxfer.run.claims import claim
 from simxfer.schema.directory import RunDirectory
-from simxfer.store.claims import claim
 
 
 def test_a_writer_that_raises_leaves_nothing_and_keeps_what_was_there(tmp_path):

@@ -10,7 +10,7 @@ from support import write_xlmr_checkpoint
 from tiny import Cli
 
 from analyses.similarity import packaged_minilm
-from simxfer.results import read_results
+from simxfer.run.results import read_results
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task

@@ -26,12 +26,12 @@ from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
 from simxfer.grid.file import Grid
 from simxfer.grid.plan import TARGET, Plan, Stage
+from simxfer.run.stages import StageRunner, is_trained
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import SAMPLES, SUBWORDS, validate
 from simxfer.scoring.predict import embed
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
-from simxfer.stages import StageRunner, is_trained
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE
 from simxfer.training.loop import TrainingTask

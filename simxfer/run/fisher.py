@@ -14,8 +14,8 @@ from simxfer.common.streams import stream
 from simxfer.encoder.batching import collate
 from simxfer.encoder.network import TransferModel
 from simxfer.grid.plan import TARGET, Plan, Stage
+from simxfer.run.stages import StageRunner, is_trained
 from simxfer.schema.directory import RunDirectory
-from simxfer.stages import StageRunner, is_trained
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE, parse_intermediate
 from simxfer.training.loop import TrainingTask

@@ -9,9 +9,9 @@ from multiprocessing.process import BaseProcess
 import torch
 
 from simxfer.common.errors import InputError
-from simxfer.engine.worker import BAD_INPUT, work
 from simxfer.grid.plan import Plan
-from simxfer.progress import stage_progress
+from simxfer.run.progress import stage_progress
+from simxfer.run.worker import BAD_INPUT, work
 from simxfer.schema.directory import RunDirectory
 
 POLL_SECONDS = 0.25

@@ -1,0 +1,1 @@
+"""Who does it: a run directory is opened, workers take its stages, and what they scored is gathered."""

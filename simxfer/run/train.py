@@ -1,0 +1,123 @@
+"""From a grid to its run directory: check, plan, execute, gather. The command line calls `train_grid`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from simxfer.common.atomic import write_json
+from simxfer.common.errors import InputError, StageFailed
+from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.grid.expand import make_plan
+from simxfer.grid.file import Grid, load_grid
+from simxfer.grid.lock import check_lock
+from simxfer.grid.plan import Plan
+from simxfer.run.opening import environment, open_run
+from simxfer.run.progress import Status, status
+from simxfer.schema.directory import RunDirectory
+from simxfer.sources.request import UNRESOLVED
+from simxfer.tasks import get_task
+
+
+def train_grid(
+    grid_file: Path,
+    out: Path = Path("runs"),
+    workers: int = 0,
+    report: Callable[[float, float], None] = lambda done, total: None,
+) -> RunDirectory:
+    """Train and evaluate a grid, or go on with it where it was left; write its results table.
+
+    Args:
+        grid_file: YAML; see `simxfer.grid.file.Grid`.
+        out: folder of the runs.
+        workers: processes; 0 means one a GPU, or one a CPU core.
+        report: called with (work done, work in all) as it goes on.
+
+    Returns:
+        The run directory.
+
+    Raises:
+        InputError: the grid file is wrong, data are missing or differ from its lock file, or the directory
+            belongs to another grid.
+        StageFailed: some stages diverged; everything else is done and gathered.
+    """
+    grid = load_grid(grid_file)
+    check_lock(grid_file)
+    plan = make_plan(grid)
+    _refuse_missing_data(plan, grid_file)
+    return _train(grid_file, grid, plan, out, workers, report)
+
+
+def _train(
+    grid_file: Path,
+    grid: Grid,
+    plan: Plan,
+    out: Path,
+    workers: int,
+    report: Callable[[float, float], None],
+) -> RunDirectory:
+    import torch
+
+    from simxfer.run.fisher import write_task_embeddings
+    from simxfer.run.local import default_workers, devices, run_local
+    from simxfer.run.representations import write_labelled_features, write_samples
+    from simxfer.run.results import gather
+    from simxfer.run.stages import StageRunner
+
+    run = open_run(grid_file, grid, plan, out)
+    _retry_failed(run, plan)
+    workers = min(workers or default_workers(), len(plan.stages))
+    write_json(run.environment, environment(devices(workers)))
+    if not status(run, plan).complete:
+        run_local(run, plan, workers, report)
+    gather(run, plan)
+    [device] = devices(1)
+    write_samples(run, grid, plan, device)
+    if grid.task_embeddings:
+        runner = StageRunner(run, plan, torch.device(device), grid.keep_checkpoints)
+        write_task_embeddings(run, plan, runner)
+        write_labelled_features(run, plan, runner)
+    found = status(run, plan)
+    if found.failed:
+        raise StageFailed("; ".join(found.failed) + f". All other scores are in {run.results}")
+    return run
+
+
+def _refuse_missing_data(plan: Plan, grid_file: Path) -> None:
+    """Refuse a plan of data or encoders that are not at hand, before anything is written."""
+    encoders = {resolve_encoder(stage.encoder) for stage in plan.stages.values()}
+    missing = {f"encoder {encoder.hub}" for encoder in encoders if not encoder.is_local}
+    for stage in plan.stages.values():
+        read = [_data(*part) for parts in (*stage.parts, *stage.dev_parts) for part in parts]
+        missing |= set(read) if any(UNRESOLVED in text for text in stage.revisions) else set()
+        scored = plan.evaluations.get(stage.id, {}).values()
+        missing |= {_data(e.target, e.split) for e in scored if UNRESOLVED in e.revision}
+    if missing:
+        listed = "\n".join(f"  {text}" for text in sorted(missing))
+        raise InputError(
+            f"{len(missing)} of the data sets and encoders of {grid_file} are not on this machine:\n{listed}\n"
+            f"On a connected machine run `simxfer fetch {grid_file}` and bring its Hugging Face cache (HF_HOME) "
+            "here, or give native files with `data: {folder: ...}`"
+        )
+
+
+def _data(task: str, split: str) -> str:
+    hub = get_task(task).hub
+    return f"{task}, {split} ({hub.id} on the hub)" if hub else f"{task}, {split} (native files only)"
+
+
+def run_status(root: Path) -> tuple[Grid, Plan, Status]:
+    """Return grid, plan and counts of a run directory.
+
+    Raises:
+        InputError: it is no run directory.
+    """
+    run = RunDirectory(root)
+    if not run.grid_file.exists():
+        raise InputError(f"{root} is no run directory (it has no grid.yaml); `simxfer train GRID` makes one")
+    grid = load_grid(run.grid_file)
+    plan = make_plan(grid)
+    return grid, plan, status(run, plan)
+
+
+def _retry_failed(run: RunDirectory, plan: Plan) -> None:
+    for stage_id in plan.stages:
+        run.stage(stage_id).failed.unlink(missing_ok=True)

@@ -1,1 +1,0 @@
-"""The run directory: names, atomic writes, claims."""
