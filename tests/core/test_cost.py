@@ -13,6 +13,7 @@ from transformers import (
     XLMRobertaModel,
 )
 
+from simxfer.cli.show import plan_text
 from simxfer.common.errors import InputError
 from simxfer.encoder.network import Head
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
@@ -20,7 +21,6 @@ from simxfer.grid.cost import PEAK_FLOPS, UTILISATION, parameters, project
 from simxfer.grid.expand import make_plan
 from simxfer.grid.file import load_grid, parse_grid
 from simxfer.run.train import train_grid
-from simxfer.show import plan_text
 from simxfer.sources import source_of
 from simxfer.sources.request import UNRESOLVED, DataRequest
 from simxfer.tasks import get_task

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from simxfer.cli_scores import score_warnings, scores_json, scores_text
+from simxfer.cli.scores import score_warnings, scores_json, scores_text
 from simxfer.common.errors import InputError
 from simxfer.metrics import METRICS
 from simxfer.scoring.official import (
@@ -516,7 +516,7 @@ def test_faults_of_a_benchmark_are_reported_together(tmp_path):
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    code = "from simxfer.cli import main; main()"
+    code = "from simxfer.cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, "score", *map(str, arguments)],
         capture_output=True,

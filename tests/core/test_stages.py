@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from simxfer.cli.show import flags_text
 from simxfer.common.errors import InputError, StageFailed
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.network import TransferModel
@@ -27,7 +28,6 @@ from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
 from simxfer.scoring.evaluate import evaluate
 from simxfer.scoring.predict import embed
-from simxfer.show import flags_text
 
 GRID = """\
 name: small

@@ -23,4 +23,4 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 def command(*arguments: object) -> list[str]:
     """Return the command line of `simxfer` with these arguments."""
-    return [sys.executable, "-c", "from simxfer.cli import main; main()", *map(str, arguments)]
+    return [sys.executable, "-c", "from simxfer.cli.main import main; main()", *map(str, arguments)]

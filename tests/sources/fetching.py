@@ -51,7 +51,7 @@ def served(hub: LocalHub, home: Path) -> Iterator[dict[str, str]]:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from simxfer.cli import main; main()", *arguments]
+    return [sys.executable, "-c", "from simxfer.cli.main import main; main()", *arguments]
 
 
 def execute(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -32,9 +32,9 @@ RunDir = Annotated[Path, typer.Argument(help="Run directory, such as runs/defaul
 @app.command()
 def plan(grid: GridFile, stages: Annotated[bool, typer.Option(help="List every stage.")] = False) -> None:
     """Show what a grid would train: stages, what they share, cells, cost. Trains and downloads nothing."""
+    from simxfer.cli.show import plan_text
     from simxfer.grid.expand import make_plan
     from simxfer.grid.file import load_grid
-    from simxfer.show import plan_text
 
     print(plan_text(load_grid(grid), make_plan(load_grid(grid)), stages))
 
@@ -67,9 +67,9 @@ def train(
     ] = 0,
 ) -> None:
     """Train and evaluate a grid, or go on with it. Safe to kill at any moment; safe to run twice at once."""
+    from simxfer.cli.show import flags_text, progress_bar
     from simxfer.run.results import read_results
     from simxfer.run.train import train_grid
-    from simxfer.show import flags_text, progress_bar
 
     with progress_bar() as report:
         run = train_grid(grid, out, workers, report)
@@ -81,8 +81,8 @@ def train(
 @app.command()
 def status(run: RunDir) -> None:
     """Show how far a run is and what failed."""
+    from simxfer.cli.show import status_text
     from simxfer.run.train import run_status
-    from simxfer.show import status_text
 
     print(status_text(*run_status(run)))
 
@@ -105,7 +105,7 @@ def tasks(
     name: Annotated[str | None, typer.Argument(help="A task to explain; all are listed without.")] = None,
 ) -> None:
     """List the tasks, or explain one."""
-    from simxfer.show import task_list, task_text
+    from simxfer.cli.show import task_list, task_text
     from simxfer.tasks import get_task
 
     print(task_text(get_task(name)) if name else task_list())
@@ -136,7 +136,7 @@ def score(
     For example `simxfer score xnli --predictions out/test-sw.tsv --gold dev-sw.tsv` scores one label a line,
     and `simxfer score xtreme --predictions out --gold labels` every task and language that both folders hold.
     """
-    from simxfer.cli_scores import score_warnings, scores_json, scores_text
+    from simxfer.cli.scores import score_warnings, scores_json, scores_text
     from simxfer.scoring.official import score as score_paths
 
     tables = score_paths(task, predictions, gold, language, na_prob)
@@ -148,7 +148,7 @@ def score(
 @app.command()
 def doctor() -> None:
     """Check the installation: versions, shipped encoders and their checksums, devices, data files."""
-    from simxfer.doctor import examine
+    from simxfer.cli.doctor import examine
 
     text, healthy = examine()
     print(text)
