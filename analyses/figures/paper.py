@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Sheet
 
 from analyses.figures import style
-from analyses.questions.answer import Figure
+from analyses.figures.figure import Figure
 
 MARKERS = {
     "circle": "o",

@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from analyses.figures import style
-from analyses.questions.answer import Figure
+from analyses.figures.figure import Figure
 
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif", "size": 13}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analyses.questions.answer import Figure
+from analyses.figures.figure import Figure
 
 # Okabe and Ito 2008: told apart with any colour vision; the order alternates light and dark for grey print.
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

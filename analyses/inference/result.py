@@ -1,10 +1,13 @@
 """The one form of every statistical result."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analyses.figures import interactive
+from analyses.figures.figure import Figure
 from analyses.inference.checks import require_level
 
 
@@ -73,6 +76,47 @@ class Inference:
 
         Where that is a known one (t, F): the estimates with their intervals.
         """
-        from analyses.figures import distribution_figure, estimates_figure
 
         return distribution_figure(self) if self.distribution.size else estimates_figure(self)
+
+
+def distribution_data(inference: Inference, name: str) -> Figure:
+    """Return the figure of an inference's null or sampling distribution with what was observed."""
+    table = inference.table
+    observed = table["statistic"].iloc[0] if "statistic" in table else inference.estimate
+    return Figure(
+        name=name,
+        kind="distribution",
+        title=f"{inference.procedure}: distribution of the headline statistic",
+        caption=f"Null: {inference.null}.",
+        frame=pd.DataFrame({"value": inference.distribution}),
+        extra=pd.DataFrame({"value": [observed]}),
+        x="headline statistic",
+        y="draws",
+    )
+
+
+def distribution_figure(inference: Inference) -> Any:
+    """Return a plotly figure: the headline statistic against its null or sampling distribution.
+
+    Raises:
+        ValueError: the procedure has no simulated distribution.
+    """
+    if not inference.distribution.size:
+        raise ValueError(f"{inference.procedure} has no simulated distribution: its null is a known one")
+    return interactive(distribution_data(inference, "distribution"))[0]
+
+
+def estimates_figure(inference: Inference) -> Any:
+    """Return a plotly figure: every estimate of an inference with its interval, zero marked."""
+    table = inference.table[["term", "estimate", "low", "high"]].rename(columns={"term": "label"})
+    figure = Figure(
+        name="estimates",
+        kind="forest",
+        title=f"{inference.procedure}: estimates",
+        caption=f"Null: {inference.null}.",
+        frame=table.assign(panel="", series=inference.procedure),
+        x=f"estimate, {inference.level:.0%} interval",
+        zero=0.0,
+    )
+    return interactive(figure)[0]

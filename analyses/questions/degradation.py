@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from analyses.questions.answer import Answer, Figure, unanswerable
+from analyses.figures.figure import Figure
+from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.scores import (
     baseline_scores,
     degradation_by_language,

@@ -5,10 +5,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from analyses.figures.figure import Figure
 from analyses.inference.label_permutation import permute_labels
 from analyses.inference.multiplicity import benjamini_hochberg
 from analyses.inference.result import Inference
-from analyses.questions.answer import Answer, Figure, unanswerable
+from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.scores import baseline_scores, main_scores
 from analyses.questions.wording import count, listed, number, p_value
 from analyses.run import Run

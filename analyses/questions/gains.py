@@ -5,9 +5,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from analyses.figures.figure import Figure
 from analyses.inference.max_statistic import step_down
 from analyses.outcomes import gains
-from analyses.questions.answer import Answer, Figure, unanswerable
+from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.replicates import FEWEST_LEVELS, Replicates, replicate_interval, replicates
 from analyses.questions.scores import (
     UNIT,

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analyses.figures.figure import Figure
 from analyses.inference.result import Inference
 from analyses.inference.tost import equivalence
-from analyses.questions.answer import Answer, Figure, unanswerable
+from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.replicates import (
     Replicates,
     assignments,

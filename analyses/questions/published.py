@@ -7,12 +7,13 @@ with most languages, so that two runs of one target never mix.
 import numpy as np
 import pandas as pd
 
+from analyses.figures.figure import Figure
 from analyses.inference.genealogy import genealogical_covariance, without_relatives
 from analyses.inference.multiplicity import benjamini_hochberg
 from analyses.inference.phylogenetic import pgls
 from analyses.inference.result import Inference
 from analyses.outcomes import degradation
-from analyses.questions.answer import Answer, Figure, unanswerable
+from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.scores import main_scores
 from analyses.questions.wording import count, effect, listed, p_value, verdict
 from analyses.run import Run

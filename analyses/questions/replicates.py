@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analyses.figures.figure import Figure
 from analyses.inference.result import Inference
-from analyses.questions.answer import Figure
 from analyses.questions.wording import count
 
 FEWEST_LEVELS = 5

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from analyses.figures.figure import Figure
 from analyses.inference.multiplicity import holm
 from analyses.inference.result import Inference
-from analyses.questions.answer import Answer, Figure, unanswerable
+from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.replicates import Replicates, replicate_forest, replicate_interval, replicates
 from analyses.questions.scores import UNIT, baseline_scores, main_scores
 from analyses.questions.wording import count, effect, listed

@@ -6,8 +6,9 @@ random weights, fine-tuned alike. Without that comparison a score above chance m
 
 import pandas as pd
 
+from analyses.figures.figure import Figure
 from analyses.inference.result import Inference
-from analyses.questions.answer import Answer, Figure, unanswerable
+from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.replicates import Replicates, replicate_interval, replicates
 from analyses.questions.scores import (
     UNIT,

@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from analyses.figures import interactive
-from analyses.questions.answer import Answer, Figure
+from analyses.figures.figure import Figure
+from analyses.questions.answer import Answer
 from analyses.report.overview import Overview
 from analyses.report.tables import file_name, heading, is_number, tests_only, to_markdown, written
 

@@ -56,7 +56,7 @@ class Assembled:
     def plot(self, measure: str) -> Any:
         """Return a plotly heatmap of one measure, mean over target languages and checkpoints."""
         from analyses.figures import interactive
-        from analyses.questions.answer import Figure
+        from analyses.figures.figure import Figure
 
         rows = self.table[self.table["measure"] == measure]
         if rows.empty:

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.figures import distribution_data, distribution_figure, interactive, save_printed, style
-from analyses.inference.result import Inference
-from analyses.questions.answer import Answer, Figure
+from analyses.figures import interactive, save_printed, style
+from analyses.figures.figure import Figure
+from analyses.inference.result import Inference, distribution_data, distribution_figure
+from analyses.questions.answer import Answer
 
 
 def figure(kind, frame, extra=None, **fields):
