@@ -25,81 +25,101 @@ _HERE = "analyses.inference"
 
 PROCEDURES: dict[str, Procedure] = {
     "crossed_effects": Procedure(
-        f"{_HERE}.mixed_model:crossed_effects", True, "a linear mixed model with crossed random effects"
+        f"{_HERE}.mixed.model:crossed_effects", True, "a linear mixed model with crossed random effects"
     ),
     "likelihood_ratio": Procedure(
-        f"{_HERE}.model_comparison:likelihood_ratio", True, "are the terms of a larger mixed model needed"
+        f"{_HERE}.mixed.comparison:likelihood_ratio", True, "are the terms of a larger mixed model needed"
     ),
     "pair_regression": Procedure(
-        f"{_HERE}.pairs:pair_regression", True, "an outcome on a similarity that varies by pair of tasks"
+        f"{_HERE}.pairs.regression:pair_regression",
+        True,
+        "an outcome on a similarity that varies by pair of tasks",
     ),
     "pair_interaction": Procedure(
-        f"{_HERE}.interaction:pair_interaction", True, "does a similarity matter alike under two methods"
+        f"{_HERE}.pairs.interaction:pair_interaction",
+        True,
+        "does a similarity matter alike under two methods",
     ),
     "leave_one_out": Procedure(
-        f"{_HERE}.influence:leave_one_out", True, "does a slope hang on one task or one language"
+        f"{_HERE}.pairs.influence:leave_one_out", True, "does a slope hang on one task or one language"
     ),
     "specification_curve": Procedure(
-        f"{_HERE}.multiverse:specification_curve", True, "all defensible analyses judged as one"
+        f"{_HERE}.pairs.multiverse:specification_curve", True, "all defensible analyses judged as one"
     ),
     "permute_tasks": Procedure(
-        f"{_HERE}.task_permutation:permute_tasks",
+        f"{_HERE}.pairs.permutation:permute_tasks",
         True,
         "association of two tables of task pairs, whole tasks moved",
     ),
     "permute_labels": Procedure(
-        f"{_HERE}.label_permutation:permute_labels", True, "correlation over languages without kinship"
+        f"{_HERE}.languages.permutation:permute_labels", True, "correlation over languages without kinship"
     ),
-    "pgls": Procedure(f"{_HERE}.phylogenetic:pgls", True, "a regression over languages that are kin"),
-    "morans_i": Procedure(f"{_HERE}.autocorrelation:morans_i", True, "do kin resemble each other in a value"),
+    "pgls": Procedure(f"{_HERE}.languages.pgls:pgls", True, "a regression over languages that are kin"),
+    "morans_i": Procedure(
+        f"{_HERE}.languages.autocorrelation:morans_i", True, "do kin resemble each other in a value"
+    ),
     "crossed_bootstrap": Procedure(
-        f"{_HERE}.pigeonhole:crossed_bootstrap", True, "interval of a statistic over crossed factors"
+        f"{_HERE}.resampling.pigeonhole:crossed_bootstrap",
+        True,
+        "interval of a statistic over crossed factors",
     ),
     "simultaneous_means": Procedure(
-        f"{_HERE}.simultaneous:simultaneous_means", True, "means by group with joint intervals (max-T)"
+        f"{_HERE}.resampling.simultaneous:simultaneous_means",
+        True,
+        "means by group with joint intervals (max-T)",
     ),
-    "max_t": Procedure(f"{_HERE}.max_statistic:max_t", True, "many similarity measures judged as a family"),
+    "max_t": Procedure(
+        f"{_HERE}.pairs.max_statistic:max_t", True, "many similarity measures judged as a family"
+    ),
     "paired_randomisation": Procedure(
-        f"{_HERE}.sign_flips:paired_randomisation", True, "two systems on the same examples or cells"
+        f"{_HERE}.resampling.sign_flips:paired_randomisation",
+        True,
+        "two systems on the same examples or cells",
     ),
     "equivalence": Procedure(f"{_HERE}.tost:equivalence", True, "is an effect too small to matter"),
-    "power_of_grid": Procedure(f"{_HERE}.power:power_of_grid", True, "what this grid could have found"),
+    "power_of_grid": Procedure(f"{_HERE}.pairs.power:power_of_grid", True, "what this grid could have found"),
     "rank_agreement": Procedure(
-        f"{_HERE}.agreement:rank_agreement", True, "do methods, seeds or languages rank tasks alike"
+        f"{_HERE}.rankings.agreement:rank_agreement", True, "do methods, seeds or languages rank tasks alike"
     ),
     "intraclass_correlation": Procedure(
-        f"{_HERE}.reliability:intraclass_correlation", True, "absolute agreement of scores between seeds"
+        f"{_HERE}.rankings.reliability:intraclass_correlation",
+        True,
+        "absolute agreement of scores between seeds",
     ),
     "seed_reliability": Procedure(
-        f"{_HERE}.reliability:seed_reliability", True, "how reliable is a mean over seeds"
+        f"{_HERE}.rankings.reliability:seed_reliability", True, "how reliable is a mean over seeds"
     ),
     "ceiling": Procedure(f"{_HERE}.oracle:ceiling", True, "what a perfect ranking could score"),
     "wild_cluster_bootstrap": Procedure(
-        f"{_HERE}.wild_bootstrap:wild_cluster_bootstrap", False, "one coefficient with few clusters"
+        f"{_HERE}.resampling.wild_bootstrap:wild_cluster_bootstrap",
+        False,
+        "one coefficient with few clusters",
     ),
     "cluster_ols": Procedure(
-        f"{_HERE}.cluster_robust:cluster_ols", False, "least squares with cluster-robust standard errors"
+        f"{_HERE}.resampling.cluster_robust:cluster_ols",
+        False,
+        "least squares with cluster-robust standard errors",
     ),
-    "mantel": Procedure(f"{_HERE}.distance_matrices:mantel", False, "correlation of two distance matrices"),
+    "mantel": Procedure(f"{_HERE}.languages.mantel:mantel", False, "correlation of two distance matrices"),
 }
 
 _HELPERS: dict[str, str] = {
     "holm": f"{_HERE}.multiplicity:holm",
     "benjamini_hochberg": f"{_HERE}.multiplicity:benjamini_hochberg",
     "Inference": f"{_HERE}.result:Inference",
-    "genealogical_covariance": f"{_HERE}.genealogy:genealogical_covariance",
-    "without_relatives": f"{_HERE}.genealogy:without_relatives",
-    "pair_table": f"{_HERE}.pairs:pair_table",
-    "Truth": f"{_HERE}.simulate:Truth",
-    "simulate_grid": f"{_HERE}.simulate:simulate_grid",
+    "genealogical_covariance": f"{_HERE}.languages.genealogy:genealogical_covariance",
+    "without_relatives": f"{_HERE}.languages.genealogy:without_relatives",
+    "pair_table": f"{_HERE}.pairs.regression:pair_table",
+    "Truth": f"{_HERE}.calibration.simulate:Truth",
+    "simulate_grid": f"{_HERE}.calibration.simulate:simulate_grid",
     "headroom": f"{_HERE}.diagnostics:headroom",
     "ceiling_check": f"{_HERE}.diagnostics:ceiling_check",
     "chance_corrected_logit": f"{_HERE}.diagnostics:chance_corrected_logit",
     "chance_corrected_points": f"{_HERE}.diagnostics:chance_corrected_points",
-    "collinearity": f"{_HERE}.influence:collinearity",
+    "collinearity": f"{_HERE}.pairs.influence:collinearity",
     "error_rates": f"{_HERE}.rates:error_rates",
-    "simulate_families": f"{_HERE}.simulate:simulate_families",
-    "simulate_results": f"{_HERE}.simulate:simulate_results",
+    "simulate_families": f"{_HERE}.calibration.simulate:simulate_families",
+    "simulate_results": f"{_HERE}.calibration.simulate:simulate_results",
 }
 
 __all__ = ["PROCEDURES", "Procedure", *PROCEDURES, *_HELPERS]

@@ -1,4 +1,4 @@
-"""Measured error rates of the procedures, as `analyses.inference.calibration` recorded them."""
+"""Measured error rates of the procedures, as `analyses.inference.calibration.calibrate` recorded them."""
 
 import csv
 from functools import cache

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.figures.figure import Figure
-from analyses.inference.label_permutation import permute_labels
+from analyses.inference.languages.permutation import permute_labels
 from analyses.inference.multiplicity import benjamini_hochberg
 from analyses.inference.result import Inference
 from analyses.questions.answer import Answer, unanswerable

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.figures.figure import Figure
-from analyses.inference.max_statistic import step_down
+from analyses.inference.pairs.max_statistic import step_down
 from analyses.outcomes import gains
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.replicates import FEWEST_LEVELS, Replicates, replicate_interval, replicates

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from analyses.figures.figure import Figure
-from analyses.inference.genealogy import genealogical_covariance, without_relatives
+from analyses.inference.languages.genealogy import genealogical_covariance, without_relatives
+from analyses.inference.languages.pgls import pgls
 from analyses.inference.multiplicity import benjamini_hochberg
-from analyses.inference.phylogenetic import pgls
 from analyses.inference.result import Inference
 from analyses.outcomes import degradation
 from analyses.questions.answer import Answer, unanswerable

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from analyses.figures.figure import Figure
-from analyses.inference.max_statistic import max_t
-from analyses.inference.pairs import pair_regression, pair_table
-from analyses.inference.power import power_of_grid
+from analyses.inference.pairs.max_statistic import max_t
+from analyses.inference.pairs.permutation import permute_tasks
+from analyses.inference.pairs.power import power_of_grid
+from analyses.inference.pairs.regression import pair_regression, pair_table
 from analyses.inference.result import Inference, distribution_data
-from analyses.inference.task_permutation import permute_tasks
 from analyses.outcomes import gains
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.scores import headline_split, main_scores

@@ -18,8 +18,8 @@ from analyses.inference import (
     seed_reliability,
     simulate_results,
 )
-from analyses.inference.agreement import _correlations
 from analyses.inference.oracle import RANKING_METRICS, kendall, ndcg, regret, top_1
+from analyses.inference.rankings.agreement import _correlations
 from simxfer.common.errors import InputError
 
 # Shrout and Fleiss 1979, table 2: six targets, four judges.

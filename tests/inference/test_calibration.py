@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from analyses.inference import PROCEDURES, error_rates
-from analyses.inference.calibration import calibrate, page
-from analyses.inference.calibration_designs import DESIGNS, NAIVE
+from analyses.inference.calibration.calibrate import calibrate, page
+from analyses.inference.calibration.designs import DESIGNS, NAIVE
 
 PAGE = Path(__file__).parents[2] / "docs" / "calibration.md"
 BY_NAME = {(design.procedure, design.design): design for design in DESIGNS}

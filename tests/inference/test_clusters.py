@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analyses.inference import Truth, cluster_ols, simulate_grid, wild_cluster_bootstrap
-from analyses.inference.wild_bootstrap import WEBB
+from analyses.inference.resampling.wild_bootstrap import WEBB
 from simxfer.common.errors import InputError
 
 

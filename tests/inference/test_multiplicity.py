@@ -19,7 +19,7 @@ from analyses.inference import (
     simulate_grid,
     simultaneous_means,
 )
-from analyses.inference.max_statistic import step_down
+from analyses.inference.pairs.max_statistic import step_down
 from simxfer.common.errors import InputError
 
 ONE = {"languages": 1, "seeds": 1}

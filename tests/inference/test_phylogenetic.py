@@ -47,7 +47,7 @@ def test_against_ape_and_nlme(method):
 
 
 def test_likelihood_equals_nlme():
-    from analyses.inference.phylogenetic import _gls
+    from analyses.inference.languages.pgls import _gls
 
     numbers, data, K = reference()
     X = np.column_stack([np.ones(len(data)), data["x"], data["w"]])
@@ -72,7 +72,7 @@ def test_lambda_one_of_two_families_by_hand():
     (7/3).
     """
     K = np.array([[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1]])
-    from analyses.inference.phylogenetic import _gls
+    from analyses.inference.languages.pgls import _gls
 
     fit = _gls(np.array([1.0, 3.0, 6.0]), np.ones((3, 1)), K, 1.0, True)
     assert fit.coefficients[0] == pytest.approx((2 / 3 * 4 + 6) / (7 / 3))

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from analyses.inference import Truth, crossed_bootstrap, simulate_grid
-from analyses.inference.pigeonhole import expanded_tail, factor_weights
+from analyses.inference.resampling.pigeonhole import expanded_tail, factor_weights
 from simxfer.common.errors import InputError
 
 FACTORS = ("intermediate", "target")

@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from statsmodels.formula.api import ols
 
 from analyses.inference import pair_regression, permute_tasks
-from analyses.inference.two_way import cells
+from analyses.inference.pairs.two_way import cells
 
 TABLES = Path(__file__).parents[2] / ".." / "shared" / "tables"
 pytestmark = pytest.mark.skipif(not TABLES.exists(), reason=f"the result tables are not at {TABLES}")

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from analyses.inference import Truth, permute_tasks, simulate_grid
-from analyses.inference.task_orders import crossed_orders
-from analyses.inference.task_permutation import (
+from analyses.inference.pairs.orders import crossed_orders
+from analyses.inference.pairs.permutation import (
     _overlap_statistics,
     _task_rank,
     _whole_statistics,

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.inference.checks import numbers, require_columns
-from analyses.inference.mixed_fit import Term
+from analyses.inference.mixed.fit import Term
 from simxfer.common.errors import InputError, unknown
 
 INTERCEPT = "intercept"

@@ -18,9 +18,9 @@ import pandas as pd
 
 from analyses.inference.checks import complete_rows, require_columns, require_levels, require_varying
 from analyses.inference.coefficients import coefficient_row
-from analyses.inference.mixed_fit import MixedFit, Term, fit_mixed
+from analyses.inference.mixed.fit import MixedFit, Term, fit_mixed
+from analyses.inference.pairs.two_way import Cells, cells, pair_means
 from analyses.inference.result import Inference
-from analyses.inference.two_way import Cells, cells, pair_means
 from simxfer.common.errors import InputError
 
 FEWEST_TASKS = 3

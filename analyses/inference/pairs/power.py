@@ -10,8 +10,8 @@ import pandas as pd
 from scipy import optimize, stats
 
 from analyses.inference.checks import require_draws
-from analyses.inference.mixed_fit import MixedFit, fit_mixed
-from analyses.inference.pairs import PairTable, fit_pairs, pair_design, pair_table
+from analyses.inference.mixed.fit import MixedFit, fit_mixed
+from analyses.inference.pairs.regression import PairTable, fit_pairs, pair_design, pair_table
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.agreement import complete_table
 from analyses.inference.checks import require_columns, require_levels, require_varying
-from analyses.inference.pigeonhole import FEWEST_LEVELS, expanded_tail, factor_weights
+from analyses.inference.rankings.agreement import complete_table
+from analyses.inference.resampling.pigeonhole import FEWEST_LEVELS, expanded_tail, factor_weights
 from analyses.inference.result import Inference
 
 

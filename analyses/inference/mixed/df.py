@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import linalg
 
-from analyses.inference.mixed_fit import CrossProducts, MixedFit, Term, evaluate, lower, unpack
+from analyses.inference.mixed.fit import CrossProducts, MixedFit, Term, evaluate, lower, unpack
 
 STEP = 1e-4
 """Of the central differences in theta; the gradient that is differenced is exact."""

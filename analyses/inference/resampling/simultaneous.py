@@ -8,7 +8,7 @@ from scipy import stats
 
 from analyses.inference.checks import complete_rows, require_levels
 from analyses.inference.permutation import permutation_p
-from analyses.inference.pigeonhole import FEWEST_LEVELS, factor_weights, few_levels
+from analyses.inference.resampling.pigeonhole import FEWEST_LEVELS, factor_weights, few_levels
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analyses.inference.checks import complete_rows
 from analyses.inference.multiplicity import holm
-from analyses.inference.pairs import SAME_DATA, pair_regression
+from analyses.inference.pairs.regression import SAME_DATA, pair_regression
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError, unknown
 

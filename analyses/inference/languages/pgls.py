@@ -16,7 +16,7 @@ from scipy import linalg, optimize, stats
 
 from analyses.inference.checks import complete_rows, require_levels, require_residual, require_varying
 from analyses.inference.coefficients import coefficient_row
-from analyses.inference.genealogy import without_relatives
+from analyses.inference.languages.genealogy import without_relatives
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError, unknown
 

@@ -1,8 +1,8 @@
 """Error rates of the procedures under known truth: simulated here, recorded in calibration.csv, shown in
 docs/calibration.md.
 
-    python -m analyses.inference.calibration
-    python -m analyses.inference.calibration --docs docs/calibration.md
+    python -m analyses.inference.calibration.calibrate
+    python -m analyses.inference.calibration.calibrate --docs docs/calibration.md
 
 The first runs the designs that the table lacks (about half an hour for all) and adds them; delete rows to run
 them anew. The second writes the page. Type I: share of data sets without an effect in which p <= .05.
@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 
 from analyses.inference import PROCEDURES
-from analyses.inference.calibration_designs import DESIGNS, NOMINAL, Design
+from analyses.inference.calibration.designs import DESIGNS, NOMINAL, Design
 from analyses.inference.rates import TABLE, error_rates
 from simxfer.common.streams import stream
 
@@ -31,7 +31,7 @@ otherwise. "no: X" marks a design that breaks the procedure's assumptions on pur
 there, or one that is too small, and what size it takes; on such a small grid, and by every procedure marked "no",
 the measured error is printed with the result.
 
-Generated from `analyses/inference/calibration.csv` by `python -m analyses.inference.calibration --docs
+Generated from `analyses/inference/calibration.csv` by `python -m analyses.inference.calibration.calibrate --docs
 docs/calibration.md`; the designs are in `analyses/inference/calibration_designs.py`.
 
 | procedure | design | measure | rate | data sets | recommended |

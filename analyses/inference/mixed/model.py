@@ -9,10 +9,10 @@ import pandas as pd
 
 from analyses.inference.checks import complete_rows
 from analyses.inference.coefficients import coefficient_row
-from analyses.inference.mixed_df import inner_outer, satterthwaite
-from analyses.inference.mixed_fit import MixedFit, Term, fit_mixed
-from analyses.inference.mixed_formula import INTERCEPT, Formula, fixed_design, parse, random_terms, with_calls
-from analyses.inference.mixed_predict import NewRows, loadings_of, modes, predict, solve
+from analyses.inference.mixed.df import inner_outer, satterthwaite
+from analyses.inference.mixed.fit import MixedFit, Term, fit_mixed
+from analyses.inference.mixed.formula import INTERCEPT, Formula, fixed_design, parse, random_terms, with_calls
+from analyses.inference.mixed.predict import NewRows, loadings_of, modes, predict, solve
 from analyses.inference.rates import measured
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError, unknown
@@ -133,7 +133,7 @@ def crossed_effects(
     the calibrated form.
 
     Args:
-        formula: see `analyses.inference.mixed_formula`.
+        formula: see `analyses.inference.mixed.formula`.
         reml: REML; False for maximum likelihood, needed to compare models that differ in fixed effects.
         covariances: known covariance between the levels of a group, by the group's name in the formula
             (labels on both axes), such as `{"language": genealogical_covariance(...)}`.

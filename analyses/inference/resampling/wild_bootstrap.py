@@ -14,9 +14,9 @@ import pandas as pd
 from scipy import optimize
 
 from analyses.inference.checks import complete_rows, require_draws, require_residual
-from analyses.inference.cluster_robust import Clustering, clusterings, design, positive_sum
 from analyses.inference.permutation import permutation_p
 from analyses.inference.rates import measured
+from analyses.inference.resampling.cluster_robust import Clustering, clusterings, design, positive_sum
 from analyses.inference.result import Inference
 
 WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])

@@ -23,9 +23,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.inference.checks import complete_rows, require_levels, require_varying
-from analyses.inference.permutation import BATCH_NUMBERS, permutation_p, resolution
-from analyses.inference.result import Inference
-from analyses.inference.task_orders import (
+from analyses.inference.pairs.orders import (
     Groups,
     Orders,
     composed,
@@ -34,7 +32,9 @@ from analyses.inference.task_orders import (
     every_order,
     flat_places,
 )
-from analyses.inference.two_way import Cells, cells, pair_means, task_kinds
+from analyses.inference.pairs.two_way import Cells, cells, pair_means, task_kinds
+from analyses.inference.permutation import BATCH_NUMBERS, permutation_p, resolution
+from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
 
 Scheme = Literal["freedman-lane", "double-semi-partialling"]

@@ -15,9 +15,9 @@ import pandas as pd
 from scipy import stats
 
 from analyses.inference.checks import require_columns
+from analyses.inference.pairs.permutation import task_null, task_tables
 from analyses.inference.permutation import permutation_p, resolution
 from analyses.inference.result import Inference
-from analyses.inference.task_permutation import task_null, task_tables
 from simxfer.common.errors import InputError
 
 

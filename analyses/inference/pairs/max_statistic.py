@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analyses.inference.pairs.permutation import task_null, task_tables
 from analyses.inference.permutation import permutation_p, resolution
 from analyses.inference.result import Inference
-from analyses.inference.task_permutation import task_null, task_tables
 from simxfer.common.errors import InputError
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, sparse, stats
 
-from analyses.inference.mixed_fit import MOST_RANDOM_EFFECTS, MixedFit, Term, scaled
-from analyses.inference.mixed_formula import known_covariance
+from analyses.inference.mixed.fit import MOST_RANDOM_EFFECTS, MixedFit, Term, scaled
+from analyses.inference.mixed.formula import known_covariance
 from simxfer.common.errors import InputError
 
 

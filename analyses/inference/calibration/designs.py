@@ -8,28 +8,28 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.agreement import rank_agreement
-from analyses.inference.autocorrelation import morans_i
-from analyses.inference.cluster_robust import cluster_ols
-from analyses.inference.distance_matrices import mantel
-from analyses.inference.genealogy import genealogical_covariance
-from analyses.inference.interaction import pair_interaction
-from analyses.inference.label_permutation import permute_labels
-from analyses.inference.max_statistic import max_t
-from analyses.inference.mixed_model import DegreesOfFreedom, crossed_effects
-from analyses.inference.model_comparison import likelihood_ratio
-from analyses.inference.multiverse import specification_curve
-from analyses.inference.pairs import pair_regression
-from analyses.inference.phylogenetic import pgls
-from analyses.inference.pigeonhole import FEW_LEVELS, crossed_bootstrap
-from analyses.inference.reliability import intraclass_correlation, seed_reliability
+from analyses.inference.calibration.simulate import Truth, simulate_families, simulate_grid
+from analyses.inference.languages.autocorrelation import morans_i
+from analyses.inference.languages.genealogy import genealogical_covariance
+from analyses.inference.languages.mantel import mantel
+from analyses.inference.languages.permutation import permute_labels
+from analyses.inference.languages.pgls import pgls
+from analyses.inference.mixed.comparison import likelihood_ratio
+from analyses.inference.mixed.model import DegreesOfFreedom, crossed_effects
+from analyses.inference.pairs.interaction import pair_interaction
+from analyses.inference.pairs.max_statistic import max_t
+from analyses.inference.pairs.multiverse import specification_curve
+from analyses.inference.pairs.permutation import permute_tasks
+from analyses.inference.pairs.regression import pair_regression
+from analyses.inference.rankings.agreement import rank_agreement
+from analyses.inference.rankings.reliability import intraclass_correlation, seed_reliability
+from analyses.inference.resampling.cluster_robust import cluster_ols
+from analyses.inference.resampling.pigeonhole import FEW_LEVELS, crossed_bootstrap
+from analyses.inference.resampling.sign_flips import paired_randomisation
+from analyses.inference.resampling.simultaneous import simultaneous_means
+from analyses.inference.resampling.wild_bootstrap import wild_cluster_bootstrap
 from analyses.inference.result import Inference
-from analyses.inference.sign_flips import paired_randomisation
-from analyses.inference.simulate import Truth, simulate_families, simulate_grid
-from analyses.inference.simultaneous import simultaneous_means
-from analyses.inference.task_permutation import permute_tasks
 from analyses.inference.tost import equivalence
-from analyses.inference.wild_bootstrap import wild_cluster_bootstrap
 
 NOMINAL = 0.05
 KINDS = ("intermediate_kind", "target_kind")

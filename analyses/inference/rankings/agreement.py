@@ -10,7 +10,7 @@ import pandas as pd
 
 from analyses.inference.checks import complete_rows, require_draws, require_levels, require_varying
 from analyses.inference.permutation import all_orders, permutation_p, resolution
-from analyses.inference.pigeonhole import FEW_LEVELS, FEWEST_LEVELS, factor_weights
+from analyses.inference.resampling.pigeonhole import FEW_LEVELS, FEWEST_LEVELS, factor_weights
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
 

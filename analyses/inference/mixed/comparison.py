@@ -7,9 +7,9 @@ import pandas as pd
 from scipy import stats
 
 from analyses.inference.checks import complete_rows
-from analyses.inference.mixed_fit import MixedFit
-from analyses.inference.mixed_formula import parse, with_calls
-from analyses.inference.mixed_model import MixedModel, mixed_model
+from analyses.inference.mixed.fit import MixedFit
+from analyses.inference.mixed.formula import parse, with_calls
+from analyses.inference.mixed.model import MixedModel, mixed_model
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
 

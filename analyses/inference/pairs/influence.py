@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.inference.checks import complete_rows, require_varying
-from analyses.inference.pairs import pair_regression
+from analyses.inference.pairs.regression import pair_regression
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
 

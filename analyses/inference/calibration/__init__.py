@@ -1,0 +1,1 @@
+"""Error rates under known truth."""

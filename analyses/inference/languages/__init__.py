@@ -1,0 +1,1 @@
+"""What varies by language: kinship, permutation, distance matrices."""

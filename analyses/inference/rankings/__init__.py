@@ -1,0 +1,1 @@
+"""Do methods, seeds or languages rank tasks alike, and how reliably."""

@@ -1,0 +1,1 @@
+"""Bootstrap, sign flips and cluster-robust errors."""
