@@ -15,6 +15,7 @@ _EXPORTS = {
     "Run": "analyses.run",
     "load_run": "analyses.run",
     "write_report": "analyses.report",
+    "ceiling": "analyses.prediction.ceiling",
 }
 _REGISTRIES = ("analyses.inference", "analyses.similarity")
 

@@ -89,7 +89,6 @@ PROCEDURES: dict[str, Procedure] = {
     "seed_reliability": Procedure(
         f"{_HERE}.rankings.reliability:seed_reliability", True, "how reliable is a mean over seeds"
     ),
-    "ceiling": Procedure(f"{_HERE}.oracle:ceiling", True, "what a perfect ranking could score"),
     "wild_cluster_bootstrap": Procedure(
         f"{_HERE}.resampling.wild_bootstrap:wild_cluster_bootstrap",
         False,

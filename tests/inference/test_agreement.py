@@ -12,14 +12,14 @@ from statsmodels.stats.anova import anova_lm
 
 from analyses.inference import (
     Truth,
-    ceiling,
     intraclass_correlation,
     rank_agreement,
     seed_reliability,
     simulate_results,
 )
-from analyses.inference.oracle import RANKING_METRICS, kendall, ndcg, regret, top_1
 from analyses.inference.rankings.agreement import _correlations
+from analyses.prediction.ceiling import ceiling
+from analyses.prediction.ranking import RANKING_METRICS, kendall, ndcg, regret, top_1
 from simxfer.common.errors import InputError
 
 # Shrout and Fleiss 1979, table 2: six targets, four judges.

@@ -51,7 +51,6 @@ CALLS: dict[str, Callable[..., Inference]] = {
     "rank_agreement": lambda f, rng: f(METHODS, "gain", "intermediate", "method", rng=rng, resamples=19),
     "intraclass_correlation": lambda f, rng: f(GRID, "gain", "intermediate", "seed"),
     "seed_reliability": lambda f, rng: f(GRID, rng=rng, resamples=19),
-    "ceiling": lambda f, rng: f(SMALL, rng=rng, simulations=9),
     "wild_cluster_bootstrap": lambda f, rng: f(GRID, "gain", "similarity", ["intermediate"], rng=rng, draws=19),
     "cluster_ols": lambda f, rng: f(GRID, "gain", ["similarity"], ["intermediate"]),
     "mantel": lambda f, rng: f(FIRST, SECOND, rng=rng, permutations=19),

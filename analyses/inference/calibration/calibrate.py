@@ -32,7 +32,7 @@ there, or one that is too small, and what size it takes; on such a small grid, a
 the measured error is printed with the result.
 
 Generated from `analyses/inference/calibration.csv` by `python -m analyses.inference.calibration.calibrate --docs
-docs/calibration.md`; the designs are in `analyses/inference/calibration_designs.py`.
+docs/calibration.md`; the designs are in `analyses/inference/calibration/designs.py`.
 
 | procedure | design | measure | rate | data sets | recommended |
 |---|---|---|---|---|---|

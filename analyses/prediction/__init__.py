@@ -1,0 +1,1 @@
+"""Which task next: ranking scores and what a perfect ranking could reach."""
