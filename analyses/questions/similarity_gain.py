@@ -33,7 +33,7 @@ NAME, TITLE = "similarity-gain", "Similarity and gain"
 QUESTION = "Does an intermediate gain more on a target that it is more similar to?"
 PRIMARY = "mean_cosine_centred"
 MEASURES = (
-    PRIMARY, "coverage_centred", "mmd", "frechet", "sliced_wasserstein", "description", "subword_js",
+    PRIMARY, "nearest_coverage_centred", "mmd", "frechet", "sliced_wasserstein", "description", "subword_js",
     "subword_coverage", "structural", "taskemb", *TRANSFERABILITY,
 )  # fmt: skip
 """Tried on pivot texts, where measures invariant to translation need no centring; the last ones where the grid

@@ -75,7 +75,9 @@ _ANGULAR_KINDS = ("syntactic", "phonological", "inventory", "featural", "genetic
 
 MEASURES: dict[str, Measure] = _registry(
     *_semantic("mean_cosine", "mean_cosine", -1, 1, False, "Vu et al. 2020, TextEmb"),
-    *_semantic("coverage", "coverage", -1, 1, True, "mean cosine to the nearest source example"),
+    *_semantic(
+        "nearest_coverage", "nearest_coverage", -1, 1, True, "mean cosine to the nearest source example"
+    ),
     *_semantic("mmd", "mmd_similarity", -2, 2, False, "Gretton et al. 2012, eq. 3; minus the squared MMD"),
     *_semantic("frechet", "frechet_similarity", -inf, 0, False, "Dowson and Landau 1982; minus the square"),
     *_semantic(
@@ -154,11 +156,11 @@ _EXPORTS: dict[str, str] = {
     "distance_blocks": f"{_HERE}.typology",
     "set_diversity": f"{_HERE}.diversity",
     "iso639_3": f"{_HERE}.codes",
-    "Encoder": f"{_HERE}.encoders",
-    "Embeddings": f"{_HERE}.encoders",
-    "encode": f"{_HERE}.encoders",
-    "encode_samples": f"{_HERE}.encoders",
-    "packaged_minilm": f"{_HERE}.encoders",
+    "SentenceEncoder": f"{_HERE}.sentence_encoders",
+    "Embeddings": f"{_HERE}.sentence_encoders",
+    "encode": f"{_HERE}.sentence_encoders",
+    "encode_samples": f"{_HERE}.sentence_encoders",
+    "packaged_minilm": f"{_HERE}.sentence_encoders",
     "tokenizer_profile": f"{_HERE}.lexical",
     **{path.split(":")[1]: path.split(":")[0] for path in (m.path for m in MEASURES.values())},
 }

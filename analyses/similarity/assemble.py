@@ -10,7 +10,7 @@ import pandas as pd
 
 from analyses.similarity import MEASURES
 from analyses.similarity.codes import iso639_3
-from analyses.similarity.encoders import Embeddings, Encoder, encode
+from analyses.similarity.sentence_encoders import Embeddings, SentenceEncoder, encode
 from analyses.similarity.tables import (
     TRANSFERABILITY,
     Labelled,
@@ -75,7 +75,7 @@ def task_similarities(
     languages: pd.DataFrame | None = None,
     intermediates: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
-    encoder: Encoder | None = None,
+    encoder: SentenceEncoder | None = None,
     cache: Path | None = None,
     task_embeddings: Mapping[str, Mapping[str, np.ndarray]] | None = None,
     labelled: Mapping[str, Iterable[Labelled]] | None = None,
@@ -275,7 +275,7 @@ def _described(
     records: Sequence[Task],
     a: list[str],
     b: list[str],
-    encoder: Encoder | None,
+    encoder: SentenceEncoder | None,
     cache: Path | None,
     log: _Log,
 ) -> list[pd.DataFrame]:

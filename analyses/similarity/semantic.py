@@ -23,7 +23,7 @@ def mean_cosine(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.clip(a @ b, -1.0, 1.0))
 
 
-def coverage(x: np.ndarray, y: np.ndarray) -> float:
+def nearest_coverage(x: np.ndarray, y: np.ndarray) -> float:
     """Mean over y of the cosine to its nearest example of x: how well x covers y; range [-1, 1], directed.
 
     NaN where an embedding is zero.

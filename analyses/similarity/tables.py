@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from analyses.similarity import MEASURES
-from analyses.similarity.encoders import Embeddings
 from analyses.similarity.lexical import UNKNOWN
 from analyses.similarity.semantic import centred, median_distance
+from analyses.similarity.sentence_encoders import Embeddings
 from analyses.similarity.structural import gower_similarity, task_variables
 from analyses.similarity.typology import angular_distances, language_features
 from simxfer.common.errors import InputError
@@ -21,7 +21,7 @@ from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import parse_intermediate, tasks_of
 from simxfer.tasks.record import Task
 
-SEMANTIC = ("mean_cosine", "coverage", "mmd", "frechet", "sliced_wasserstein")
+SEMANTIC = ("mean_cosine", "nearest_coverage", "mmd", "frechet", "sliced_wasserstein")
 SUBWORD = ("subword_js", "subword_jaccard", "subword_coverage")
 MOST_EXAMPLES = 256
 """Examples of a set that the semantic measures look at, for speed and for sets of like size (Frechet)."""

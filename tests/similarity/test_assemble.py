@@ -6,9 +6,9 @@ import pytest
 
 import analyses.similarity as similarity
 from analyses.similarity import MEASURES
-from analyses.similarity.encoders import Embeddings
 from analyses.similarity.lexical import js_similarity
 from analyses.similarity.semantic import centred, mean_cosine, median_distance, squared_mmd
+from analyses.similarity.sentence_encoders import Embeddings
 from simxfer.common.errors import InputError
 from simxfer.schema.tables import SIMILARITY, validate
 
@@ -132,7 +132,7 @@ def test_intermediates_follow_their_names(samples, embeddings):
 
 def test_a_language_the_encoder_does_not_declare_is_left_out_and_named(samples, embeddings):
     shy = Embeddings(embeddings.values, embeddings.rows, "world/enc", frozenset({PIVOT}))
-    found = similarity.task_similarities(samples, embeddings=[shy], measures=["coverage"])
+    found = similarity.task_similarities(samples, embeddings=[shy], measures=["nearest_coverage"])
     assert set(found.table["language"]) == {PIVOT}
     assert found.left_out.iloc[0].tolist() == [
         "semantic",

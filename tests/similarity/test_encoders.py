@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.similarity.encoders import Embeddings, encode, encode_samples, packaged_minilm
 from analyses.similarity.semantic import mean_cosine
+from analyses.similarity.sentence_encoders import Embeddings, encode, encode_samples, packaged_minilm
 from simxfer.common.errors import InputError
 
 TEXTS = ["A man is playing a guitar.", "Someone plays an instrument.", "The stock market fell sharply."]
@@ -48,7 +48,7 @@ def test_the_cache_is_by_content(tmp_path, vectors, monkeypatch):
     first = encode(TEXTS, ["en"] * 3, encoder, tmp_path)
     np.testing.assert_allclose(first, vectors, atol=1e-6)
     monkeypatch.setattr(
-        "analyses.similarity.encoders._run", lambda texts, encoder: np.zeros((len(texts), 384))
+        "analyses.similarity.sentence_encoders._run", lambda texts, encoder: np.zeros((len(texts), 384))
     )
     np.testing.assert_array_equal(encode(TEXTS, ["en"] * 3, encoder, tmp_path), first)
     assert not encode(TEXTS[:2], ["en"] * 2, encoder, tmp_path).any()

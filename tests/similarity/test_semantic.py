@@ -9,9 +9,9 @@ from scipy.stats import wasserstein_distance
 
 from analyses.similarity.semantic import (
     centred,
-    coverage,
     mean_cosine,
     median_distance,
+    nearest_coverage,
     sliced_wasserstein,
     squared_frechet,
     squared_mmd,
@@ -34,8 +34,8 @@ def test_mean_cosine_of_a_zero_mean_is_undefined():
 
 def test_coverage_by_hand_and_directed():
     x, y = np.array([[1.0, 0.0]]), np.array([[5.0, 0.0], [0.0, 1.0]])
-    assert coverage(x, y) == pytest.approx(0.5)  # (1 + 0) / 2
-    assert coverage(y, x) == pytest.approx(1.0)
+    assert nearest_coverage(x, y) == pytest.approx(0.5)  # (1 + 0) / 2
+    assert nearest_coverage(y, x) == pytest.approx(1.0)
 
 
 def test_squared_mmd_against_the_double_sum():

