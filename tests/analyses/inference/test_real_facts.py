@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-FACTS = Path(__file__).parents[2] / ".." / "shared" / "facts"
+FACTS = Path(__file__).parents[3] / ".." / "shared" / "facts"
 pytestmark = pytest.mark.skipif(not FACTS.exists(), reason=f"the transcribed facts are not at {FACTS}")
 TABLE = ["task", "train_lang", "setting", "model", "metric", "source"]
 

@@ -22,7 +22,7 @@ from analyses.similarity.model_based import (
 )
 from simxfer.common.errors import InputError
 
-ORACLES = Path(__file__).parents[2] / ".." / "shared" / "oracles"
+ORACLES = Path(__file__).parents[3] / ".." / "shared" / "oracles"
 needs_oracles = pytest.mark.skipif(not ORACLES.exists(), reason=f"official outputs are not at {ORACLES}")
 
 

@@ -17,7 +17,7 @@ from analyses.inference.mixed.fit import CrossProducts, Term, evaluate, unpack
 from analyses.inference.mixed.formula import Bar, parse
 from simxfer.common.errors import InputError
 
-HERE = Path(__file__).parents[1] / "reference" / "inference"
+HERE = Path(__file__).parents[2] / "reference" / "inference"
 REFERENCE = json.loads((HERE / "mixed_models.json").read_text())
 
 

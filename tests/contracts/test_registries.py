@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from trees import imported, modules
 
 from simxfer.common.errors import InputError
 from simxfer.encoder.features import FEATURES
@@ -25,12 +26,6 @@ from simxfer.training.methods import METHODS
 from simxfer.training.recipes import RECIPES, Hyperparameters
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("simxfer", "analyses")
-MODULES = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for package in PACKAGES
-    for path in (ROOT / package).rglob("*.py")
-)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -152,60 +147,19 @@ def test_tables_have_their_keys_among_their_columns():
     assert not any(map(is_language, PSEUDO_LANGUAGES))
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", sorted(modules()))
 def test_every_module_imports_and_has_a_docstring(module):
     assert import_module(module).__doc__
 
 
-def imports_of(path: Path) -> set[str]:
-    """Every module that a file imports, anywhere in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
-
-
-def of_package(imports: set[str], package: str) -> set[str]:
-    return {name for name in imports if name == package or name.startswith(package + ".")}
-
-
-ALLOWED = (
-    "simxfer.schema.tables",
-    "simxfer.tasks",
-    "simxfer.metrics",
-    "simxfer.common.errors",
-    "simxfer.common.streams",
-)
-
-
-def test_analyses_import_only_the_contracts():
-    for path in (ROOT / "analyses").rglob("*.py"):
-        for name in of_package(imports_of(path), "simxfer") - {"simxfer"}:
-            assert name.startswith(ALLOWED), f"{path.relative_to(ROOT)} imports {name}"
-
-
-def test_only_the_command_line_imports_analyses_and_only_inside_functions():
-    for path in (ROOT / "simxfer").rglob("*.py"):
-        found = of_package(imports_of(path), "analyses")
-        assert not found or path.parent.name == "cli", f"{path.relative_to(ROOT)} imports {found}"
-    top = ast.parse((ROOT / "simxfer" / "cli" / "main.py").read_text()).body
-    for node in top:
-        assert not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("analyses")
-
-
 def test_nothing_unsafe_is_loaded_anywhere():
-    for package in PACKAGES:
-        for path in (ROOT / package).rglob("*.py"):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            assert not {"pickle", "joblib", "dill"} & imports_of(path), path
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Call):
-                    called = ast.unparse(node.func)
-                    assert called not in ("torch.load", "torch.save", "eval", "exec", "yaml.load"), path
-                    assert not any(k.arg == "trust_remote_code" for k in node.keywords), path
+    for module, tree in modules().items():
+        assert not {"pickle", "joblib", "dill"} & imported(tree), module
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("torch.load", "torch.save", "eval", "exec", "yaml.load"), module
+                assert not any(k.arg == "trust_remote_code" for k in node.keywords), module
 
 
 def modules_after(code: str) -> set[str]:

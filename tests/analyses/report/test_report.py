@@ -14,7 +14,7 @@ from analyses.report.overview import overview
 from analyses.report.tables import file_name, to_markdown, to_tex, written
 from analyses.run import load_run
 
-PUBLISHED = Path(__file__).parents[2] / "data" / "published"
+PUBLISHED = Path(__file__).parents[3] / "data" / "published"
 
 
 class Page(HTMLParser):

@@ -15,7 +15,7 @@ from statsmodels.formula.api import ols
 from analyses.inference import pair_regression, permute_tasks
 from analyses.inference.pairs.two_way import cells
 
-TABLES = Path(__file__).parents[2] / ".." / "shared" / "tables"
+TABLES = Path(__file__).parents[3] / ".." / "shared" / "tables"
 pytestmark = pytest.mark.skipif(not TABLES.exists(), reason=f"the result tables are not at {TABLES}")
 
 

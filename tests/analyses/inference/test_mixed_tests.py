@@ -12,10 +12,10 @@ from scipy import stats
 
 from analyses.inference import crossed_effects, genealogical_covariance, likelihood_ratio
 from simxfer.common.errors import InputError
-from tests.inference.test_mixed_model import FAMILIES, grid, ours
+from tests.analyses.inference.test_mixed_model import FAMILIES, grid, ours
 
 REFERENCE = json.loads(
-    (Path(__file__).parents[1] / "reference" / "inference" / "mixed_model_tests.json").read_text()
+    (Path(__file__).parents[2] / "reference" / "inference" / "mixed_model_tests.json").read_text()
 )
 SLOPES = REFERENCE["df"]["slopes"]["formula"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from analyses.inference import genealogical_covariance, morans_i, pgls, without_relatives
 from simxfer.common.errors import InputError
 
-REFERENCE = Path(__file__).parents[1] / "reference" / "inference" / "pgls.json"
+REFERENCE = Path(__file__).parents[2] / "reference" / "inference" / "pgls.json"
 
 FAMILIES = pd.DataFrame(
     {

@@ -11,7 +11,7 @@ from analyses.inference import PROCEDURES, error_rates
 from analyses.inference.calibration.calibrate import calibrate, page
 from analyses.inference.calibration.designs import DESIGNS, NAIVE
 
-PAGE = Path(__file__).parents[2] / "docs" / "calibration.md"
+PAGE = Path(__file__).parents[3] / "docs" / "calibration.md"
 BY_NAME = {(design.procedure, design.design): design for design in DESIGNS}
 # Nominal .95; 2,000 data sets leave .01, and t tails over few levels are an approximation for joint intervals.
 LEAST_COVERAGE = 0.935

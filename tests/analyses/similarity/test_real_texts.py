@@ -11,7 +11,7 @@ import pytest
 
 from analyses.similarity import MEASURES, encode, packaged_minilm
 
-PACK = Path(__file__).parents[2] / ".." / "shared" / "pack"
+PACK = Path(__file__).parents[3] / ".." / "shared" / "pack"
 pytestmark = pytest.mark.skipif(not PACK.exists(), reason=f"the benchmark files are not at {PACK}")
 
 

@@ -11,7 +11,7 @@ import analyses.similarity as similarity
 from analyses.similarity import MEASURES, Measure
 from simxfer.common.errors import InputError
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 COUNTS, RATES = ("subword counts",), ("pieces per word", "share of unknown pieces")
 PAIRS = {name: m for name, m in MEASURES.items() if "embeddings" in m.needs}
 COUNTED = {name: m for name, m in MEASURES.items() if m.needs in COUNTS}
