@@ -11,6 +11,7 @@ import pandas as pd
 
 from analyses.outcomes import is_control
 from simxfer.common.errors import InputError
+from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, LANGUAGES, PIVOT, RESULTS, SAMPLES, SUBWORDS, Table, validate
 
 
@@ -54,8 +55,8 @@ class Run:
 
     def representations(self, checkpoint: str) -> tuple[np.ndarray, pd.DataFrame] | None:
         """Return mean-pooled hidden states (rows, dimensions) and the table of their labels, if there."""
-        stem = self.directory / "representations" / checkpoint.replace("/", "__")
-        arrays, rows = stem.with_name(stem.name + ".npz"), stem.with_name(stem.name + ".parquet")
+        arrays = RunDirectory(self.directory).representations(checkpoint)
+        rows = arrays.with_suffix(".parquet")
         if not arrays.exists() or not rows.exists():
             return None
         with np.load(arrays, allow_pickle=False) as file:
@@ -67,7 +68,7 @@ class Run:
         Each is (weights,), or (weight tensors,) for a large encoder; empty unless the grid asked for
         `task_embeddings`.
         """
-        path = self.directory / "representations" / "fisher" / (checkpoint.replace("/", "__") + ".npz")
+        path = RunDirectory(self.directory).task_embeddings(checkpoint)
         if not path.exists():
             return {}
         with np.load(path, allow_pickle=False) as file:
@@ -79,8 +80,7 @@ class Run:
         Features (rows, dimensions) of the target's training data after the intermediate, labels (rows,);
         nothing unless the grid asked for `task_embeddings`.
         """
-        folder = self.directory / "representations" / "labelled" / checkpoint.replace("/", "__")
-        for path in sorted(folder.glob("*/*.npz")):
+        for path in sorted(RunDirectory(self.directory).labelled_folder(checkpoint).glob("*/*.npz")):
             with np.load(path, allow_pickle=False) as file:
                 yield path.parent.name, path.stem, file["features"], file["labels"]
 
@@ -96,35 +96,36 @@ def load_run(path: str | Path) -> Run:
         raise InputError(
             f"{directory} is not a folder; expected a run directory or a folder with results.csv"
         )
-    results = _read(directory / "results", RESULTS)
+    names = RunDirectory(directory)
+    results = _read(names.results, RESULTS)
     if results.empty:
         raise InputError(
             f"{directory} holds no scores; expected results.parquet or results.csv. Train the grid first, or "
             "import a table with `simxfer results import`"
         )
-    covariates, plan = directory / "covariates.csv", _json(directory / "plan.json")
+    covariates, plan = directory / "covariates.csv", _json(names.plan)
     return Run(
         name=directory.resolve().name,
         directory=directory,
         results=results,
-        examples=_read(directory / "examples", EXAMPLES),
-        languages=_read(directory / "languages", LANGUAGES),
-        samples=_read(directory / "samples" / "samples", SAMPLES),
-        subwords=_read(directory / "samples" / "subwords", SUBWORDS),
+        examples=_read(names.examples, EXAMPLES),
+        languages=_read(names.languages, LANGUAGES),
+        samples=_read(names.samples, SAMPLES),
+        subwords=_read(names.subwords, SUBWORDS),
         # `nan` is how pandas would read the language code of Min Nan; only empty cells are missing.
         covariates=pd.read_csv(covariates, keep_default_na=False, na_values=[""])
         if covariates.exists()
         else pd.DataFrame({"language": []}),
         planned=pd.DataFrame(plan["cells"]) if plan else None,
-        grid=_json(directory / "grid.json"),
-        environment=_json(directory / "environment.json"),
-        receipts=_json(directory / "receipts.json"),
+        grid=_json(names.grid_json),
+        environment=_json(names.environment),
+        receipts=_json(names.receipts),
     )
 
 
-def _read(stem: Path, table: Table) -> pd.DataFrame:
-    """Return the table from `stem`.parquet or `stem`.csv, checked; an empty one where neither exists."""
-    parquet, csv = stem.with_name(stem.name + ".parquet"), stem.with_name(stem.name + ".csv")
+def _read(parquet: Path, table: Table) -> pd.DataFrame:
+    """Return the table from its Parquet file, or from a CSV file beside it, checked; an empty one without both."""
+    csv = parquet.with_suffix(".csv")
     if parquet.exists():
         return validate(pd.read_parquet(parquet), table, str(parquet))
     if csv.exists():

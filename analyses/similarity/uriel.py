@@ -5,12 +5,12 @@ The file is made by `data/typology/build.py`; its README states source, versions
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from analyses.similarity.codes import iso639_3, macrolanguage
 from simxfer.common.errors import InputError, unknown
+from simxfer.common.shipped import data_path
 
 KINDS = ("syntactic", "phonological", "inventory", "featural", "genetic", "geographic", "script")
 """Kinds of features; `featural` is syntactic, phonological and inventory together."""
@@ -57,7 +57,7 @@ class Uriel:
 @cache
 def uriel() -> Uriel:
     """Read the table once (half a second, 100 MB)."""
-    with np.load(_path(), allow_pickle=False) as z:
+    with np.load(data_path("typology", "uriel.npz"), allow_pickle=False) as z:
         file = {name: z[name] for name in z.files}
     levels = np.append(file["levels"], np.nan)
     stated = levels[file["codes"].astype(np.intp)]
@@ -84,12 +84,3 @@ def _genetic(file: dict[str, np.ndarray]) -> np.ndarray:
     matrix[file["family_language"], file["family_feature"]] = 1.0
     matrix[~file["family_known"]] = np.nan
     return matrix
-
-
-def _path() -> Path:
-    """Find the data folder: beside the packages in a checkout, inside simxfer when installed."""
-    root = Path(__file__).parents[2]
-    for folder in (root / "data", root / "simxfer" / "data"):
-        if (folder / "typology" / "uriel.npz").exists():
-            return folder / "typology" / "uriel.npz"
-    raise InputError(f"data/typology/uriel.npz is not under {root}; make it with data/typology/build.py")

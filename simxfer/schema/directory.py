@@ -76,8 +76,11 @@ class RunDirectory:
 
     def labelled(self, checkpoint: str, intermediate: str, target: str) -> Path:
         """Labelled features of a target's training data after an intermediate (`.npz`)."""
-        folder = self.root / "representations" / "labelled" / checkpoint.replace("/", "__")
-        return folder / intermediate / f"{target}.npz"
+        return self.labelled_folder(checkpoint) / intermediate / f"{target}.npz"
+
+    def labelled_folder(self, checkpoint: str) -> Path:
+        """All labelled features of one pretrained checkpoint."""
+        return self.root / "representations" / "labelled" / checkpoint.replace("/", "__")
 
     def stage(self, stage_id: str) -> "StageDirectory":
         """The folder of a stage."""
