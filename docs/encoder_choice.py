@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from simxfer.common.shipped import data_path
-from simxfer.training.pretrain import Recipe, make_encoder
+from simxfer.training.pretrain import PretrainingRecipe, make_encoder
 
 CANDIDATES = (
     {"hidden": 64, "layers": 3, "steps": 8_000},
@@ -32,7 +32,7 @@ FAR = ("x-b1", "x-b2", "x-c2", "x-d1")
 def measure(candidate: dict) -> dict:
     """Pretrain one candidate and return its row."""
     with tempfile.TemporaryDirectory() as folder:
-        return row(candidate, make_encoder(0, 0, Path(folder), replace(Recipe(), **candidate)))
+        return row(candidate, make_encoder(0, 0, Path(folder), replace(PretrainingRecipe(), **candidate)))
 
 
 def row(candidate: dict, folder: Path) -> dict:

@@ -28,11 +28,11 @@ from simxfer.tasks.examples import ClassificationExample
 from simxfer.tasks.record import Task
 from simxfer.training.loop import Settings, TrainingTask, fit
 from simxfer.training.recipes import Hyperparameters
-from simxfer.world.inference import paraphrased, swapped
 from simxfer.world.items import Request, collect
 from simxfer.world.languages import LANGUAGES, PIVOT
 from simxfer.world.lexicon import lexicon
 from simxfer.world.meanings import NONE, draw_events, get_world
+from simxfer.world.nli import paraphrased, swapped
 from simxfer.world.ontology import GROUP_OF
 from simxfer.world.render import render
 

@@ -17,7 +17,10 @@ Mining takes two steps before it is scored: `tune_threshold` chooses a threshold
 development data, `pairs_above` extracts the pairs of the test data with it.
 """
 
-from simxfer.metrics.answers import (
+from simxfer.metrics.mining import mining_f1, pairs_above, tune_threshold
+from simxfer.metrics.ranking import average_precision, map_at_20, mrr_at_20, reciprocal_rank
+from simxfer.metrics.record import Metric, Scored
+from simxfer.metrics.spans import (
     best_thresholds,
     exact_match,
     mlqa_exact_match,
@@ -28,9 +31,6 @@ from simxfer.metrics.answers import (
     squad2_f1,
     squad_f1,
 )
-from simxfer.metrics.mining import mining_f1, pairs_above, tune_threshold
-from simxfer.metrics.ranking import average_precision, map_at_20, mrr_at_20, reciprocal_rank
-from simxfer.metrics.record import Metric, Scored
 from simxfer.metrics.tagging import accuracy, chunk_f1, chunks, tag_f1, tag_runs, token_accuracy
 
 __all__ = [

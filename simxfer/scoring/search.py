@@ -27,7 +27,7 @@ _SMALLEST_MEAN = 1e-6
 """Stands for a mean cosine that is not positive, which the ratio has no meaning for."""
 
 
-class Found(NamedTuple):
+class Neighbours(NamedTuple):
     """What a search found, best first.
 
     Attributes:
@@ -59,7 +59,7 @@ def nearest(
     k: int = 1,
     scoring: Scoring = "cosine",
     neighbours: int = NEIGHBOURS,
-) -> Found:
+) -> Neighbours:
     """Return the k best candidates of every query (all, if there are fewer).
 
     Args:
@@ -122,7 +122,7 @@ def _blocks(n: int, size: int) -> Iterator[slice]:
     return (slice(first, min(first + size, n)) for first in range(0, n, size))
 
 
-def _search(x: np.ndarray, y: np.ndarray, k: int, k_back: int) -> tuple[Found, Found]:
+def _search(x: np.ndarray, y: np.ndarray, k: int, k_back: int) -> tuple[Neighbours, Neighbours]:
     """Return the k nearest of y to each of x and the k_back nearest of x to each of y, every block made once."""
     forward, backward = (
         _nothing(len(x), min(k, len(y)), x.dtype),
@@ -137,11 +137,11 @@ def _search(x: np.ndarray, y: np.ndarray, k: int, k_back: int) -> tuple[Found, F
     return forward, backward
 
 
-def _nothing(n: int, k: int, dtype: np.dtype) -> Found:
-    return Found(np.zeros((n, k), np.int64), np.full((n, k), -np.inf, dtype))
+def _nothing(n: int, k: int, dtype: np.dtype) -> Neighbours:
+    return Neighbours(np.zeros((n, k), np.int64), np.full((n, k), -np.inf, dtype))
 
 
-def _merge(found: Found, rows: slice, first: int, scores: np.ndarray) -> None:
+def _merge(found: Neighbours, rows: slice, first: int, scores: np.ndarray) -> None:
     """Put the best of a block of scores, whose columns start at candidate `first`, beside what was found before.
 
     The block is used up.
@@ -161,17 +161,17 @@ def _merge(found: Found, rows: slice, first: int, scores: np.ndarray) -> None:
     found.ids[rows], found.scores[rows] = together
 
 
-def _best(ids: np.ndarray, scores: np.ndarray, k: int) -> Found:
+def _best(ids: np.ndarray, scores: np.ndarray, k: int) -> Neighbours:
     """Return the k best of every row; of equal ones those that stand first."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return Found(np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1))
+    return Neighbours(np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1))
 
 
-def _mean(found: Found, neighbours: int) -> np.ndarray:
+def _mean(found: Neighbours, neighbours: int) -> np.ndarray:
     return found.scores[:, :neighbours].mean(axis=1)
 
 
-def _margin(found: Found, own: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _margin(found: Neighbours, own: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return the ratio margins of what was found: own (queries,), other (candidates,) mean cosines."""
     mean = (own[:, None] + other[found.ids]) / 2
     return found.scores / np.maximum(mean, _SMALLEST_MEAN)

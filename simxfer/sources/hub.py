@@ -29,7 +29,7 @@ _BATCH_ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where the rows of a request stand on the hub."""
 
     task: str
@@ -65,7 +65,7 @@ def on_hub(request: "DataRequest") -> bool:
     return hub is not None and request.language not in hub.lacks
 
 
-def place_of(request: "DataRequest") -> Place:
+def place_of(request: "DataRequest") -> Location:
     """Find where the rows of a request stand on the hub.
 
     Raises:
@@ -84,7 +84,7 @@ def place_of(request: "DataRequest") -> Place:
     if request.split not in hub.splits:
         raise InputError(unknown(f"split of {request.task} on the hub", request.split, hub.splits))
     config = hub.config.format(language=hub.code(request.language))
-    return Place(request.task, hub, config, tuple(hub.splits[request.split].split("+")), request.language)
+    return Location(request.task, hub, config, tuple(hub.splits[request.split].split("+")), request.language)
 
 
 def revision(request: "DataRequest") -> str:
@@ -115,7 +115,7 @@ def read_examples(request: "DataRequest") -> Examples:
     return examples_of(_rows(place, files), get_task(request.task), place.hub, f"hub:{place}")
 
 
-def files_of(place: Place) -> list[Path]:
+def files_of(place: Location) -> list[Path]:
     """Return the cached Parquet files of a place, in the order of their rows; none if any is missing."""
     snapshot = cached(place.repository, place.patterns)
     if snapshot is None:
@@ -124,7 +124,7 @@ def files_of(place: Place) -> list[Path]:
     return [path for files in found for path in files] if all(found) else []
 
 
-def _rows(place: Place, files: list[Path]) -> Iterator[dict[str, Any]]:
+def _rows(place: Location, files: list[Path]) -> Iterator[dict[str, Any]]:
     """Yield the rows of the place's language."""
     language_of, code = place.hub.language_of, place.hub.code(place.language)
     for path in files:

@@ -2,17 +2,17 @@
 
 from simxfer.common.errors import InputError, unknown
 from simxfer.tasks.choice import CHOICE_TASKS
-from simxfer.tasks.inference import INFERENCE_TASKS
+from simxfer.tasks.nli import NLI_TASKS
 from simxfer.tasks.paraphrase import PARAPHRASE_TASKS
+from simxfer.tasks.plain_text import TEXT_TASKS
 from simxfer.tasks.questions import QUESTION_TASKS
 from simxfer.tasks.record import Task
 from simxfer.tasks.retrieval import RETRIEVAL_TASKS
 from simxfer.tasks.tagging import TAGGING_TASKS
-from simxfer.tasks.text import TEXT_TASKS
 from simxfer.tasks.world import WORLD_TASKS
 
 _FAMILIES: tuple[tuple[Task, ...], ...] = (
-    INFERENCE_TASKS,
+    NLI_TASKS,
     PARAPHRASE_TASKS,
     QUESTION_TASKS,
     CHOICE_TASKS,

@@ -58,7 +58,7 @@ MASKED_SHARE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class PretrainingRecipe:
     """Size and pretraining of an encoder."""
 
     hidden: int = 64
@@ -79,7 +79,9 @@ class Recipe:
     """Steps between two points of the learning curve."""
 
 
-def make_encoder(world: int, seed: int, out: Path, recipe: Recipe, stop_after: int | None = None) -> Path:
+def make_encoder(
+    world: int, seed: int, out: Path, recipe: PretrainingRecipe, stop_after: int | None = None
+) -> Path:
     """Pretrain one encoder and write its folder `out/wWORLD-sSEED`.
 
     The stream of everything random is named by (seed, world); the tokenizer and the text of a world are the
@@ -123,7 +125,7 @@ def make_encoder(world: int, seed: int, out: Path, recipe: Recipe, stop_after: i
     return folder
 
 
-def _features(world: int, seed: int, tokenizer: Any, recipe: Recipe) -> Features:
+def _features(world: int, seed: int, tokenizer: Any, recipe: PretrainingRecipe) -> Features:
     parts = []
     for language in embedded.LANGUAGES:
         share = recipe.pivot_share if language == embedded.PIVOT else 1.0
@@ -132,7 +134,7 @@ def _features(world: int, seed: int, tokenizer: Any, recipe: Recipe) -> Features
     return join_features(parts)
 
 
-def _network(world: int, seed: int, tokenizer: Any, recipe: Recipe) -> XLMRobertaForMaskedLM:
+def _network(world: int, seed: int, tokenizer: Any, recipe: PretrainingRecipe) -> XLMRobertaForMaskedLM:
     config = XLMRobertaConfig(
         vocab_size=len(tokenizer),
         hidden_size=recipe.hidden,
@@ -162,7 +164,7 @@ def _train(
     world: int,
     seed: int,
     tokenizer: Any,
-    recipe: Recipe,
+    recipe: PretrainingRecipe,
     stop_after: int,
 ) -> list[dict]:
     """Pretrain in place; return the learning curve."""
@@ -201,7 +203,7 @@ def _train(
     return curve
 
 
-def _retrieval_tests(world: int, tokenizer: Any, recipe: Recipe) -> dict[str, Dataset]:
+def _retrieval_tests(world: int, tokenizer: Any, recipe: PretrainingRecipe) -> dict[str, Dataset]:
     task = get_task("w-tatoeba")
     return {
         code: make_dataset(
@@ -231,14 +233,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data/encoders"), help="folder of the encoders")
     parser.add_argument("--only", default="", help="WORLD,SEED of a single encoder")
     parser.add_argument(
-        "--steps", type=int, default=Recipe().steps, help="pretraining steps (fewer for a try)"
+        "--steps", type=int, default=PretrainingRecipe().steps, help="pretraining steps (fewer for a try)"
     )
     parser.add_argument(
         "--stop-after", type=int, help="leave the schedule at this point of the curve (for a check)"
     )
     parser.add_argument("--workers", type=int, default=multiprocessing.cpu_count(), help="encoders at a time")
     arguments = parser.parse_args()
-    recipe = replace(Recipe(), steps=arguments.steps)
+    recipe = replace(PretrainingRecipe(), steps=arguments.steps)
     pairs = [tuple(int(n) for n in arguments.only.split(","))] if arguments.only else ENCODERS
     jobs = [(world, seed, arguments.out, recipe, arguments.stop_after) for world, seed in pairs]
     with multiprocessing.get_context("spawn").Pool(min(arguments.workers, len(jobs))) as pool:

@@ -18,7 +18,6 @@ import numpy as np
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream
 from simxfer.tasks.examples import TextExample
-from simxfer.world.inference import entailed, paraphrased
 from simxfer.world.languages import get_language
 from simxfer.world.lexicon import lexicon
 from simxfer.world.meanings import (
@@ -35,6 +34,7 @@ from simxfer.world.meanings import (
     draw_states,
     get_world,
 )
+from simxfer.world.nli import entailed, paraphrased
 from simxfer.world.ontology import ANTONYM, COPULA, HYPERNYM
 from simxfer.world.render import ORDERS, Rendered, render
 

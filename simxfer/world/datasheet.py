@@ -17,7 +17,6 @@ from simxfer.tasks.world import WORLD_TASKS
 from simxfer.world import LANGUAGES, PIVOT, VERSION, WORLDS, describe, examples, true_distance
 from simxfer.world.corpus import FREE_ORDER, KIND_SHARES, MAX_CLAUSES
 from simxfer.world.describe import markdown
-from simxfer.world.inference import CUE_SHARE
 from simxfer.world.languages import COMPONENTS, MINIMAL_PAIRS, SWITCHES, differing_switches
 from simxfer.world.lexicon import SUFFIXES, lexicon
 from simxfer.world.meanings import TEST_SHARE
@@ -29,6 +28,7 @@ from simxfer.world.measured import (
     tokenizer_section,
     trials_section,
 )
+from simxfer.world.nli import CUE_SHARE
 from simxfer.world.ontology import (
     CLASS_SIZE,
     GROUP_OF,

@@ -25,11 +25,11 @@ from simxfer.tasks.examples import (
 from simxfer.tasks.record import Task
 from simxfer.tasks.world import WORLD_TASKS
 from simxfer.world.attributes import is_items, share_items, tag_items, which_items
-from simxfer.world.inference import cloze_items, cue_items, nli_items
 from simxfer.world.items import Items, Request
 from simxfer.world.languages import PIVOT, get_language
 from simxfer.world.lexicon import Lexicon, check_world, lexicon
 from simxfer.world.meanings import AGENT, NONE, PATIENT, PLACE, get_world
+from simxfer.world.nli import cloze_items, cue_items, nli_items
 from simxfer.world.ontology import COPULA, DETERMINER, GROUP_OF, N_CONCEPTS, NEGATION, PART_OF_SPEECH
 from simxfer.world.reading import ner_items, qa_items, roles_items, sentence_items
 from simxfer.world.render import NOUN_SLOT, ROLE_OF_SLOT, Rendered, render

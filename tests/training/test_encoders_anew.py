@@ -20,15 +20,17 @@ def recorded() -> dict:
 
 @pytest.fixture(scope="module")
 def remade(tmp_path_factory):
-    from simxfer.training.pretrain import Recipe, make_encoder
+    from simxfer.training.pretrain import PretrainingRecipe, make_encoder
 
-    return make_encoder(WORLD, SEED, tmp_path_factory.mktemp("encoders"), Recipe(), stop_after=STEPS)
+    return make_encoder(
+        WORLD, SEED, tmp_path_factory.mktemp("encoders"), PretrainingRecipe(), stop_after=STEPS
+    )
 
 
 def test_the_recipe_is_the_recorded_one(recorded):
-    from simxfer.training.pretrain import Recipe
+    from simxfer.training.pretrain import PretrainingRecipe
 
-    assert asdict(Recipe()) == recorded["recipe"]
+    assert asdict(PretrainingRecipe()) == recorded["recipe"]
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "config.json"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simxfer.sources.formats import answers, conll, mewslix, sentences, table
+from simxfer.sources.formats import conll, mewslix, sentences, squad, table
 from simxfer.sources.formats.text import nothing_beside
 
 
@@ -27,8 +27,8 @@ FORMATS: dict[str, Format] = {
     "table": Format(table.read_table),
     "conll": Format(conll.read_conll, conll.beside_conll),
     "conllu": Format(conll.read_conllu),
-    "squad": Format(answers.read_squad),
-    "lareqa": Format(answers.read_lareqa),
+    "squad": Format(squad.read_squad),
+    "lareqa": Format(squad.read_lareqa),
     "tatoeba": Format(sentences.read_tatoeba, sentences.beside_tatoeba),
     "bucc": Format(sentences.read_bucc, sentences.beside_bucc),
     "lines": Format(sentences.read_lines),

@@ -60,7 +60,7 @@ _ANLI = Task(
     citation="Nie et al. 2020, Adversarial NLI, ACL",
 )
 
-INFERENCE_TASKS: tuple[Task, ...] = (
+NLI_TASKS: tuple[Task, ...] = (
     _ANLI,
     Task(
         name="snli",

@@ -1,6 +1,6 @@
 """Plain text for masked language modelling beside the intermediate tasks (Phang et al. 2020, section 3)."""
 
-from simxfer.tasks.inference import AMERICASNLI_LANGUAGES
+from simxfer.tasks.nli import AMERICASNLI_LANGUAGES
 from simxfer.tasks.record import Files, Task
 from simxfer.tasks.retrieval import TATOEBA_CODES
 from simxfer.tasks.tagging import MASAKHANER_CODES, PANX_LANGUAGES, UDPOS_LANGUAGES
