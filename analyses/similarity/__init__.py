@@ -53,7 +53,7 @@ def _semantic(
     name: str, function: str, low: float, high: float, directed: bool, reference: str
 ) -> list[Measure]:
     """Return a measure on raw embeddings and the same on embeddings centred by language."""
-    path = f"{_HERE}.semantic:{function}"
+    path = f"{_HERE}.{function}"
     return [
         Measure(name, path, low, high, directed, "task", "embeddings", reference),
         Measure(
@@ -74,14 +74,28 @@ _ANGULAR, _URIEL = f"{_HERE}.typology:angular_similarity", "Littell et al. 2017;
 _ANGULAR_KINDS = ("syntactic", "phonological", "inventory", "featural", "genetic", "script")
 
 MEASURES: dict[str, Measure] = _registry(
-    *_semantic("mean_cosine", "mean_cosine", -1, 1, False, "Vu et al. 2020, TextEmb"),
+    *_semantic("mean_cosine", "semantic:mean_cosine", -1, 1, False, "Vu et al. 2020, TextEmb"),
     *_semantic(
-        "nearest_coverage", "nearest_coverage", -1, 1, True, "mean cosine to the nearest source example"
+        "nearest_coverage",
+        "semantic:nearest_coverage",
+        -1,
+        1,
+        True,
+        "mean cosine to the nearest source example",
     ),
-    *_semantic("mmd", "mmd_similarity", -2, 2, False, "Gretton et al. 2012, eq. 3; minus the squared MMD"),
-    *_semantic("frechet", "frechet_similarity", -inf, 0, False, "Dowson and Landau 1982; minus the square"),
     *_semantic(
-        "sliced_wasserstein", "sliced_wasserstein_similarity", -inf, 0, False, "Bonneel et al. 2015; minus it"
+        "mmd", "semantic:mmd_similarity", -2, 2, False, "Gretton et al. 2012, eq. 3; minus the squared MMD"
+    ),
+    *_semantic(
+        "frechet", "semantic:frechet_similarity", -inf, 0, False, "Dowson and Landau 1982; minus the square"
+    ),
+    *_semantic(
+        "sliced_wasserstein",
+        "semantic:sliced_wasserstein_similarity",
+        -inf,
+        0,
+        False,
+        "Bonneel et al. 2015; minus it",
     ),
     Measure(
         "description",

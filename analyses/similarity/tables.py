@@ -21,12 +21,13 @@ from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import parse_intermediate, tasks_of
 from simxfer.tasks.record import Task
 
-SEMANTIC = ("mean_cosine", "nearest_coverage", "mmd", "frechet", "sliced_wasserstein")
-SUBWORD = ("subword_js", "subword_jaccard", "subword_coverage")
+SEMANTIC, SUBWORD, TRANSFERABILITY = (
+    tuple(name for name, measure in MEASURES.items() if measure.needs == needs)
+    for needs in ("embeddings", "subword counts", "features, labels")
+)
+"""Measures by what they compare; those on centred embeddings follow from `SEMANTIC`."""
 MOST_EXAMPLES = 256
 """Examples of a set that the semantic measures look at, for speed and for sets of like size (Frechet)."""
-
-TRANSFERABILITY = ("log_me", "regularized_h_score", "transrate", "knn_accuracy")
 
 Target = tuple[str, str]
 Labelled = tuple[str, str, np.ndarray, np.ndarray]
