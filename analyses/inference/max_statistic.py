@@ -28,7 +28,7 @@ def max_t(
     them.
 
     All measures see the same permutations of the outcome's residuals (Freedman-Lane). p is adjusted step-down
-    by the maximum of |t| over the measures not yet rejected (Westfall and Young 1993, algorithm 4.1), which
+    by the maximum of |z| over the measures not yet rejected (Westfall and Young 1993, algorithm 4.1), which
     holds the family-wise error rate under their dependence.
 
     Args:
@@ -36,7 +36,7 @@ def max_t(
             The other arguments are those of `permute_tasks`.
 
     Returns:
-        One row a measure, the strongest first: slope, t as `statistic`, adjusted `p`, `p_single`.
+        One row a measure, the strongest first: slope, studentised `statistic` z, adjusted `p`, `p_single`.
 
     Raises:
         InputError: as `permute_tasks`; a measure named twice.

@@ -2,16 +2,18 @@
 
 Scores of one source, or of one target, are dependent; exchangeable are the tasks. Both tables are cleared of
 source, target (and block) effects, the sources and the targets of one of them are permuted independently, and
-the statistic is the t of the partial correlation
+the statistic is the partial correlation
 
-    r = <a, b> / sqrt((|a|^2 - |Q'a|^2) |b|^2),   Q an orthonormal basis of the cleared covariates.
+    r = <a, b> / sqrt((|a|^2 - |Q'a|^2) |b|^2),   Q an orthonormal basis of the cleared covariates,
+
+studentised as in `studentised`: some tasks may be noisier than others, and their similarity wider.
 
 With missing pairs a permutation leaves the overlap of the moved and the unmoved cells: residuals are taken
 anew on it, and its own degrees of freedom count.
 
 Freedman-Lane permutes a = the residual of the outcome against b = the residual of the similarity; double
 semi-partialling permutes a = the residual of the similarity against b = that of the outcome (Dekker,
-Krackhardt and Snijders 2007, Psychometrika 72: 563-581). p = (1 + #{|t*| >= |t|}) / (1 + permutations) for
+Krackhardt and Snijders 2007, Psychometrika 72: 563-581). p = (1 + #{|z*| >= |z|}) / (1 + permutations) for
 random permutations (Phipson and Smyth 2010), #/total where all are enumerated.
 """
 
@@ -25,6 +27,7 @@ import pandas as pd
 from analyses.inference.checks import complete_rows, require_levels, require_varying
 from analyses.inference.permutation import BATCH_NUMBERS, permutation_p, resolution
 from analyses.inference.result import Inference
+from analyses.inference.studentised import deviates, overlap_load, whole_load
 from analyses.inference.task_orders import (
     Groups,
     Orders,
@@ -48,7 +51,7 @@ class TaskTables:
     """Residual tables of one grid, cells of missing pairs 0.
 
     outcome: (S, T). regressors: (M, S, T). covariates: (S * T, k) orthonormal basis. present: (S, T), 0 or 1.
-    block: (S, T) codes of the blocks of kinds. slopes: (M,) partial slopes. df: degrees of freedom of t.
+    block: (S, T) codes of the blocks of kinds. slopes, correlations: (M,), partial. df: degrees of freedom left.
     groups: indices of the exchangeable sources and of the exchangeable targets.
     """
 
@@ -58,6 +61,7 @@ class TaskTables:
     present: np.ndarray
     block: np.ndarray
     slopes: np.ndarray
+    correlations: np.ndarray
     df: int
     groups: Groups
 
@@ -78,6 +82,10 @@ def permute_tasks(
 ) -> Inference:
     """Test the association of outcome and similarity over pairs by permuting whole tasks.
 
+    Exact where the tasks of a side are exchangeable; where some are noisier and their similarity is wider, the
+    studentised statistic holds the level to about .06 (docs/calibration.md). A slope that varies around zero by
+    task is another null: see `pair_regression`.
+
     Args:
         data: one row a score; averaged to pair means as in `pair_regression`.
         covariates: columns that vary by pair, partialled out.
@@ -85,7 +93,8 @@ def permute_tasks(
         permutations: random permutations; all are enumerated where there are no more than that.
 
     Returns:
-        One row: the partial slope, its t as `statistic`, p; a permutation test gives no interval.
+        One row: the partial slope, the normal deviate of its correlation as `statistic`, p; a permutation test
+        gives no interval.
 
     Raises:
         InputError: unknown columns, infinite values, fewer than 3 sources or targets, a constant regressor,
@@ -99,11 +108,15 @@ def permute_tasks(
     return Inference(
         procedure=f"permute_tasks ({scheme})",
         null="no association: source and target labels are exchangeable" + (" within kinds" if kind else ""),
-        table=pd.DataFrame([{**row, "statistic": observed[0], "df": tables.df}]),
+        table=pd.DataFrame([{**row, "statistic": observed[0]}]),
         counts={source: S, target: T, "pairs": int(tables.present.sum()), "permutations": len(null)},
         distribution=null[:, 0],
         notes=(*notes, *resolution(null, exact), *(["exact: all permutations enumerated"] if exact else [])),
-        references=("Dekker, Krackhardt and Snijders 2007", "Phipson and Smyth 2010"),
+        references=(
+            "Dekker, Krackhardt and Snijders 2007",
+            "DiCiccio and Romano 2017",
+            "Phipson and Smyth 2010",
+        ),
     )
 
 
@@ -154,6 +167,7 @@ def _residual_tables(
     for name, column, raw in zip(["the outcome", *similarities], rest.T, values.T, strict=False):
         require_varying(np.append(column / np.ptp(raw), 0.0), f"{name} beyond task means and covariates")
     tables = np.stack([grid.fill(column) for column in rest.T])
+    cross, norms = rest[:, 1:].T @ rest[:, 0], np.linalg.norm(rest, axis=0)
     filled = [grid.fill(column).ravel() for column in basis.T]
     return TaskTables(
         outcome=tables[0],
@@ -162,7 +176,8 @@ def _residual_tables(
         present=grid.fill(np.ones(len(rest))),
         block=grid.fill(grid.block).astype(int),
         df=len(rest) - grid.rank() - basis.shape[1] - 1,
-        slopes=(rest[:, 1:].T @ rest[:, 0]) / (rest[:, 1:] ** 2).sum(axis=0),
+        slopes=cross / norms[1:] ** 2,
+        correlations=cross / (norms[0] * norms[1:]),
         groups=groups,
     )
 
@@ -172,7 +187,7 @@ def task_null(
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Return the null statistics (B, M), the observed ones (M,), and whether they enumerate all orders.
 
-    All M regressors see the same permutations. Statistics are t of the partial correlation.
+    All M regressors see the same permutations. Statistics are normal deviates of the partial correlation.
 
     Orders that leave no degree of freedom, where pairs are missing, are dropped.
 
@@ -205,7 +220,7 @@ def task_null(
 def _whole_statistics(
     moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, first: Orders, others: Orders
 ) -> np.ndarray:
-    """Return t (A B, M) of the moved table in A orders against all else in B orders, no pair missing."""
+    """Return statistics (A B, M) of the moved table in A orders against all else in B orders, no pair missing."""
     M, k = len(fixed), tables.covariates.shape[1]
     unmoved = np.concatenate([fixed.reshape(M, -1), tables.covariates.T])
     left = moved.ravel().take(flat_places(first, moved.shape))
@@ -219,13 +234,14 @@ def _whole_statistics(
     cross = cross.reshape(-1, M + k)
     explained = (cross[:, M:] ** 2).sum(axis=1)
     norms = ((moved**2).sum() - explained)[:, None] * (fixed.reshape(M, -1) ** 2).sum(axis=1)
-    return _t(cross[:, :M] / np.sqrt(norms), np.full(len(cross), tables.df))
+    df, load = np.full(len(cross), tables.df), whole_load(moved, fixed, first, others)
+    return deviates(cross[:, :M] / np.sqrt(norms), df, load)
 
 
 def _overlap_statistics(
     moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, first: Orders, others: Orders
 ) -> np.ndarray:
-    """Return t (A B, M) where pairs are missing: every order is fitted anew on the cells that it leaves.
+    """Return statistics (A B, M) where pairs are missing: every order is fitted anew on the cells that it leaves.
 
     The moved table in the order of `first` after the inverse of `others`, against the rest as it stands.
     """
@@ -236,7 +252,7 @@ def _overlap_statistics(
 
 
 def _on_overlap(moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, flat: np.ndarray) -> np.ndarray:
-    """Return t (B, M) of the moved table, taken at flat (B, S T), on the cells that both tables have."""
+    """Return statistics (B, M) of the moved table, taken at flat (B, S T), on the cells that both tables have."""
     S, T = moved.shape
     M, k = len(fixed), tables.covariates.shape[1]
     both = (tables.present.ravel()[flat] * tables.present.ravel()).reshape(-1, S, T)
@@ -244,7 +260,9 @@ def _on_overlap(moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, flat: 
     stack = np.concatenate(
         [moved.ravel()[flat].reshape(-1, 1, S, T), np.repeat(unmoved[None], len(flat), 0)], 1
     )
-    stack = _clear_tasks(stack, both[:, None], tables.block).reshape(len(flat), 1 + M + k, -1)
+    stack = _clear_tasks(stack, both[:, None], tables.block)
+    load = overlap_load(stack[:, : 1 + M], both)
+    stack = stack.reshape(len(flat), 1 + M + k, -1)
     for j in range(1 + M, 1 + M + k):
         q = stack[:, [j]] / np.maximum(np.linalg.norm(stack[:, [j]], axis=2, keepdims=True), 1e-300)
         stack -= (stack * q).sum(axis=2, keepdims=True) * q
@@ -255,7 +273,7 @@ def _on_overlap(moved: np.ndarray, fixed: np.ndarray, tables: TaskTables, flat: 
     r = cross / np.maximum(norms[:, :1] * norms[:, 1:], 1e-300)
     whole_df = tables.present.sum() - _task_rank(tables.present[None] > 0)[0]
     df = tables.df - whole_df + both.sum(axis=(1, 2)) - _task_rank(both > 0)
-    return np.where(flat_out[:, None], np.nan, _t(r, df))
+    return np.where(flat_out[:, None], np.nan, deviates(r, df, load))
 
 
 def _task_rank(present: np.ndarray) -> np.ndarray:
@@ -270,12 +288,6 @@ def _task_rank(present: np.ndarray) -> np.ndarray:
         rows = spread
     components = (rows == np.arange(S)).sum(1)
     return present.any(2).sum(1) + present.any(1).sum(1) - components
-
-
-def _t(r: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """Return t of the partial correlations r (B, M) with df (B,); NaN where no degree of freedom is left."""
-    left = np.where(df >= 1, df, np.nan)[:, None]
-    return r * np.sqrt(left / np.maximum(1 - r**2, 1e-15))
 
 
 def _clear_tasks(stack: np.ndarray, present: np.ndarray, block: np.ndarray) -> np.ndarray:
