@@ -313,7 +313,6 @@ DESIGNS: tuple[Design, ...] = (
     _pairs("slopes vary, 5 x 9 tasks", sources=5, **_SLOPES),
     _pairs("singular: no task or pair variance", source=0.0, target=0.0, pair=0.0),
     _pairs("two targets, gains 4:1, similarity 3:1", unequal=_TWO),
-    _pairs("one target, gains 10:1, similarity 4:1", unequal=_ONE),
     _naive("rows of 9 x 9 x 15 x 3, no association"),
     _naive("pair means, no association", languages=1, seeds=1),
     _naive("pair means, slopes vary by source and target", languages=1, seeds=1, **_SLOPES),

@@ -51,8 +51,8 @@ class TaskTables:
     """Residual tables of one grid, cells of missing pairs 0.
 
     outcome: (S, T). regressors: (M, S, T). covariates: (S * T, k) orthonormal basis. present: (S, T), 0 or 1.
-    block: (S, T) codes of the blocks of kinds. slopes, correlations: (M,), partial. df: degrees of freedom left.
-    groups: indices of the exchangeable sources and of the exchangeable targets.
+    block: (S, T) codes of the blocks of kinds. slopes: (M,) partial slopes. df: degrees of freedom left.
+    groups: indices of the exchangeable sources and of the exchangeable targets. correlations: (M,), partial.
     """
 
     outcome: np.ndarray
@@ -61,9 +61,9 @@ class TaskTables:
     present: np.ndarray
     block: np.ndarray
     slopes: np.ndarray
-    correlations: np.ndarray
     df: int
     groups: Groups
+    correlations: np.ndarray
 
 
 def permute_tasks(
@@ -167,7 +167,6 @@ def _residual_tables(
     for name, column, raw in zip(["the outcome", *similarities], rest.T, values.T, strict=False):
         require_varying(np.append(column / np.ptp(raw), 0.0), f"{name} beyond task means and covariates")
     tables = np.stack([grid.fill(column) for column in rest.T])
-    cross, norms = rest[:, 1:].T @ rest[:, 0], np.linalg.norm(rest, axis=0)
     filled = [grid.fill(column).ravel() for column in basis.T]
     return TaskTables(
         outcome=tables[0],
@@ -176,9 +175,10 @@ def _residual_tables(
         present=grid.fill(np.ones(len(rest))),
         block=grid.fill(grid.block).astype(int),
         df=len(rest) - grid.rank() - basis.shape[1] - 1,
-        slopes=cross / norms[1:] ** 2,
-        correlations=cross / (norms[0] * norms[1:]),
+        slopes=(rest[:, 1:].T @ rest[:, 0]) / (rest[:, 1:] ** 2).sum(axis=0),
         groups=groups,
+        correlations=(rest / np.linalg.norm(rest, axis=0))[:, 1:].T
+        @ (rest[:, 0] / np.linalg.norm(rest[:, 0])),
     )
 
 
