@@ -47,7 +47,7 @@ def rank_agreement(
     """
     if method not in get_args(RankMethod):
         raise InputError(f"unknown method {method!r}; expected one of {get_args(RankMethod)}")
-    require_draws(permutations, "permutations")
+    require_draws(rng, permutations, "permutations")
     table, notes = complete_table(data, value, by, across)
     require_levels(len(table), 3, by, "two items are in the same order half of the time")
     for name, column in table.items():

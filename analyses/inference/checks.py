@@ -9,23 +9,33 @@ from simxfer.errors import InputError, unknown
 
 
 def require_columns(data: pd.DataFrame, names: Iterable[str]) -> None:
-    """Raise InputError, with the nearest known name, for the first column that the table lacks."""
+    """Raise InputError, with the nearest known name, for the first column that the table lacks or has twice."""
     for name in names:
         if name not in data.columns:
             raise InputError(unknown("column", name, data.columns))
+        if (data.columns == name).sum() > 1:
+            raise InputError(
+                f"column {name!r} occurs twice in the table; keep one of them (a merge or a concat makes such)"
+            )
 
 
 def numbers(data: pd.DataFrame, name: str) -> np.ndarray:
     """Return a column as float64 (missing = NaN).
 
     Raises:
-        InputError: the column is not numeric or holds infinite values.
+        InputError: the column is not numeric (a date, or numbers as text) or holds infinite values.
     """
     require_columns(data, [name])
+    column = data[name]
     try:
-        values = data[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        if column.dtype.kind in "mMc" or column.map(lambda value: isinstance(value, str)).any():
+            raise TypeError
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
-        raise InputError(f"column {name!r}: got {data[name].dtype}, expected numbers; convert it") from None
+        raise InputError(
+            f"column {name!r}: got {column.dtype}, such as {column.dropna().iloc[0]!r}, expected numbers; convert "
+            "it, by pd.to_numeric if it holds numbers as text"
+        ) from None
     if np.isinf(values).any():
         raise InputError(
             f"column {name!r} holds {int(np.isinf(values).sum())} infinite values; expected finite numbers: "
@@ -42,15 +52,21 @@ def complete_rows(
     Numeric columns come back as float64; the index is 0, 1, ...
 
     Raises:
-        InputError: a column is unknown, not numeric or infinite, or no complete row is left.
+        InputError: a column is unknown, occurs twice or plays two parts, is not numeric or infinite, or no
+            complete row is left.
     """
     require_columns(data, [*numeric, *labels])
+    for i, name in enumerate(labels):
+        if name in numeric or name in labels[:i]:
+            raise InputError(f"column {name!r} is asked for in two parts; expected different columns")
     frame = data.assign(**{name: numbers(data, name) for name in numeric})
-    keep = frame[[*numeric, *labels]].notna().all(axis=1)
+    missing = frame[list(dict.fromkeys([*numeric, *labels]))].isna()
+    keep = ~missing.any(axis=1)
     if not keep.any():
         raise InputError(f"no row is complete in the columns {[*numeric, *labels]}; nothing to compute")
     dropped = int((~keep).sum())
-    notes = [f"{dropped} of {len(frame)} rows dropped: a value is missing"] if dropped else []
+    where = ", ".join(map(str, missing.columns[missing.any()]))
+    notes = [f"{dropped} of {len(frame)} rows dropped: a value is missing in {where}"] if dropped else []
     return frame[keep].reset_index(drop=True), notes
 
 
@@ -78,10 +94,23 @@ def require_levels(count: int, least: int, name: str, why: str) -> None:
         raise InputError(f"{name!r} has {count} levels, expected at least {least}: {why}")
 
 
-def require_draws(count: int, name: str, least: int = 1) -> None:
-    """Raise InputError if too few permutations, resamples or simulations are asked for."""
-    if count < least:
-        raise InputError(f"{name} is {count}, expected at least {least}; some thousands settle a p of .05")
+def require_draws(rng: np.random.Generator, count: int, name: str, least: int = 1) -> None:
+    """Raise InputError without a generator, or if too few permutations, resamples or simulations are asked for."""
+    if not isinstance(rng, np.random.Generator):
+        raise InputError(f"rng is {rng!r}, expected a generator: rng=np.random.default_rng(7)")
+    if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < least:
+        raise InputError(
+            f"{name} is {count!r}, expected a whole number, at least {least}; some thousands settle a p of .05"
+        )
+
+
+def require_unique(labels: pd.Index, what: str) -> None:
+    """Raise InputError if one label stands for two rows or columns."""
+    if labels.has_duplicates:
+        raise InputError(
+            f"{what} has the label {labels[labels.duplicated()][0]!r} twice; expected each once: average or drop "
+            "one (two codes may have become one language)"
+        )
 
 
 def require_level(level: float) -> None:

@@ -9,7 +9,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import require_levels
+from analyses.inference.checks import require_draws, require_levels, require_unique
 from analyses.inference.permutation import (
     Alternative,
     Method,
@@ -44,9 +44,10 @@ def mantel(
         first, second, control: n x n distances, labelled alike on rows and columns.
 
     Raises:
-        InputError: not square, not symmetric, missing or infinite values, different items, fewer than 4
+        InputError: not square, not symmetric, a label twice, missing or infinite values, different items, fewer than 4
         items, no permutation asked for, a control that equals one of the matrices up to scale.
     """
+    require_draws(rng, permutations, "permutations")
     names = list(first.index.astype(str))
     require_levels(len(names), 4, "items", "a permutation of three items says nothing")
     matrices = [_checked(m, first) for m in (first, second, control) if m is not None]
@@ -75,6 +76,8 @@ def mantel(
 
 def _checked(matrix: pd.DataFrame, like: pd.DataFrame) -> np.ndarray:
     """Return the matrix in the order of `like`."""
+    for labels in (matrix.index, matrix.columns):
+        require_unique(labels, "a distance matrix")
     if set(matrix.index) != set(like.index) or set(matrix.columns) != set(like.index):
         raise InputError(
             "the matrices stand for different items; expected the same labels on rows and columns"

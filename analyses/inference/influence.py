@@ -37,7 +37,7 @@ def leave_one_out(
     first = whole.table.iloc[0]
     rows = []
     for factor in (name for name in (source, target, language) if name in data.columns):
-        levels = sorted(data[factor].dropna().unique())
+        levels = sorted(data[factor].dropna().unique(), key=str)
         for left_out in levels if len(levels) > 1 else []:
             part = pair_regression(data[data[factor] != left_out], *arguments, kind=kind, level=level)
             row = part.table.iloc[0]

@@ -39,8 +39,10 @@ def max_t(
         One row a measure, the strongest first: slope, studentised `statistic` z, adjusted `p`, `p_single`.
 
     Raises:
-        InputError: as `permute_tasks`; a measure named twice.
+        InputError: as `permute_tasks`; no measure, or one named twice.
     """
+    if not similarities:
+        raise InputError("no similarity is named; expected at least one column")
     if len(set(similarities)) < len(similarities):
         raise InputError("a similarity is named twice")
     tables, grid, notes = task_tables(data, outcome, similarities, source, target, language, covariates, kind)

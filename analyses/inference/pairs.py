@@ -20,7 +20,7 @@ from analyses.inference.checks import complete_rows, require_columns, require_le
 from analyses.inference.coefficients import coefficient_row
 from analyses.inference.mixed_fit import MixedFit, Term, fit_mixed
 from analyses.inference.result import Inference
-from analyses.inference.two_way import Cells, cells, pair_means
+from analyses.inference.two_way import Cells, cells, label_columns, pair_means
 from simxfer.errors import InputError
 
 FEWEST_TASKS = 3
@@ -56,7 +56,9 @@ def pair_table(
             or one that is constant once task means (and blocks of kinds) are removed.
     """
     keep = list(kind or ())
-    frame, notes = complete_rows(data, [outcome, similarity], [source, target, *keep])
+    frame, notes = complete_rows(
+        data, [outcome, similarity], label_columns(data, source, target, language, keep)
+    )
     varies = frame.groupby([source, target])[similarity].agg(np.ptp).max() > 1e-9
     if varies:
         notes.append(f"{similarity!r} varies within pairs; only its pair means are used")

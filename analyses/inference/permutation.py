@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.stats import rankdata
 
-from analyses.inference.checks import require_draws, require_varying
+from analyses.inference.checks import require_varying
 from simxfer.errors import InputError
 
 Method = Literal["pearson", "spearman"]
@@ -55,12 +55,7 @@ def resolution(null: np.ndarray, exact: bool) -> list[str]:
 
 
 def crossed_sizes(count: int) -> tuple[int, int]:
-    """Return A <= B with A * B = count + 1: `count` orders and the identity; as near each other as can be.
-
-    Raises:
-        InputError: count is below one.
-    """
-    require_draws(count, "permutations")
+    """Return A <= B with A * B = count + 1: `count` orders and the identity; as near each other as can be."""
     a = next(d for d in range(isqrt(count + 1), 0, -1) if (count + 1) % d == 0)
     return a, (count + 1) // a
 

@@ -41,7 +41,7 @@ def simultaneous_means(
             levels (its mean would stand on other levels than its neighbours').
     """
     means, notes = _cell_means(data, value, by, list(factors))
-    weights = factor_weights(means.reset_index(), factors, rng, resamples)
+    weights = factor_weights(means.index.to_frame(index=False), factors, rng, resamples)
     draws = np.concatenate([w @ means.to_numpy() / w.sum(axis=1, keepdims=True) for w in weights])
     estimate, spread = means.mean().to_numpy(), draws.std(axis=0, ddof=1)
     if (spread == 0).any():

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import complete_rows, require_levels, require_varying
+from analyses.inference.checks import complete_rows, require_draws, require_levels, require_varying
 from analyses.inference.permutation import BATCH_NUMBERS, permutation_p, resolution
 from analyses.inference.result import Inference
 from analyses.inference.studentised import deviates, overlap_load, whole_load
@@ -37,7 +37,7 @@ from analyses.inference.task_orders import (
     every_order,
     flat_places,
 )
-from analyses.inference.two_way import Cells, cells, pair_means, task_kinds
+from analyses.inference.two_way import Cells, cells, label_columns, pair_means, task_kinds
 from simxfer.errors import InputError
 
 Scheme = Literal["freedman-lane", "double-semi-partialling"]
@@ -137,7 +137,7 @@ def task_tables(
     """
     keep = list(kind or ())
     columns = [outcome, *similarities, *covariates]
-    frame, notes = complete_rows(data, columns, [source, target, *keep])
+    frame, notes = complete_rows(data, columns, label_columns(data, source, target, language, keep))
     pairs, more = pair_means(frame, columns, keep, source, target, language)
     for name in (source, target):
         require_levels(pairs[name].nunique(), 3, name, "permutations of two tasks say nothing")
@@ -194,6 +194,7 @@ def task_null(
     Raises:
         InputError: unknown scheme; double semi-partialling of several regressors at once; too many missing pairs.
     """
+    require_draws(rng, permutations, "permutations")
     if scheme not in ("freedman-lane", "double-semi-partialling"):
         raise InputError(f"unknown scheme {scheme!r}; expected 'freedman-lane' or 'double-semi-partialling'")
     moved, fixed = tables.outcome, tables.regressors

@@ -13,6 +13,9 @@ from scipy import sparse
 
 from simxfer.errors import InputError
 
+MADE = ("centred", "source_mean", "target_mean", "n_rows")
+"""Columns that are added to pair means."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -98,6 +101,14 @@ def task_kinds(pairs: pd.DataFrame, task: str, column: str) -> pd.Series:
     return kinds.first()
 
 
+def label_columns(
+    data: pd.DataFrame, source: str, target: str, language: str, kinds: Sequence[str] = ()
+) -> list[str]:
+    """Return the label columns of a table of pairs, none of which may be missing; the language where it has one."""
+    own = [source, target, *([language] if language in data.columns else [])]
+    return [*own, *dict.fromkeys(name for name in kinds if name not in own)]
+
+
 def pair_means(
     data: pd.DataFrame, values: Sequence[str], keep: Sequence[str], source: str, target: str, language: str
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -111,9 +122,11 @@ def pair_means(
         One row a pair with the columns source, target, keep, values, n_rows; and notes on what was left out.
 
     Raises:
-        InputError: the sources of a target have no language in common.
+        InputError: the sources of a target have no language in common; a column with a name of the result.
     """
     pair = [source, target]
+    for name in {*values, *keep, *pair} & set(MADE):
+        raise InputError(f"column {name!r} has the name of a column that is made here; rename it")
     notes: list[str] = []
     counts = data.groupby(pair, sort=True).size()
     if language in data.columns:

@@ -92,7 +92,7 @@ def wild_cluster_bootstrap(
         InputError: as `cluster_ols`.
     """
     frame, notes = complete_rows(data, [outcome, regressor, *controls], list(clusters))
-    require_draws(draws, "draws")
+    require_draws(rng, draws, "draws")
     X, y = design(frame, [regressor, *controls]), frame[outcome].to_numpy()
     require_residual(X, y)
     bread = np.linalg.inv(X.T @ X)
