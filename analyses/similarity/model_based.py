@@ -106,7 +106,7 @@ def nce(source_labels: np.ndarray, labels: np.ndarray) -> float:
 
     Tran et al. 2019, equation 4. Log likelihood of the labels as in `leep`, with hard source labels.
     """
-    source, count = coded(source_labels, len(np.asarray(labels)), "source_labels")
+    source, count = coded(source_labels, len(classes(labels, len(labels))[0]), "source_labels")
     return leep(np.eye(count)[source], labels)
 
 
