@@ -49,7 +49,7 @@ def satterthwaite(
     """
     data = CrossProducts(X, y, terms)
     to_raw = np.linalg.inv(data.triangle)
-    theta = np.concatenate([lower(T) for T in fit.factors])
+    theta = data.theta(fit.factors)
 
     def at(theta: np.ndarray) -> np.ndarray:
         """Return the gradient of the deviance, then the variances of the coefficients."""
