@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import numbers, require_columns
+from analyses.inference.checks import full_rank, numbers, require_columns
 from analyses.inference.mixed_fit import Term
 from simxfer.errors import InputError, unknown
 
@@ -173,8 +173,7 @@ def fixed_design(frame: pd.DataFrame, formula: Formula) -> tuple[np.ndarray, lis
     X = np.hstack(blocks) if blocks else np.zeros((len(frame), 0))
     if not names:
         raise InputError("the formula has no fixed effect; keep at least the intercept")
-    scaled = X / np.maximum(np.linalg.norm(X, axis=0), 1e-300)
-    if np.linalg.matrix_rank(scaled, tol=1e-9 * np.sqrt(len(X))) < X.shape[1]:
+    if not full_rank(X):
         raise InputError(f"the fixed effects {names} are collinear or constant; drop one of them")
     return X, names
 
@@ -252,7 +251,7 @@ def known_covariance(covariance: pd.DataFrame, levels: list[str], group: str) ->
     if lacking:
         raise InputError(f"the covariance of {group!r} lacks the levels {lacking}; expected all on both axes")
     K = known.loc[levels, levels].to_numpy(dtype=float)
-    if not np.isfinite(K).all() or not np.allclose(K, K.T):
+    if not np.isfinite(K).all() or not np.allclose(K, K.T, atol=1e-8 * np.abs(K).max()):
         raise InputError(f"the covariance of {group!r} must be finite and symmetric")
     values = np.linalg.eigvalsh(K)
     if values.min() < -1e-8 * values.max():

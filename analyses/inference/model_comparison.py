@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.checks import complete_rows
+from analyses.inference.checks import complete_rows, unit_columns
 from analyses.inference.mixed_fit import MixedFit
 from analyses.inference.mixed_formula import parse, with_calls
 from analyses.inference.mixed_model import MixedModel, mixed_model
@@ -64,6 +64,8 @@ def likelihood_ratio(
         rows.insert(0, {"term": "likelihood ratio, parametric bootstrap", **row, "p": p})
     if any(fit.singular for fit in fits):
         notes.append("boundary fit: a variance was estimated as zero, or a correlation as -1 or 1")
+    if not all(fit.converged for fit in fits):
+        notes.append("a fit did not converge: do not rely on it")
     return Inference(
         procedure="likelihood_ratio",
         null=f"the small model holds: {small}",
@@ -109,8 +111,9 @@ def _require_nested(small: MixedModel, large: MixedModel) -> None:
         raise InputError(
             f"the models explain {small.parsed.outcome!r} and {large.parsed.outcome!r}; expected one outcome"
         )
-    spanned = large.X @ np.linalg.lstsq(large.X, small.X, rcond=None)[0]
-    fixed = np.allclose(spanned, small.X, atol=1e-8 * np.abs(small.X).max())
+    columns, wider = unit_columns(small.X), unit_columns(large.X)
+    spanned = wider @ np.linalg.lstsq(wider, columns, rcond=None)[0]
+    fixed = np.allclose(spanned, columns, rtol=0, atol=1e-8)
     random = all(
         any(bar.group == wide.group and set(bar.columns) <= set(wide.columns) for wide in large.parsed.bars)
         for bar in small.parsed.bars
