@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import linalg
 
-from analyses.inference.mixed_fit import CrossProducts, MixedFit, Term, evaluate, lower, unpack
+from analyses.inference.mixed_fit import CrossProducts, MixedFit, Term, evaluate
+from analyses.inference.mixed_theta import lower, unpack
 
 STEP = 1e-4
 """Of the central differences in theta; the gradient that is differenced is exact."""

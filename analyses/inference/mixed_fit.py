@@ -6,7 +6,7 @@ L(theta) is block diagonal: one lower-triangular c x c factor T per random-effec
 levels of its group (Bates, Maechler, Bolker and Walker 2015, J. Stat. Softw. 67(1), sections 2.2 and 3). A
 term whose levels covary in a known way (phylogeny) has Z multiplied by a square root of that covariance.
 
-Inside, the outcome and the covariates of every term are in units of their own (`mixed_units`), so that start,
+Inside, the outcome and the covariates of every term are in units of their own (`mixed_theta`), so that start,
 bounds and tolerances mean the same whatever units the data come in.
 
 The data enter only through their cross-products, so that one evaluation of the profiled criterion (section
@@ -19,13 +19,19 @@ Z'V^-1 Z - Z'V^-1 X (X'V^-1 X)^-1 X'V^-1 Z - (n-p)/r^2 Z'P y y'P Z (without the 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
 from scipy import linalg, optimize, sparse
 
-from analyses.inference.mixed_units import from_units, in_units, own_units
+from analyses.inference.mixed_theta import (
+    from_units,
+    in_units,
+    lower,
+    own_units,
+    start_of,
+    unpack,
+)
 from simxfer.errors import InputError
 
 MOST_RANDOM_EFFECTS = 4000
@@ -34,8 +40,6 @@ SINGULAR = 1e-4
 """A standard deviation, relative to the residual's and over the rows, below this is a boundary fit."""
 NEAR_ZERO = 1e-3
 """Where the slope of the criterion tells whether a relative standard deviation of zero is a minimum."""
-LARGEST = 1e4
-"""Bound of theta: beyond it the cross-products lose the residual to rounding. No fit converges there."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,9 @@ class MixedFit:
 class CrossProducts:
     """Everything the criterion needs to know of the data; X orthonormal, y cleared of X, of mean square 1.
 
-    scale: root mean square of the cleared y. units: U of each term (see `mixed_units`). absorbed: index of the term that is eliminated first, or None. rest: indices of the others. cross: the
-    cross-products of [Z X y] without the absorbed Z_1. squares: (m_1,) diagonal of Z_1'Z_1. joint: Z_1'[Z X
-    y].
+    scale: root mean square of the cleared y. units: U of each term. absorbed: index of the term that is
+    eliminated first, or None. rest: indices of the others. cross: the cross-products of [Z X y] without the
+    absorbed Z_1. squares: (m_1,) diagonal of Z_1'Z_1. joint: Z_1'[Z X y].
     """
 
     def __init__(self, X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...]):
@@ -279,9 +283,7 @@ def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bo
         sigma=float(np.sqrt(best.sigma2)),
         log_likelihood=-best.deviance / 2,
         converged=converged,
-        singular=any(
-            np.linalg.svd(T, compute_uv=False).min() < SINGULAR for T in unpack(theta, data.shapes)
-        ),
+        singular=any(np.linalg.svd(T, compute_uv=False).min() < SINGULAR for T in unpack(theta, data.shapes)),
     )
 
 
@@ -294,7 +296,7 @@ def _minimise(data: CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
     A standard deviation of zero is a stationary point of any criterion in theta (the gradient is 2 H T), so a
     descent that reached it is no proof of a minimum: it is left for as long as that leads downhill.
     """
-    start, bounds = _start(data.shapes)
+    start, bounds = start_of(data.shapes)
 
     def criterion(theta: np.ndarray) -> tuple[float, np.ndarray]:
         at = evaluate(data, unpack(theta, data.shapes), reml)
@@ -330,31 +332,3 @@ def _off_zero(criterion: Criterion, best: optimize.OptimizeResult, diagonal: np.
         along, bounds=(0.0, 1.0), method="bounded", options={"xatol": 10 * NEAR_ZERO}
     )
     return np.where(downhill, found.x, theta) if found.fun < best.fun - 1e-9 else None
-
-
-def _start(shapes: list[tuple[int, int]]) -> tuple[np.ndarray, list[tuple[float, float]]]:
-    """Return lme4's start (T = identity) and the bounds (a diagonal element is not negative)."""
-    start = np.concatenate([lower(np.eye(c)) for _, c in shapes])
-    return start, [(0.0 if diagonal else -LARGEST, LARGEST) for diagonal in start == 1]
-
-
-def lower(T: np.ndarray) -> np.ndarray:
-    """Return the elements of a matrix on and below the diagonal, row by row: its part of theta."""
-    return T[_lower_indices(len(T))]
-
-
-@cache
-def _lower_indices(c: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.tril_indices(c)
-
-
-def unpack(theta: np.ndarray, shapes: list[tuple[int, int]]) -> list[np.ndarray]:
-    """Return the lower-triangular factors whose elements, row by row, are theta."""
-    factors, at = [], 0
-    for _, c in shapes:
-        T = np.zeros((c, c))
-        size = c * (c + 1) // 2
-        T[_lower_indices(c)] = theta[at : at + size]
-        factors.append(T)
-        at += size
-    return factors

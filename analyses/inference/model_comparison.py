@@ -8,7 +8,7 @@ from scipy import stats
 
 from analyses.inference.checks import complete_rows, unit_columns
 from analyses.inference.mixed_fit import MixedFit
-from analyses.inference.mixed_formula import parse, with_calls
+from analyses.inference.mixed_formula import Bar, factors_of, parse, with_calls
 from analyses.inference.mixed_model import MixedModel, mixed_model
 from analyses.inference.result import Inference
 from simxfer.errors import InputError
@@ -115,7 +115,10 @@ def _require_nested(small: MixedModel, large: MixedModel) -> None:
     spanned = wider @ np.linalg.lstsq(wider, columns, rcond=None)[0]
     fixed = np.allclose(spanned, columns, rtol=0, atol=1e-8)
     random = all(
-        any(bar.group == wide.group and set(bar.columns) <= set(wide.columns) for wide in large.parsed.bars)
+        any(
+            set(bar.group) == set(wide.group) and _products(bar) <= _products(wide)
+            for wide in large.parsed.bars
+        )
         for bar in small.parsed.bars
     )
     if not (fixed and random and _parameters(small) < _parameters(large)):
@@ -123,3 +126,8 @@ def _require_nested(small: MixedModel, large: MixedModel) -> None:
             "the small model is not nested in the large one; expected the large formula to hold every term of "
             "the small one and at least one more"
         )
+
+
+def _products(bar: Bar) -> set[frozenset[str]]:
+    """Return the products of a random-effects term, whatever the order of their names."""
+    return {frozenset(factors_of(product)) for product in bar.columns}

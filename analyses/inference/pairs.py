@@ -57,7 +57,9 @@ def pair_table(
     """
     keep = list(kind or ())
     frame, notes = complete_rows(data, [outcome, similarity], [source, target, *keep])
-    varies = frame.groupby([source, target])[similarity].agg(np.ptp).max() > 1e-9 * frame[similarity].abs().max()
+    varies = (
+        frame.groupby([source, target])[similarity].agg(np.ptp).max() > 1e-9 * frame[similarity].abs().max()
+    )
     if varies:
         notes.append(f"{similarity!r} varies within pairs; only its pair means are used")
     pairs, more = pair_means(frame, [outcome, similarity], keep, source, target, language)

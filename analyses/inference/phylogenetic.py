@@ -201,7 +201,8 @@ def _averaged(fits: list[_GlsFit], i: int, df: int, level: float) -> dict[str, f
     far = (stats.t.ppf(0.5 + level / 2, df) + 1) * se
     edges = [((centre - far).min() - centre[top]) / se[top], ((centre + far).max() - centre[top]) / se[top]]
     low, high = (
-        centre[top] + se[top] * optimize.brentq(lambda v, t=tail: below(centre[top] + v * se[top]) - t, *edges)
+        centre[top]
+        + se[top] * optimize.brentq(lambda v, t=tail: below(centre[top] + v * se[top]) - t, *edges)
         for tail in (0.5 - level / 2, 0.5 + level / 2)
     )
     return {"low": float(low), "high": float(high), "p": 2 * min(below(0.0), 1 - below(0.0))}
