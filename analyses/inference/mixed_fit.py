@@ -31,6 +31,7 @@ from analyses.inference.mixed_theta import (
     own_units,
     start_of,
     unpack,
+    widened,
 )
 from simxfer.errors import InputError
 
@@ -38,8 +39,8 @@ MOST_RANDOM_EFFECTS = 4000
 """Beyond this the dense Cholesky factor takes more than a second and 128 MB."""
 SINGULAR = 1e-4
 """A standard deviation, relative to the residual's and over the rows, below this is a boundary fit."""
-NEAR_ZERO = 1e-3
-"""Where the slope of the criterion tells whether a relative standard deviation of zero is a minimum."""
+DOWNHILL = -1e-6
+"""A slope of the criterion in a variance below this is one; nearer zero it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -169,11 +170,13 @@ def _absorbed(terms: tuple[Term, ...]) -> int | None:
 class Evaluation:
     """The profiled criterion at one theta, its gradient, and what follows from it in the outcome's unit.
 
-    criterion: the deviance without `constant`, the part that comes from the units of the data.
+    criterion: the deviance without `constant`, the part that comes from the units of the data. slopes: H of each
+    term (c, c), its derivative in the covariance T T'. gradient: 2 H T, in T.
     """
 
     criterion: float
     constant: float
+    slopes: list[np.ndarray]
     gradient: list[np.ndarray]
     coefficients: np.ndarray
     inverse: np.ndarray
@@ -213,38 +216,34 @@ def evaluate(data: CrossProducts, factors: list[np.ndarray], reml: bool) -> Eval
     if reml:
         criterion -= np.linalg.slogdet(inverse)[1]
         known = np.hstack([known, V[:, :p] @ np.linalg.cholesky(inverse)])
-    gradient = _gradient(data, factors, C, B, known, shrink)
+    slopes = _slopes(data, C, B, known, shrink)
     return Evaluation(
         criterion=float(criterion),
         constant=data.constant(reml),
-        gradient=gradient,
+        slopes=slopes,
+        gradient=[2 * H @ T for H, T in zip(slopes, factors, strict=True)],
         coefficients=data.scale * coefficients,
         inverse=inverse,
         sigma2=float(data.scale**2 * r2 / df),
     )
 
 
-def _gradient(
-    data: CrossProducts,
-    factors: list[np.ndarray],
-    C: np.ndarray,
-    B: np.ndarray,
-    known: np.ndarray,
-    shrink: np.ndarray,
+def _slopes(
+    data: CrossProducts, C: np.ndarray, B: np.ndarray, known: np.ndarray, shrink: np.ndarray
 ) -> list[np.ndarray]:
-    """Return 2 H T of every term, H of the module's docstring: Z'V_1^-1 Z - B'B - known known', by term."""
-    gradient = [np.empty(0)] * len(data.shapes)
+    """Return H of every term, of the module's docstring: Z'V_1^-1 Z - B'B - known known', by term."""
+    slopes = [np.empty(0)] * len(data.shapes)
     for s, i in zip(data.slices, data.rest, strict=True):
         m, c = data.shapes[i]
         whole = np.einsum("mimj->ij", C[s, s].reshape(m, c, m, c))
         b = B[:, s].reshape(-1, c)
         v = known[s].reshape(m, c, -1).transpose(1, 0, 2).reshape(c, -1)
-        gradient[i] = 2 * (whole - b.T @ b - v @ v.T) @ factors[i]
+        slopes[i] = whole - b.T @ b - v @ v.T
     if data.absorbed is not None:
         after = len(C)
         H = (data.squares * shrink).sum() - (B[:, after:] ** 2).sum() - (known[after:] ** 2).sum()
-        gradient[data.absorbed] = 2 * H * factors[data.absorbed]
-    return gradient
+        slopes[data.absorbed] = np.array([[H]])
+    return slopes
 
 
 def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bool = True) -> MixedFit:
@@ -293,8 +292,8 @@ Criterion = Callable[[np.ndarray], tuple[float, np.ndarray]]
 def _minimise(data: CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
     """Return theta at the minimum of the criterion, and whether its gradient vanishes there.
 
-    A standard deviation of zero is a stationary point of any criterion in theta (the gradient is 2 H T), so a
-    descent that reached it is no proof of a minimum: it is left for as long as that leads downhill.
+    A singular T is a stationary point of any criterion in theta (the gradient is 2 H T), so a descent that reached
+    one is no proof of a minimum: it is left for as long as that leads downhill.
     """
     start, bounds = start_of(data.shapes)
 
@@ -308,27 +307,41 @@ def _minimise(data: CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
             criterion, theta, jac=True, method="L-BFGS-B", bounds=bounds, options=options
         )
 
+    def settled(at: optimize.OptimizeResult) -> bool:
+        free = (at.x > 0) | (start == 0) | (at.jac < 0)
+        return bool(np.abs(at.jac[free]).max(initial=0.0) < 1e-3)
+
     best = descend(start)
     for _ in range(2 * len(start)):
-        better = _off_zero(criterion, best, start == 1)
-        if better is None:
+        better = _off_boundary(data, best, reml)
+        if better is None and settled(best):
             break
-        best = descend(better)
-    free = (best.x > 0) | (start == 0) | (best.jac < 0)
-    return best.x, bool(np.abs(best.jac[free]).max(initial=0.0) < 1e-3)
+        # A line search that failed succeeds from the same point without the curvature it remembers.
+        best = descend(best.x if better is None else better)
+    return best.x, settled(best)
 
 
-def _off_zero(criterion: Criterion, best: optimize.OptimizeResult, diagonal: np.ndarray) -> np.ndarray | None:
-    """Return a lower point whose standard deviations that were zero are not, or None if there is none."""
-    theta = best.x
-    at_zero = diagonal & (theta < SINGULAR)
-    if not at_zero.any():
+def _off_boundary(data: CrossProducts, best: optimize.OptimizeResult, reml: bool) -> np.ndarray | None:
+    """Return a lower point whose T are less singular, or None if there is none.
+
+    The criterion falls from T T' towards T T' + v v' where v'H v < 0, whatever the parametrisation.
+    """
+    factors = unpack(best.x, data.shapes)
+    directions = []
+    for T, H in zip(factors, evaluate(data, factors, reml).slopes, strict=True):
+        values, vectors = linalg.eigh(H)
+        downhill = values[0] < DOWNHILL and np.linalg.svd(T, compute_uv=False).min() < SINGULAR
+        directions.append(vectors[:, 0] if downhill else np.zeros(len(T)))
+    if not np.concatenate(directions).any():
         return None
-    downhill = at_zero & (criterion(np.where(at_zero, NEAR_ZERO, theta))[1] < 0)
-    if not downhill.any():
-        return None
-    along = lambda sd: criterion(np.where(downhill, sd, theta))[0]  # noqa: E731
+
+    def along(sd: float) -> list[np.ndarray]:
+        return [widened(T, sd * v) for T, v in zip(factors, directions, strict=True)]
+
     found = optimize.minimize_scalar(
-        along, bounds=(0.0, 1.0), method="bounded", options={"xatol": 10 * NEAR_ZERO}
+        lambda sd: evaluate(data, along(sd), reml).criterion,
+        bounds=(0.0, 1.0),
+        method="bounded",
+        options={"xatol": 1e-2},
     )
-    return np.where(downhill, found.x, theta) if found.fun < best.fun - 1e-9 else None
+    return np.concatenate([lower(T) for T in along(found.x)]) if found.fun < best.fun - 1e-9 else None

@@ -17,6 +17,7 @@ it holds a colon, or is 1.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -289,11 +290,7 @@ def random_terms(
 
 
 def _term(frame: pd.DataFrame, bar: Bar, covariance: pd.DataFrame | None) -> Term:
-    parts = [labels_of(frame[column_of(name)]) for name in bar.group]
-    if len(parts) > 1:  # a level that holds a colon stays apart from the next one
-        parts = [[f"`{label}`" if ":" in label else label for label in part] for part in parts]
-    joined = pd.Series([":".join(row) for row in zip(*parts, strict=True)])
-    codes, levels = pd.factorize(joined, sort=True)
+    codes, levels = pd.factorize(_joined(frame, bar.group), sort=True)
     if len(levels) < 2 or len(levels) >= len(frame):
         raise InputError(
             f"group {bar.name!r} has {len(levels)} levels in {len(frame)} rows; expected at least two, "
@@ -304,6 +301,18 @@ def _term(frame: pd.DataFrame, bar: Bar, covariance: pd.DataFrame | None) -> Ter
     columns = tuple("1" if name == INTERCEPT else name for name in names)
     factor = None if covariance is None else _factor(known_covariance(covariance, list(levels), bar.name))
     return Term(bar.name, columns, codes, design, tuple(levels), factor)
+
+
+def _joined(frame: pd.DataFrame, group: tuple[str, ...]) -> pd.Series:
+    """Return the level of every row, a:b of combinations; a label that holds a colon is in backticks there."""
+    parts = []
+    for name in group:
+        codes, values = pd.factorize(frame[column_of(name)])
+        labels = labels_of(values)
+        if len(group) > 1:
+            labels = [f"`{label}`" if ":" in label else label for label in labels]
+        parts.append(pd.Series(np.array(labels, dtype=object)[codes]))
+    return reduce(lambda a, b: a + ":" + b, parts)
 
 
 def labels_of(values: Iterable) -> list[str]:

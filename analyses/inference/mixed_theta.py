@@ -45,6 +45,12 @@ def from_units(factor: np.ndarray, U: np.ndarray) -> np.ndarray:
     return linalg.solve_triangular(U, factor, lower=True)
 
 
+def widened(T: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Return the lower-triangular factor of T T' + v v', (c, c), its diagonal not negative."""
+    root = linalg.qr(np.column_stack([T, v]).T, mode="r")[0][: len(T)].T
+    return root * np.where(np.diag(root) < 0, -1.0, 1.0)
+
+
 def start_of(shapes: list[tuple[int, int]]) -> tuple[np.ndarray, list[tuple[float, float]]]:
     """Return lme4's start (T = identity) and the bounds (a diagonal element is not negative)."""
     start = np.concatenate([lower(np.eye(c)) for _, c in shapes])
