@@ -70,19 +70,36 @@ def complete_rows(
     return frame[keep].reset_index(drop=True), notes
 
 
-def require_varying(values: np.ndarray, name: str) -> None:
-    """Raise InputError if a regressor or an outcome has no spread beyond rounding."""
-    if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
+def require_varying(values: np.ndarray, name: str, size: float = 0.0) -> None:
+    """Raise InputError if a regressor or an outcome has no spread beyond rounding.
+
+    Args:
+        size: of the values that these were computed from, if that is larger: what remains of values after a
+            fit rounds as the values did.
+    """
+    if np.ptp(values) <= 1e-12 * max(size, float(np.abs(values).max())):
         raise InputError(
             f"{name!r} is constant ({float(values.flat[0]):.6g}): nothing can be told from it; expected a "
             "column that differs between rows"
         )
 
 
+def unit_columns(X: np.ndarray) -> np.ndarray:
+    """Return X (n, p) with columns of length one; a column of zeros stays."""
+    lengths = np.linalg.norm(X, axis=0)
+    return X / np.where(lengths > 0, lengths, 1.0)
+
+
+def full_rank(X: np.ndarray) -> bool:
+    """Return whether no column of X (n, p) is a sum of others beyond rounding, whatever their units."""
+    return bool(np.linalg.matrix_rank(unit_columns(X), tol=1e-9 * np.sqrt(len(X))) == X.shape[1])
+
+
 def require_residual(X: np.ndarray, y: np.ndarray) -> None:
     """Raise InputError if the columns of X (n, p) leave nothing of y (n,) beyond rounding."""
+    X = unit_columns(X)
     rest = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
-    if rest @ rest <= 1e-20 * max(1.0, float(y @ y)):
+    if rest @ rest <= 1e-20 * float(y @ y):
         raise InputError(
             "the regressors explain the outcome exactly: nothing is left to estimate variances from"
         )

@@ -85,7 +85,7 @@ def _checked(matrix: pd.DataFrame, like: pd.DataFrame) -> np.ndarray:
     values = matrix.loc[like.index, like.index].to_numpy(dtype=float)
     if not np.isfinite(values).all():
         raise InputError("a distance is missing or infinite; drop the items it belongs to")
-    if not np.allclose(values, values.T):
+    if not np.allclose(values, values.T, atol=1e-8 * np.abs(values).max()):
         raise InputError("a distance matrix is not symmetric; expected d(a, b) = d(b, a)")
     return values
 

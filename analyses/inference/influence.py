@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import complete_rows, require_varying
+from analyses.inference.checks import complete_rows, require_varying, unit_columns
 from analyses.inference.pairs import pair_regression
 from analyses.inference.result import Inference
 from simxfer.errors import InputError
@@ -108,6 +108,7 @@ def collinearity(data: pd.DataFrame, columns: Sequence[str], within: Sequence[st
 
 def _unexplained(values: np.ndarray, j: int) -> float:
     """Return 1 - R^2 of column j on the others."""
-    rest = np.column_stack([np.ones(len(values)), np.delete(values, j, axis=1)])
-    residual = values[:, j] - rest @ np.linalg.lstsq(rest, values[:, j], rcond=None)[0]
-    return float((residual**2).sum() / ((values[:, j] - values[:, j].mean()) ** 2).sum())
+    centred = unit_columns(values - values.mean(axis=0))
+    rest = np.delete(centred, j, axis=1)
+    residual = centred[:, j] - rest @ np.linalg.lstsq(rest, centred[:, j], rcond=None)[0]
+    return float((residual**2).sum())

@@ -59,7 +59,9 @@ def pair_table(
     frame, notes = complete_rows(
         data, [outcome, similarity], label_columns(data, source, target, language, keep)
     )
-    varies = frame.groupby([source, target])[similarity].agg(np.ptp).max() > 1e-9
+    varies = (
+        frame.groupby([source, target])[similarity].agg(np.ptp).max() > 1e-9 * frame[similarity].abs().max()
+    )
     if varies:
         notes.append(f"{similarity!r} varies within pairs; only its pair means are used")
     pairs, more = pair_means(frame, [outcome, similarity], keep, source, target, language)
@@ -68,7 +70,7 @@ def pair_table(
     require_varying(pairs[similarity].to_numpy(), similarity)
     grid = cells(pairs, source, target, kind)
     centred = grid.residuals(pairs[similarity].to_numpy())
-    require_varying(np.append(centred, 0.0) / np.ptp(pairs[similarity].to_numpy()), f"centred {similarity}")
+    require_varying(centred, f"centred {similarity}", np.ptp(pairs[similarity].to_numpy()))
     of_source, of_target = grid.task_effects(pairs[similarity].to_numpy())
     pairs = pairs.assign(centred=centred, source_mean=of_source, target_mean=of_target)
     return PairTable(pairs, grid, tuple(notes + more))

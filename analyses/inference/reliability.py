@@ -193,6 +193,7 @@ def _half_correlation(first: np.ndarray, second: np.ndarray, weights: np.ndarray
     """Return the correlation of the halves, averaged over splits, for each row of weights (B, units)."""
     shares = (weights / weights.sum(axis=1, keepdims=True)).T
     first, second = (half - half.mean(axis=1, keepdims=True) for half in (first, second))
+    first, second = (half / np.sqrt((half**2).mean(axis=1, keepdims=True)) for half in (first, second))
     a, b = first @ shares, second @ shares
     covariance = (first * second) @ shares - a * b
     spread = (first**2 @ shares - a**2) * (second**2 @ shares - b**2)

@@ -158,14 +158,16 @@ def _residual_tables(
     similarities: list[str],
     groups: Groups,
 ) -> TaskTables:
-    rest = grid.residuals(values)
+    # In units of the columns' ranges, so that one tolerance serves them all.
+    ranges = np.ptp(values, axis=0)
+    rest = grid.residuals(values) / ranges
     M = len(similarities)
     # Whitened by SVD: covariates that are collinear, or only task means, leave no column.
     u, size, _ = np.linalg.svd(rest[:, 1 + M :], full_matrices=False)
-    basis = u[:, size > 1e-9 * np.linalg.norm(values[:, 1 + M :])]
+    basis = u[:, size > 1e-9 * np.sqrt(rest.size)]
     rest = rest[:, : 1 + M] - basis @ (basis.T @ rest[:, : 1 + M])
-    for name, column, raw in zip(["the outcome", *similarities], rest.T, values.T, strict=False):
-        require_varying(np.append(column / np.ptp(raw), 0.0), f"{name} beyond task means and covariates")
+    for name, column in zip(["the outcome", *similarities], rest.T, strict=True):
+        require_varying(column, f"{name} beyond task means and covariates", size=1.0)
     tables = np.stack([grid.fill(column) for column in rest.T])
     filled = [grid.fill(column).ravel() for column in basis.T]
     return TaskTables(
@@ -175,7 +177,7 @@ def _residual_tables(
         present=grid.fill(np.ones(len(rest))),
         block=grid.fill(grid.block).astype(int),
         df=len(rest) - grid.rank() - basis.shape[1] - 1,
-        slopes=(rest[:, 1:].T @ rest[:, 0]) / (rest[:, 1:] ** 2).sum(axis=0),
+        slopes=(rest[:, 1:].T @ rest[:, 0]) / (rest[:, 1:] ** 2).sum(axis=0) * ranges[0] / ranges[1 : 1 + M],
         groups=groups,
         correlations=(rest / np.linalg.norm(rest, axis=0))[:, 1:].T
         @ (rest[:, 0] / np.linalg.norm(rest[:, 0])),

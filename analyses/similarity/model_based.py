@@ -5,11 +5,14 @@ behind the features transfers better. `linear_cka` compares two sets of features
 """
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, pinvh
 
 from analyses.similarity.arrays import classes, coded, matrix, unit_rows
 from analyses.similarity.evidence import max_log_evidence
 from simxfer.errors import InputError
+
+ROUNDING = 1e-10
+"""Eigenvalues of a covariance below this share of the largest are rounding."""
 
 SAME_COSINE = 1e-12
 """Cosines that differ by no more are equal up to rounding."""
@@ -32,10 +35,11 @@ def log_me(features: np.ndarray, labels: np.ndarray) -> float:
 
 
 def regularized_h_score(features: np.ndarray, labels: np.ndarray) -> float:
-    """H-score with a Ledoit-Wolf shrunk covariance; range [0, inf), in practice below classes - 1.
+    """H-score with a Ledoit-Wolf shrunk covariance; range 0 to (classes - 1) n / (n - 1), n the examples.
 
     tr(S_a^-1 (1 - a) S_between), Ibrahim et al. 2022, equation 5. The plain H-score saturates at classes - 1
-    where there are as many dimensions as examples.
+    where there are as many dimensions as examples. Where nothing is shrunk and the covariance is singular (two
+    distinct points in equal numbers) S^-1 is the pseudo-inverse, as in the authors' code.
     """
     features = matrix(features, "features", least=2)
     index, n_classes = classes(labels, len(features))
@@ -45,7 +49,11 @@ def regularized_h_score(features: np.ndarray, labels: np.ndarray) -> float:
         return 0.0
     sizes = np.bincount(index, minlength=n_classes)
     means = (np.eye(n_classes)[index].T @ x) / sizes[:, None]
-    solved = cho_solve(cho_factor(covariance), means.T)
+    # The shrinkage is the least eigenvalue, relative to their mean: below ROUNDING no Cholesky factor is sure to exist.
+    if shrinkage > ROUNDING:
+        solved = cho_solve(cho_factor(covariance), means.T)
+    else:
+        solved = pinvh(covariance, rtol=ROUNDING) @ means.T
     between = (sizes * (means * solved.T).sum(axis=1)).sum() / (len(x) - 1)
     return float((1 - shrinkage) * between)
 

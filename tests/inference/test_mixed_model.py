@@ -13,8 +13,9 @@ import pytest
 from scipy import linalg, stats
 
 from analyses.inference import Truth, crossed_effects, genealogical_covariance, simulate_grid
-from analyses.inference.mixed_fit import CrossProducts, Term, evaluate, unpack
+from analyses.inference.mixed_fit import CrossProducts, Term, evaluate
 from analyses.inference.mixed_formula import Bar, parse
+from analyses.inference.mixed_theta import unpack
 from simxfer.errors import InputError
 
 HERE = Path(__file__).parents[1] / "reference" / "inference"
