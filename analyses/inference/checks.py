@@ -44,6 +44,19 @@ def numbers(data: pd.DataFrame, name: str) -> np.ndarray:
     return values
 
 
+def require_no_number_text(data: pd.DataFrame, name: str) -> None:
+    """Raise InputError if a column that is taken for a factor holds nothing but numbers as text."""
+    values = pd.Series(data[name].unique()).dropna()
+    if (
+        values.map(lambda value: isinstance(value, str)).all()
+        and pd.to_numeric(values, errors="coerce").notna().all()
+    ):
+        raise InputError(
+            f"column {name!r} holds numbers as text, such as {values.iloc[0]!r}; convert it by pd.to_numeric, or write "
+            f"factor({name}) if each value is a level of its own"
+        )
+
+
 def complete_rows(
     data: pd.DataFrame, numeric: Sequence[str], labels: Sequence[str]
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -111,10 +124,15 @@ def require_levels(count: int, least: int, name: str, why: str) -> None:
         raise InputError(f"{name!r} has {count} levels, expected at least {least}: {why}")
 
 
-def require_draws(rng: np.random.Generator, count: int, name: str, least: int = 1) -> None:
-    """Raise InputError without a generator, or if too few permutations, resamples or simulations are asked for."""
+def require_generator(rng: np.random.Generator) -> None:
+    """Raise InputError if rng is a seed, or anything else that draws nothing."""
     if not isinstance(rng, np.random.Generator):
         raise InputError(f"rng is {rng!r}, expected a generator: rng=np.random.default_rng(7)")
+
+
+def require_draws(rng: np.random.Generator, count: int, name: str, least: int = 1) -> None:
+    """Raise InputError without a generator, or if too few permutations, resamples or simulations are asked for."""
+    require_generator(rng)
     if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < least:
         raise InputError(
             f"{name} is {count!r}, expected a whole number, at least {least}; some thousands settle a p of .05"

@@ -22,7 +22,13 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import full_rank, numbers, require_columns
+from analyses.inference.checks import (
+    full_rank,
+    numbers,
+    require_columns,
+    require_no_number_text,
+    require_unique,
+)
 from analyses.inference.mixed_fit import Term
 from simxfer.errors import InputError, unknown
 
@@ -264,6 +270,8 @@ def _coded(frame: pd.DataFrame, name: str, every_level: bool) -> tuple[np.ndarra
         return np.ones((len(frame), 1)), [INTERCEPT]
     if _is_numeric(frame, name):
         return numbers(frame, column_of(name))[:, None], [name]
+    if not _CALL.fullmatch(name):
+        require_no_number_text(frame, column_of(name))
     codes, levels = pd.factorize(frame[column_of(name)], sort=True)
     first = 0 if every_level else 1
     return np.eye(len(levels))[codes][:, first:], [f"{name}[{level}]" for level in levels[first:]]
@@ -324,9 +332,11 @@ def known_covariance(covariance: pd.DataFrame, levels: list[str], group: str) ->
     """Return the covariance of these levels, (m, m).
 
     Raises:
-        InputError: a level that it lacks; not finite, symmetric and positive semidefinite.
+        InputError: a level that it lacks or has twice; not finite, symmetric and positive semidefinite.
     """
     known = covariance.set_axis(labels_of(covariance.index)).set_axis(labels_of(covariance.columns), axis=1)
+    for axis in (known.index, known.columns):
+        require_unique(axis, f"the covariance of {group!r}")
     lacking = [level for level in levels if level not in known.index or level not in known.columns]
     if lacking:
         raise InputError(f"the covariance of {group!r} lacks the levels {lacking}; expected all on both axes")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.checks import complete_rows, unit_columns
+from analyses.inference.checks import complete_rows, require_draws, unit_columns
 from analyses.inference.mixed_fit import MixedFit
 from analyses.inference.mixed_formula import Bar, factors_of, parse, with_calls
 from analyses.inference.mixed_model import MixedModel, mixed_model
@@ -43,6 +43,7 @@ def likelihood_ratio(
         InputError: models that are not nested or have equal terms, different outcomes, and as
             `crossed_effects`.
     """
+    require_draws(rng, simulations, "simulations", least=0)
     columns = parse(large)
     called = with_calls(data, [columns.outcome, *columns.columns()])
     frame, notes = complete_rows(called, [columns.outcome], columns.columns())

@@ -19,6 +19,7 @@ from analyses.inference.checks import (
     full_rank,
     require_levels,
     require_residual,
+    require_unique,
     require_varying,
 )
 from analyses.inference.coefficients import coefficient_row
@@ -104,6 +105,8 @@ def pgls(
 def _kinship(covariance: pd.DataFrame, languages: list[str]) -> np.ndarray:
     """Return the covariance of these languages, n x n."""
     known = covariance.set_axis(covariance.index.astype(str)).set_axis(covariance.columns.astype(str), axis=1)
+    for axis in (known.index, known.columns):
+        require_unique(axis, "the covariance between languages")
     for name in languages:
         if name not in known.index or name not in known.columns:
             raise InputError(unknown("language in the covariance", name, known.index))

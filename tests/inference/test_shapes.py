@@ -59,6 +59,13 @@ def test_rows_without_a_task_are_counted_by_the_specification_curve():
     )
 
 
+LEVELS = sorted(set(GRID["language"]))
+
+
+def covariance(names: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(np.eye(len(names)) + 0.1, names, names)
+
+
 def twice(data: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.concat([data, data[[name]]], axis=1)
 
@@ -100,6 +107,33 @@ ONE_MESSAGE = {
     "numbers as text": (
         lambda: inference.pair_regression(GRID.assign(similarity=GRID["similarity"].astype(str))), "pd.to_numeric",
     ),
+    "numbers as text in a formula": (
+        lambda: inference.crossed_effects(
+            GRID.assign(size=(GRID["similarity"] * 10).round().astype(str)), "gain ~ size + (1 | target)"
+        ),
+        r"pd.to_numeric, or write factor\(size\)",
+    ),
+    "fewer than no simulations": (
+        lambda: inference.likelihood_ratio(
+            GRID, "gain ~ 1 + (1 | target)", "gain ~ noise + (1 | target)", rng=rng(), simulations=-1
+        ),
+        "at least 0",
+    ),
+    "a level twice in a covariance": (
+        lambda: inference.crossed_effects(
+            GRID, "gain ~ noise + (1 | language)", covariances={"language": covariance(["en", "en", *LEVELS[1:]])}
+        ),
+        "'en' twice",
+    ),
+    "a language twice in a covariance": (
+        lambda: inference.pgls(
+            pd.DataFrame({"language": NAMES, "x": range(8), "y": [3, 1, 4, 1, 5, 9, 2, 6]}),
+            "y",
+            ["x"],
+            covariance=covariance(["a", *NAMES]),
+        ),
+        "'a' twice",
+    ),
     "a complex number": (lambda: inference.pair_regression(GRID.assign(gain=1j)), "expected numbers"),
 }  # fmt: skip
 
@@ -128,6 +162,11 @@ RANDOM = {
         EXAMPLES, EXAMPLES.assign(score=0.0), rng=r, permutations=9
     ),
     "power_of_grid": lambda r: inference.power_of_grid(GRID, rng=r, simulations=9),
+    "likelihood_ratio": lambda r: inference.likelihood_ratio(
+        GRID, "gain ~ 1 + (1 | target)", "gain ~ noise + (1 | target)", rng=r, simulations=2
+    ),
+    "simulate_grid": lambda r: inference.simulate_grid(r),
+    "simulate_families": lambda r: inference.simulate_families(r),
     "rank_agreement": lambda r: inference.rank_agreement(
         GRID, "gain", "target", "seed", rng=r, permutations=9
     ),
