@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import require_draws, require_levels, require_unique, require_varying
+from analyses.inference.checks import require_draws, require_labelled, require_levels, require_varying
 from analyses.inference.permutation import BATCH_NUMBERS, permutation_p, resolution
 from analyses.inference.result import Inference
 from simxfer.errors import InputError
@@ -30,9 +30,8 @@ def morans_i(
     Raises:
         InputError: a language twice or without weights, missing or constant values, negative or all-zero weights.
     """
+    require_labelled("values and weights", values, weights)
     names = list(values.index)
-    for labels in (values.index, weights.index, weights.columns):
-        require_unique(labels, "values or weights")
     require_levels(len(names), 4, "languages", "a permutation of three values says nothing")
     lacking = set(names) - (set(weights.index) & set(weights.columns))
     if lacking:

@@ -139,13 +139,19 @@ def require_draws(rng: np.random.Generator, count: int, name: str, least: int = 
         )
 
 
-def require_unique(labels: pd.Index, what: str) -> None:
-    """Raise InputError if one label stands for two rows or columns."""
-    if labels.has_duplicates:
-        raise InputError(
-            f"{what} has the label {labels[labels.duplicated()][0]!r} twice; expected each once: average or drop "
-            "one (two codes may have become one language)"
-        )
+def require_labelled(what: str, *tables: pd.DataFrame | pd.Series) -> None:
+    """Raise InputError unless tables carry labels, and no label stands for two of their rows or columns."""
+    for table in tables:
+        if not isinstance(table, (pd.DataFrame, pd.Series)):
+            raise InputError(
+                f"{what}: got {type(table).__name__}, expected labels: pd.DataFrame(..., index=names, columns=names)"
+            )
+        for labels in table.axes:
+            if labels.has_duplicates:
+                raise InputError(
+                    f"{what}: the label {labels[labels.duplicated()][0]!r} occurs twice; expected each once: average "
+                    "or drop one (two codes may have become one language)"
+                )
 
 
 def require_level(level: float) -> None:

@@ -9,7 +9,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import require_draws, require_levels, require_unique
+from analyses.inference.checks import require_draws, require_labelled, require_levels
 from analyses.inference.permutation import (
     Alternative,
     Method,
@@ -48,9 +48,11 @@ def mantel(
         items, no permutation asked for, a control that equals one of the matrices up to scale.
     """
     require_draws(rng, permutations, "permutations")
+    given = [m for m in (first, second, control) if m is not None]
+    require_labelled("distance matrices", *given)
     names = list(first.index.astype(str))
     require_levels(len(names), 4, "items", "a permutation of three items says nothing")
-    matrices = [_checked(m, first) for m in (first, second, control) if m is not None]
+    matrices = [_checked(m, first) for m in given]
     upper = np.triu_indices(len(names), 1)
     vectors = [standardised(m[upper], "distances", method) for m in matrices]
     if control is not None and max(abs(vectors[-1] @ v) for v in vectors[:-1]) > 1 - 1e-9:
@@ -76,8 +78,6 @@ def mantel(
 
 def _checked(matrix: pd.DataFrame, like: pd.DataFrame) -> np.ndarray:
     """Return the matrix in the order of `like`."""
-    for labels in (matrix.index, matrix.columns):
-        require_unique(labels, "a distance matrix")
     if set(matrix.index) != set(like.index) or set(matrix.columns) != set(like.index):
         raise InputError(
             "the matrices stand for different items; expected the same labels on rows and columns"

@@ -26,8 +26,8 @@ from analyses.inference.checks import (
     full_rank,
     numbers,
     require_columns,
+    require_labelled,
     require_no_number_text,
-    require_unique,
 )
 from analyses.inference.mixed_fit import Term
 from simxfer.errors import InputError, unknown
@@ -334,9 +334,8 @@ def known_covariance(covariance: pd.DataFrame, levels: list[str], group: str) ->
     Raises:
         InputError: a level that it lacks or has twice; not finite, symmetric and positive semidefinite.
     """
+    require_labelled(f"the covariance of {group!r}", covariance)
     known = covariance.set_axis(labels_of(covariance.index)).set_axis(labels_of(covariance.columns), axis=1)
-    for axis in (known.index, known.columns):
-        require_unique(axis, f"the covariance of {group!r}")
     lacking = [level for level in levels if level not in known.index or level not in known.columns]
     if lacking:
         raise InputError(f"the covariance of {group!r} lacks the levels {lacking}; expected all on both axes")

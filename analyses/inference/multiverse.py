@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.checks import complete_rows, require_draws
+from analyses.inference.checks import require_draws
 from analyses.inference.permutation import permutation_p, resolution
 from analyses.inference.result import Inference
-from analyses.inference.task_permutation import task_null, task_tables
-from analyses.inference.two_way import label_columns
+from analyses.inference.task_permutation import PairGrid, pair_grid, task_null
 from simxfer.errors import InputError
 
 
@@ -66,47 +65,45 @@ def specification_curve(
         raise InputError(
             "no specification; name at least one outcome, one similarity and one set of controls"
         )
-    where = (source, target, language)
     require_draws(rng, permutations, "permutations")
     columns = list(dict.fromkeys([*outcomes, *similarities, *(name for c in controls for name in c)]))
-    complete, notes = complete_rows(data, columns, label_columns(data, *where, kind or ()))
-    curve, counts, more = _curve(complete, specifications, where, kind, rng, permutations)
+    grid = pair_grid(data, columns, source, target, language, kind)
+    curve = _curve(grid, specifications, rng, permutations)
     table = pd.DataFrame([*_as_a_whole(curve), *_single_rows(curve, specifications)])
     return Inference(
         procedure="specification_curve",
         null="no association in any specification: task labels are exchangeable",
         table=table,
-        counts={**counts, "specifications": len(specifications), "permutations": len(curve.null)},
+        counts={
+            **dict(zip((source, target), grid.cells.shape, strict=True)),
+            "pairs": len(grid.pairs),
+            "specifications": len(specifications),
+            "permutations": len(curve.null),
+        },
         distribution=np.median(curve.null, axis=1),
-        notes=(*notes, *more, *resolution(curve.null, exact=False)),
+        notes=(*grid.notes, *resolution(curve.null, exact=False)),
         references=("Simonsohn, Simmons and Nelson 2020", "Dekker, Krackhardt and Snijders 2007"),
     )
 
 
 def _curve(
-    data: pd.DataFrame,
+    grid: PairGrid,
     specifications: list[tuple[str, str, tuple[str, ...]]],
-    where: tuple[str, str, str],
-    kind: tuple[str, str] | None,
     rng: np.random.Generator,
     permutations: int,
-) -> tuple[_Curve, dict[str, int], list[str]]:
-    """Return z of every specification, observed and under shared permutations, the counts, and notes."""
+) -> _Curve:
+    """Return every specification, observed and under shared permutations."""
     seed = int(rng.integers(2**63))
-    observed, null, slopes, correlations, counts = [], [], [], [], {}
-    notes: list[str] = []
+    observed, null, slopes, correlations = [], [], [], []
     for outcome, similarity, covariates in specifications:
-        tables, grid, more = task_tables(data, outcome, [similarity], *where, covariates, kind)
+        tables = grid.tables(outcome, [similarity], covariates)
         # The same seed gives the same orders of tasks in every specification.
         drawn, seen, _ = task_null(tables, np.random.default_rng(seed), permutations=permutations)
         observed.append(seen[0])
         null.append(drawn[:, 0])
         slopes.append(tables.slopes[0])
         correlations.append(tables.correlations[0])
-        notes += more
-        counts = {where[0]: grid.shape[0], where[1]: grid.shape[1], "pairs": int(tables.present.sum())}
-    curve = _Curve(np.array(observed), np.stack(null, axis=1), np.array(slopes), np.array(correlations))
-    return curve, counts, list(dict.fromkeys(notes))
+    return _Curve(np.array(observed), np.stack(null, axis=1), np.array(slopes), np.array(correlations))
 
 
 def _as_a_whole(curve: _Curve) -> list[dict[str, object]]:

@@ -57,7 +57,7 @@ def pair_table(
     """
     keep = list(kind or ())
     frame, notes = complete_rows(
-        data, [outcome, similarity], label_columns(data, source, target, language, keep)
+        data, [outcome, similarity], label_columns(data, source, target, language, kind or ())
     )
     varies = (
         frame.groupby([source, target])[similarity].agg(np.ptp).max() > 1e-9 * frame[similarity].abs().max()

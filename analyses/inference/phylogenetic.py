@@ -17,9 +17,9 @@ from scipy import linalg, optimize, stats
 from analyses.inference.checks import (
     complete_rows,
     full_rank,
+    require_labelled,
     require_levels,
     require_residual,
-    require_unique,
     require_varying,
 )
 from analyses.inference.coefficients import coefficient_row
@@ -104,9 +104,8 @@ def pgls(
 
 def _kinship(covariance: pd.DataFrame, languages: list[str]) -> np.ndarray:
     """Return the covariance of these languages, n x n."""
+    require_labelled("the covariance between languages", covariance)
     known = covariance.set_axis(covariance.index.astype(str)).set_axis(covariance.columns.astype(str), axis=1)
-    for axis in (known.index, known.columns):
-        require_unique(axis, "the covariance between languages")
     for name in languages:
         if name not in known.index or name not in known.columns:
             raise InputError(unknown("language in the covariance", name, known.index))

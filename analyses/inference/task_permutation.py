@@ -66,6 +66,21 @@ class TaskTables:
     correlations: np.ndarray
 
 
+@dataclass(frozen=True)
+class PairGrid:
+    """Pair means, one row a pair, with their cells, the tasks that may change places, and notes."""
+
+    pairs: pd.DataFrame
+    cells: Cells
+    groups: Groups
+    notes: tuple[str, ...]
+
+    def tables(self, outcome: str, similarities: Sequence[str], covariates: Sequence[str] = ()) -> TaskTables:
+        """Return the residual tables of some of its columns."""
+        values = self.pairs[[outcome, *similarities, *covariates]].to_numpy()
+        return _residual_tables(self.cells, values, list(similarities), self.groups)
+
+
 def permute_tasks(
     data: pd.DataFrame,
     similarity: str = "similarity",
@@ -135,21 +150,36 @@ def task_tables(
     Raises:
         InputError: as `permute_tasks`.
     """
-    keep = list(kind or ())
     columns = [outcome, *similarities, *covariates]
-    frame, notes = complete_rows(data, columns, label_columns(data, source, target, language, keep))
+    grid = pair_grid(data, columns, source, target, language, kind)
+    return grid.tables(outcome, similarities, covariates), grid.cells, grid.notes
+
+
+def pair_grid(
+    data: pd.DataFrame,
+    columns: Sequence[str],
+    source: str,
+    target: str,
+    language: str,
+    kind: tuple[str, str] | None = None,
+) -> PairGrid:
+    """Average the complete rows of numeric columns to pair means.
+
+    Raises:
+        InputError: as `permute_tasks`.
+    """
+    keep = list(kind or ())
+    frame, notes = complete_rows(data, columns, label_columns(data, source, target, language, kind or ()))
     pairs, more = pair_means(frame, columns, keep, source, target, language)
     for name in (source, target):
         require_levels(pairs[name].nunique(), 3, name, "permutations of two tasks say nothing")
     for name in columns:
         require_varying(pairs[name].to_numpy(), name)
-    grid = cells(pairs, source, target, kind)
     of_source, of_target = kind or (None, None)
     groups = (_groups(pairs, source, of_source), _groups(pairs, target, of_target))
     if count_orders(groups) == 1:
         raise InputError("no task can move: every kind has one source and one target; permute without `kind`")
-    tables = _residual_tables(grid, pairs[columns].to_numpy(), list(similarities), groups)
-    return tables, grid, tuple(notes + more)
+    return PairGrid(pairs, cells(pairs, source, target, kind), groups, tuple(notes + more))
 
 
 def _residual_tables(

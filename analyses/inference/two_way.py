@@ -105,8 +105,9 @@ def label_columns(
     data: pd.DataFrame, source: str, target: str, language: str, kinds: Sequence[str] = ()
 ) -> list[str]:
     """Return the label columns of a table of pairs, none of which may be missing; the language where it has one."""
-    own = [source, target, *([language] if language in data.columns else [])]
-    return [*own, *dict.fromkeys(name for name in kinds if name not in own)]
+    if len(kinds) not in (0, 2):
+        raise InputError(f"kind is {kinds!r}; expected the two columns with the kinds of source and target")
+    return [source, target, *([language] if language in data.columns else []), *dict.fromkeys(kinds)]
 
 
 def pair_means(
@@ -131,14 +132,20 @@ def pair_means(
     counts = data.groupby(pair, sort=True).size()
     if language in data.columns:
         data, notes = _common_languages(data, source, target, language)
-        within = data.groupby([*pair, language], sort=True)
-        data = within.agg({**dict.fromkeys(values, "mean"), **dict.fromkeys(keep, "first")}).reset_index()
-    means = data.groupby(pair, sort=True).agg(
-        {**dict.fromkeys(values, "mean"), **dict.fromkeys(keep, "first")}
-    )
+        data = _averaged(data, [*pair, language], values, keep).reset_index()
+    means = _averaged(data, pair, values, keep)
     if counts.nunique() > 1:
         notes.append(f"pair means rest on {counts.min()} to {counts.max()} rows each and count alike")
     return means.assign(n_rows=counts).reset_index(), notes
+
+
+def _averaged(
+    data: pd.DataFrame, by: Sequence[str], values: Sequence[str], keep: Sequence[str]
+) -> pd.DataFrame:
+    """Return the means of values by group, and the first of keep."""
+    groups = data.groupby(list(by), sort=True)
+    means = groups[list(dict.fromkeys(values))].mean()
+    return means.join(groups[list(dict.fromkeys(keep))].first()) if keep else means
 
 
 def _common_languages(

@@ -123,7 +123,7 @@ ONE_MESSAGE = {
         lambda: inference.crossed_effects(
             GRID, "gain ~ noise + (1 | language)", covariances={"language": covariance(["en", "en", *LEVELS[1:]])}
         ),
-        "'en' twice",
+        "'en' occurs twice",
     ),
     "a language twice in a covariance": (
         lambda: inference.pgls(
@@ -132,8 +132,13 @@ ONE_MESSAGE = {
             ["x"],
             covariance=covariance(["a", *NAMES]),
         ),
-        "'a' twice",
+        "'a' occurs twice",
     ),
+    "sources as their own kind": (
+        lambda: inference.permute_tasks(GRID, kind=("intermediate", "seed"), rng=rng()), "two parts",
+    ),
+    "one kind": (lambda: inference.pair_regression(GRID, kind="seed"), "expected the two columns"),
+    "a matrix without labels": (lambda: inference.mantel(np.eye(8), DISTANCES, rng=rng()), "expected labels"),
     "a complex number": (lambda: inference.pair_regression(GRID.assign(gain=1j)), "expected numbers"),
 }  # fmt: skip
 
@@ -197,9 +202,9 @@ def test_a_label_twice_in_a_matrix_is_refused(axis):
         lambda: inference.mantel(DISTANCES, OTHERS, same, rng=rng()),
         lambda: inference.morans_i(pd.Series(range(8), NAMES), same, rng=rng()),
     ):
-        with pytest.raises(InputError, match=r"the label 'a' twice|different items|no weights"):
+        with pytest.raises(InputError, match=r"the label 'a' occurs twice|different items|no weights"):
             call()
-    with pytest.raises(InputError, match="'a' twice"):
+    with pytest.raises(InputError, match="'a' occurs twice"):
         inference.morans_i(pd.Series(range(8), ["a", "a", *NAMES[2:]]), DISTANCES, rng=rng())
 
 
