@@ -29,7 +29,7 @@ def max_t(
 
     All measures see the same permutations of the outcome's residuals (Freedman-Lane). p is adjusted step-down
     by the maximum of |z| over the measures not yet rejected (Westfall and Young 1993, algorithm 4.1), which
-    holds the family-wise error rate under their dependence.
+    holds the family-wise error rate under their dependence, and under unequal tasks as `permute_tasks` does.
 
     Args:
         similarities: columns constant within (source, target). Only pairs complete in all of them are used.

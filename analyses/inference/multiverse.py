@@ -3,7 +3,8 @@
 Simonsohn, Simmons and Nelson 2020 (Nat. Hum. Behav. 4: 1208-1214): run all combinations of outcome,
 similarity measure, controls and blocks; show them sorted; and test the curve (its median, and how many
 specifications are significant in the dominant direction) against the curves of permuted data. Whole tasks are
-permuted, the same way in every specification.
+permuted, the same way in every specification, and statistics are studentised as in `permute_tasks`, so that some
+tasks may be noisier and their similarities wider than others.
 """
 
 from collections.abc import Sequence

@@ -169,3 +169,40 @@ def _common_languages(
     return data[keep], [
         f"{left_out} of {len(present)} (target, language) combinations left out: not every source has them"
     ]
+
+
+def clear_tasks(stack: np.ndarray, present: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """Clear (B, V, S, T) of row, column and block effects on present cells, by alternating projections."""
+    masks = [block == code for code in range(block.max() + 1)] if block.max() else []
+    stack = stack * present
+    small = 1e-9 * np.abs(stack).max()
+    for _ in range(200):
+        change = 0.0
+        for axis in (3, 2):
+            means = stack.sum(axis, keepdims=True) / np.maximum(present.sum(axis, keepdims=True), 1)
+            stack -= means * present
+            change = max(change, float(np.abs(means).max()))
+        for mask in masks:
+            inside = present * mask
+            means = (stack * inside).sum((2, 3), keepdims=True) / np.maximum(
+                inside.sum((2, 3), keepdims=True), 1
+            )
+            stack -= means * inside
+            change = max(change, float(np.abs(means).max()))
+        if change <= small:
+            break
+    return stack
+
+
+def task_rank(present: np.ndarray) -> np.ndarray:
+    """Return the rank (B,) of row and column effects on the cells (B, S, T): tasks with cells less components."""
+    S = present.shape[1]
+    rows = np.where(present.any(2), np.arange(S), S)
+    for _ in range(S):  # rows take the smallest label that a shared column hands on, until nothing changes
+        columns = np.where(present, rows[:, :, None], S).min(1)
+        spread = np.where(present, columns[:, None, :], S).min(2)
+        if (spread == rows).all():
+            break
+        rows = spread
+    components = (rows == np.arange(S)).sum(1)
+    return present.any(2).sum(1) + present.any(1).sum(1) - components

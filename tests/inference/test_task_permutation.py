@@ -12,11 +12,11 @@ from analyses.inference.studentised import deviates
 from analyses.inference.task_orders import crossed_orders
 from analyses.inference.task_permutation import (
     _overlap_statistics,
-    _task_rank,
     _whole_statistics,
     task_null,
     task_tables,
 )
+from analyses.inference.two_way import task_rank
 from simxfer.errors import InputError
 
 ONE = {"languages": 1, "seeds": 1}
@@ -231,7 +231,7 @@ def test_rank_of_tasks_is_that_of_their_dummies():
     rows, columns = (i.ravel() for i in np.indices((5, 4)))
     design = np.hstack([np.eye(5)[rows], np.eye(4)[columns]])
     expected = [np.linalg.matrix_rank(design[cells.ravel()]) if cells.any() else 0 for cells in present]
-    np.testing.assert_array_equal(_task_rank(present), expected)
+    np.testing.assert_array_equal(task_rank(present), expected)
 
 
 def block_grid(bridge: int, seed: int) -> pd.DataFrame:
