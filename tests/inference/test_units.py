@@ -166,7 +166,9 @@ CASES: dict[str, Case] = {
     ),
     "intraclass_correlation": Case(lambda f, x, y, rng: f(grid(x, y), "gain", "intermediate", "seed"), unitless),
     "seed_reliability": Case(lambda f, x, y, rng: f(grid(x, y), rng=rng, splits=9, resamples=39), unitless),
-    "ceiling": Case(lambda f, x, y, rng: f(RESULTS.assign(value=y * RESULTS["value"]), rng=rng, simulations=9), outcome),
+    "ceiling": Case(
+        lambda f, x, y, rng: f(RESULTS.assign(value=y * RESULTS["value"]), rng=rng, simulations=9), outcome
+    ),
     "ceiling: rank correlation": Case(
         lambda f, x, y, rng: f(
             RESULTS.assign(value=y * RESULTS["value"]), "kendall", rng=rng, simulations=9
