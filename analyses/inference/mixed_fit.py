@@ -17,7 +17,7 @@ the sum over levels of the diagonal blocks of
 Z'V^-1 Z - Z'V^-1 X (X'V^-1 X)^-1 X'V^-1 Z - (n-p)/r^2 Z'P y y'P Z (without the second part for ML).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -282,11 +282,12 @@ def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bo
         sigma=float(np.sqrt(best.sigma2)),
         log_likelihood=-best.deviance / 2,
         converged=converged,
-        singular=any(np.linalg.svd(T, compute_uv=False).min() < SINGULAR for T in unpack(theta, data.shapes)),
+        singular=any(map(_is_singular, unpack(theta, data.shapes))),
     )
 
 
-Criterion = Callable[[np.ndarray], tuple[float, np.ndarray]]
+def _is_singular(T: np.ndarray) -> bool:
+    return bool(np.linalg.svd(T, compute_uv=False).min() < SINGULAR)
 
 
 def _minimise(data: CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
@@ -327,10 +328,12 @@ def _off_boundary(data: CrossProducts, best: optimize.OptimizeResult, reml: bool
     The criterion falls from T T' towards T T' + v v' where v'H v < 0, whatever the parametrisation.
     """
     factors = unpack(best.x, data.shapes)
+    if not any(map(_is_singular, factors)):
+        return None
     directions = []
     for T, H in zip(factors, evaluate(data, factors, reml).slopes, strict=True):
-        values, vectors = linalg.eigh(H)
-        downhill = values[0] < DOWNHILL and np.linalg.svd(T, compute_uv=False).min() < SINGULAR
+        values, vectors = np.linalg.eigh(H)
+        downhill = values[0] < DOWNHILL and _is_singular(T)
         directions.append(vectors[:, 0] if downhill else np.zeros(len(T)))
     if not np.concatenate(directions).any():
         return None

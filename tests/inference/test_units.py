@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import analyses.inference as inference
 from analyses.inference import PROCEDURES, Inference, Truth
@@ -166,7 +167,9 @@ CASES: dict[str, Case] = {
     ),
     "intraclass_correlation": Case(lambda f, x, y, rng: f(grid(x, y), "gain", "intermediate", "seed"), unitless),
     "seed_reliability": Case(lambda f, x, y, rng: f(grid(x, y), rng=rng, splits=9, resamples=39), unitless),
-    "ceiling": Case(lambda f, x, y, rng: f(RESULTS.assign(value=y * RESULTS["value"]), rng=rng, simulations=9), outcome),
+    "ceiling": Case(
+        lambda f, x, y, rng: f(RESULTS.assign(value=y * RESULTS["value"]), rng=rng, simulations=9), outcome
+    ),
     "ceiling: rank correlation": Case(
         lambda f, x, y, rng: f(
             RESULTS.assign(value=y * RESULTS["value"]), "kendall", rng=rng, simulations=9
@@ -240,3 +243,51 @@ def test_no_unit_changes_a_result(name):
             message = f"{column}, {x:g}, {y:g}"
             np.testing.assert_allclose(got, expected, rtol=SLACK, atol=1e-3 * SLACK, err_msg=message)
         assert found.notes == plain.notes and found.counts == plain.counts
+
+
+@pytest.mark.parametrize("unit", [0.1, 3.0, 1e8, 1 / 3])
+def test_ties_of_means_stay_ties(unit):
+    """Means of .7, .9, .8 in any order are equal, and so are their ranks, in any unit."""
+    scores = {
+        "a": [0.7, 0.9, 0.8],
+        "b": [0.8, 0.7, 0.9],
+        "c": [0.1, 0.2, 0.3],
+        "d": [0.5, 0.5, 0.9],
+        "e": [1.0, 0.1, 0.2],
+    }
+    rows = [(name, i, value) for name, values in scores.items() for i, value in enumerate(values)]
+    data = pd.DataFrame(rows, columns=["language", "seed", "value"])
+    data["distance"] = data["language"].map(dict(zip("abcde", [1.0, 3, 4, 2, 5], strict=True)))
+    data["value"] *= unit
+    result = inference.permute_labels(data, rng=stream("units", "ties"))
+    assert result.estimate == pytest.approx(stats.spearmanr([4.5, 4.5, 1, 3, 2], [1, 3, 4, 2, 5]).statistic)
+    both = pd.concat([data.assign(method="m"), data.assign(method="n", value=data["distance"])])
+    agreement = inference.rank_agreement(both, "value", "language", "method", rng=stream("units", "ties"))
+    assert agreement.estimate == pytest.approx(
+        stats.kendalltau([4.5, 4.5, 1, 3, 2], [1, 3, 4, 2, 5]).statistic
+    )
+
+
+def test_inflation_of_a_variance_has_no_unit():
+    plain = inference.collinearity(GRID, ["similarity", "other", "noise"])
+    for x, y in UNITS:
+        other = GRID.assign(similarity=x * GRID["similarity"], noise=y * GRID["noise"] + y)
+        found = inference.collinearity(other, ["similarity", "other", "noise"])
+        pd.testing.assert_frame_equal(found, plain)
+
+
+@pytest.mark.parametrize("zero", [1e3, 1e6])
+def test_the_zero_point_of_a_covariate_does_not_matter(zero):
+    """Years, Kelvin, time stamps: slopes and their p stay, intercepts move."""
+    moved = GRID.assign(similarity=GRID["similarity"] + zero)
+    for name, call in {
+        "pair_regression": lambda f, d: f(d),
+        "cluster_ols": lambda f, d: f(d, "gain", ["similarity", "other"], ["intermediate", "target"]),
+        "wild_cluster_bootstrap": lambda f, d: f(
+            d, "gain", "similarity", ["intermediate"], ["other"], rng=stream("units", "zero"), draws=39
+        ),
+        "permute_tasks": lambda f, d: f(d, rng=stream("units", "zero"), permutations=39),
+    }.items():
+        plain, found = (call(getattr(inference, name), d).table.iloc[0] for d in (GRID, moved))
+        assert found["estimate"] == pytest.approx(plain["estimate"], rel=1e-6), name
+        assert found["p"] == pytest.approx(plain["p"], rel=1e-4), name
