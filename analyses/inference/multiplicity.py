@@ -17,7 +17,7 @@ def holm(p: PValues) -> PValues:
     missing and does not count.
 
     Raises:
-        InputError: a value outside [0, 1].
+        InputError: a value outside [0, 1], or more than one dimension.
     """
     return _adjusted(p, lambda ranked: np.maximum.accumulate(ranked * np.arange(len(ranked), 0, -1)))
 
@@ -29,7 +29,7 @@ def benjamini_hochberg(p: PValues) -> PValues:
     and does not count.
 
     Raises:
-        InputError: a value outside [0, 1].
+        InputError: a value outside [0, 1], or more than one dimension.
     """
 
     def step_up(ranked: np.ndarray) -> np.ndarray:
@@ -42,6 +42,8 @@ def benjamini_hochberg(p: PValues) -> PValues:
 def _adjusted(p: PValues, rule) -> PValues:
     """Apply a rule for sorted p values to the values that are there."""
     values = np.asarray(p, dtype=float)
+    if values.ndim != 1:
+        raise InputError(f"p values have shape {values.shape}; expected one row of them: p.ravel()")
     here = ~np.isnan(values)
     if ((values[here] < 0) | (values[here] > 1)).any():
         raise InputError(f"p values run from {values[here].min()} to {values[here].max()}; expected 0 to 1")

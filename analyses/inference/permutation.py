@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.stats import rankdata
 
-from analyses.inference.checks import require_draws, require_varying
+from analyses.inference.checks import require_varying
 from simxfer.common.errors import InputError
 
 Method = Literal["pearson", "spearman"]
@@ -55,12 +55,7 @@ def resolution(null: np.ndarray, exact: bool) -> list[str]:
 
 
 def crossed_sizes(count: int) -> tuple[int, int]:
-    """Return A <= B with A * B = count + 1: `count` orders and the identity; as near each other as can be.
-
-    Raises:
-        InputError: count is below one.
-    """
-    require_draws(count, "permutations")
+    """Return A <= B with A * B = count + 1: `count` orders and the identity; as near each other as can be."""
     a = next(d for d in range(isqrt(count + 1), 0, -1) if (count + 1) % d == 0)
     return a, (count + 1) // a
 
@@ -78,6 +73,14 @@ def all_orders(n: int) -> np.ndarray:
     return np.array(list(permutations(range(n))), dtype=np.intp)
 
 
+def settled(values: np.ndarray) -> np.ndarray:
+    """Return values, in units of the largest, in which differences at rounding level are ties, for ranking.
+
+    Means of the same scores in another order or unit differ in their last digit.
+    """
+    return np.round(values / (np.abs(values).max() or 1.0), 12)
+
+
 def standardised(values: np.ndarray, name: str, method: Method) -> np.ndarray:
     """Return values, or their ranks for Spearman, with mean 0 and norm 1: dot products are correlations.
 
@@ -87,6 +90,6 @@ def standardised(values: np.ndarray, name: str, method: Method) -> np.ndarray:
     if method not in get_args(Method):
         raise InputError(f"unknown method {method!r}; expected one of {get_args(Method)}")
     require_varying(values, name)
-    values = rankdata(values) if method == "spearman" else values
+    values = rankdata(settled(values)) if method == "spearman" else values
     centred = values - values.mean()
     return centred / np.linalg.norm(centred)

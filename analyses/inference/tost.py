@@ -35,8 +35,10 @@ def equivalence(
         zero and equivalent: then the verdict is "equivalent", and p_difference tells.
 
     Raises:
-        InputError: a standard error that is not positive, margins that do not enclose zero, df < 1.
+        InputError: a standard error that is not positive, margins that are no pair around zero, df < 1.
     """
+    if np.shape(margins) != (2,):
+        raise InputError(f"margins are {margins!r}; expected a lower and an upper one, such as (-1.0, 1.0)")
     low, high = margins
     if not (se > 0 and np.isfinite(se)) or not np.isfinite(estimate):
         raise InputError(

@@ -65,7 +65,7 @@ def ceiling(
     """
     if metric not in RANKING_METRICS:
         raise InputError(unknown("ranking metric", metric, RANKING_METRICS))
-    require_draws(simulations, "simulations")
+    require_draws(rng, simulations, "simulations")
     queries, notes = _queries(data, value, candidate, list(query), seed)
     noise = _variances(queries)
     scores = np.array([_simulated(q, *noise[q.group], metric, rng, simulations) for q in queries])

@@ -26,6 +26,8 @@ from simxfer.tasks.intermediate import NONE
 NAME, TITLE = "gains", "Gains of intermediate training"
 QUESTION = "Which intermediate raises which target, zero-shot and in the pivot?"
 LEVEL = 0.05
+FEWEST_FOR_A_VERDICT = 2 + int(-np.log2(LEVEL))
+"""The fewest replicates n whose smallest p, 2^(1-n), is below LEVEL: with fewer no gain is shown, however large."""
 EXACT = 14
 """Up to this many replicates all sign changes are enumerated (16,384)."""
 
@@ -207,14 +209,17 @@ def _both(row: pd.Series) -> str:
 
 
 def _what_would_change(main: pd.DataFrame) -> str:
-    n = int(main["replicates"].max()) if len(main) else 0
-    if n < FEWEST_LEVELS:
-        return f"At least {FEWEST_LEVELS} encoders, or seeds of a single one: with {n} there is no interval."
+    n = int(main["replicates"].min()) if len(main) else 0
     least = 2.0 ** (1 - n)
-    return (
-        f"More encoders: with {n} the smallest p that sign changes can give is {number(least, 3)}; a table that "
-        "ranks intermediates needs more."
-    )
+    smallest = f"with {n} the smallest p that sign changes can give is {number(least, 3)}"
+    if n < FEWEST_FOR_A_VERDICT:
+        why = (
+            f"with {n} there is no interval"
+            if n < FEWEST_LEVELS
+            else f"{smallest}, and no gain is ever shown"
+        )
+        return f"At least {FEWEST_FOR_A_VERDICT} encoders, or seeds of a single one: {why}."
+    return f"More encoders: {smallest}; a table that ranks intermediates needs more."
 
 
 def _not_shown(main: pd.DataFrame) -> tuple[str, ...]:

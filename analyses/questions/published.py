@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.figures.figure import Figure
-from analyses.inference.languages.genealogy import genealogical_covariance, without_relatives
+from analyses.inference.languages.genealogy import genealogical_covariance
 from analyses.inference.languages.pgls import pgls
 from analyses.inference.multiplicity import benjamini_hochberg
 from analyses.inference.result import Inference
@@ -121,11 +121,7 @@ def _primary(data: pd.DataFrame) -> str:
 
 def _test(rows: pd.DataFrame, covariate: str, kinship: pd.DataFrame) -> Inference:
     rows = rows.dropna(subset=[covariate])
-    names = list(rows["language"].unique())
-    # Without any relatives lambda leaves no trace in the covariance and cannot be estimated.
-    unrelated = len(without_relatives(kinship.loc[names, names])) == len(names)
-    lam = 0.0 if unrelated else None
-    return pgls(rows, "value", [covariate], covariance=kinship, pagel_lambda=lam)
+    return pgls(rows, "value", [covariate], covariance=kinship)
 
 
 def _table(tests: dict[tuple[str, str], Inference], primary: str) -> pd.DataFrame:

@@ -35,21 +35,34 @@ def classes(labels: np.ndarray, n: int) -> tuple[np.ndarray, int]:
     """Return the labels as 0..C-1, one an example, and C.
 
     Raises:
-        InputError: not one label an example, a missing label, numbers that are not whole, or fewer than two
-            classes.
+        InputError: as `coded`; fewer than two classes.
+    """
+    index, count = coded(labels, n, "labels")
+    if count < 2:
+        raise InputError(f"labels hold {count} class; expected at least two")
+    return index, count
+
+
+def coded(labels: np.ndarray, n: int, name: str) -> tuple[np.ndarray, int]:
+    """Return labels as 0..C-1, one an example, and C.
+
+    Raises:
+        InputError: not one label an example, a missing one, numbers that are not whole, or numbers and text.
     """
     labels = np.asarray(labels)
     if labels.shape != (n,):
-        raise InputError(f"labels have shape {labels.shape}; expected ({n},), one an example")
+        raise InputError(f"{name} have shape {labels.shape}; expected ({n},), one an example")
     missing = int(pd.isna(labels).sum())
     if missing:
-        raise InputError(f"{missing} of {n} labels are missing; drop those examples")
+        raise InputError(f"{missing} of {n} {name} are missing; drop those examples")
     if labels.dtype.kind == "f" and (labels != np.round(labels)).any():
-        raise InputError("labels are not whole numbers; expected classes, not the values of a regression")
-    names, index = np.unique(labels, return_inverse=True)
-    if len(names) < 2:
-        raise InputError(f"labels hold {len(names)} class; expected at least two")
-    return index, len(names)
+        raise InputError(f"{name} are not whole numbers; expected classes, not the values of a regression")
+    if len({isinstance(label, str) for label in labels}) > 1:
+        raise InputError(
+            f"{name} are numbers and text; expected one kind: convert them, np.array(..., dtype=str)"
+        )
+    found, index = np.unique(labels, return_inverse=True)
+    return index, len(found)
 
 
 def unit_rows(x: np.ndarray) -> np.ndarray:

@@ -1,10 +1,16 @@
 """Language codes, fail-closed: every code becomes one ISO 639-3 code of an individual language, or an error.
 
 A macrolanguage code (`ar`, `zh`) stands for a group of languages. Where one of them is what such data are
-written in, `STANDARDS` names it; where several are, `AMBIGUOUS` lists them and the code is refused.
+written in, `STANDARDS` names it; where several are, `AMBIGUOUS` lists them and the code is refused. Codes of
+Wikipedia, and so of WikiANN (PAN-X) and fastText, that are no BCP-47 codes become what they mean there (`MEANT`).
 """
 
+from dataclasses import dataclass
+from functools import cache
+
 import langcodes
+from langcodes.data_dicts import LANGUAGE_ALPHA3, LANGUAGE_ALPHA3_BIBLIOGRAPHIC
+from langcodes.registry_parser import parse_registry
 
 from simxfer.common.errors import InputError
 
@@ -78,8 +84,38 @@ AMBIGUOUS: dict[str, str] = {
 }
 """The other macrolanguages, without one standard -> languages in URIEL to choose from."""
 
-RETIRED = {"mol": "ron", "bih": "bho"}
+RETIRED = {"mol": "ron", "bih": "bho", "scc": "srp", "scr": "hrv"}
 """ISO 639 codes that were withdrawn, or name a collection, but stand in older data sets."""
+
+BIBLIOGRAPHIC = {b: LANGUAGE_ALPHA3[a] for a, b in LANGUAGE_ALPHA3_BIBLIOGRAPHIC.items()}
+"""ISO 639-2/B codes (`ger`, `chi`) -> ISO 639-3; none of them is another language's ISO 639-3 code."""
+
+MEANT: dict[str, str] = {
+    "bat-smg": "sgs",
+    "be-x-old": "bel",
+    "bn-rom": "ben",
+    "cbk-zam": "cbk",
+    "en-simple": "eng",
+    "fiu-vro": "vro",
+    "hi-rom": "hin",
+    "my-zaw": "mya",
+    "roa-rup": "rup",
+    "simple": "eng",
+    "ta-rom": "tam",
+    "te-rom": "tel",
+    "ur-rom": "urd",
+    "zh-classical": "lzh",
+}
+"""Codes of Wikipedia, and of CC-100 for other scripts (`my_zaw`, `hi_rom`), that break the rules of BCP-47."""
+
+NOT_HERE: dict[str, str] = {
+    "als": "is Tosk Albanian in ISO 639-3 and Alemannic in Wikipedia's data; use 'sq' (or 'als-Latn') or 'gsw'",
+    "eml": "was split into Emilian and Romagnol; use 'egl' or 'rgn'",
+    "map-bms": "is Wikipedia's for Banyumasan, which has no ISO code; use 'jv', the Javanese it belongs to",
+    "nrm": "is Narom in ISO 639-3 and Norman in Wikipedia's data; use 'nrm-Latn' or 'nrf'",
+    "roa-tara": "is Wikipedia's for Tarantino, which has no ISO code; use 'nap', the Neapolitan it is next to",
+}
+"""Codes that are refused, and why: they mean two languages, or one without a code."""
 
 NO_LANGUAGE = frozenset({"mis", "mul", "und", "zxx"})
 """ISO 639-3 codes for data of several languages, of an unknown one or of none."""
@@ -102,7 +138,10 @@ def iso639_3(code: str) -> str:
         raise InputError(
             f"{code!r} is an artificial language; pass a LANGUAGES table that holds its features"
         )
-    alpha3 = _alpha3(code)
+    plain = code.replace("_", "-").lower()
+    if plain in NOT_HERE:
+        raise InputError(f"language code {code!r} {NOT_HERE[plain]}")
+    alpha3 = MEANT.get(plain) or _alpha3(_registry().grandfathered.get(plain, code))
     if alpha3 in AMBIGUOUS:
         choices = ", ".join(AMBIGUOUS[alpha3].split())
         raise InputError(
@@ -116,17 +155,46 @@ def macrolanguage(alpha3: str) -> str | None:
     return _STANDARD_OF.get(alpha3)
 
 
+@dataclass(frozen=True)
+class _Registry:
+    """What IANA's registry of language subtags says: collections, (prefix, extended language), renamed tags."""
+
+    collections: frozenset[str]
+    extended: frozenset[tuple[str, str]]
+    grandfathered: dict[str, str]
+
+
+@cache
+def _registry() -> _Registry:
+    """Read the registry that comes with langcodes once (.3 s)."""
+    items = list(parse_registry())
+    renamed = [i for i in items if i["Type"] == "grandfathered" and "Preferred-Value" in i]
+    return _Registry(
+        frozenset(i["Subtag"] for i in items if i.get("Scope") == "collection"),
+        frozenset((i["Prefix"][0], i["Subtag"]) for i in items if i["Type"] == "extlang"),
+        {i["Tag"].lower(): i["Preferred-Value"] for i in renamed},
+    )
+
+
 def _alpha3(code: str) -> str:
     """Return the three-letter code of the language subtag, or of the extended one (`zh-yue`: `yue`)."""
     try:
         if not langcodes.tag_is_valid(code):
             raise LookupError
         tag = langcodes.Language.get(code, normalize=False)
+        # langcodes takes any three letters after a language for an extended one: `cbk-zam` is no `zam`.
+        if any((tag.language, extended) not in _registry().extended for extended in tag.extlangs or ()):
+            raise LookupError
         alpha3 = tag.extlangs[0] if tag.extlangs else tag.to_alpha3()
     except (LookupError, ValueError):
         raise InputError(
             f"unknown language code {code!r}; expected ISO 639-1, ISO 639-3 or BCP-47, such as 'sw' or 'swh'"
         ) from None
+    alpha3 = RETIRED.get(alpha3) or BIBLIOGRAPHIC.get(alpha3, alpha3)
     if alpha3 in NO_LANGUAGE or "qaa" <= alpha3 <= "qtz":
         raise InputError(f"language code {code!r} names no one language; use the code of the data's language")
-    return RETIRED.get(alpha3, alpha3)
+    if alpha3 in _registry().collections:
+        raise InputError(
+            f"language code {code!r} names a group of languages; use the code of the data's language"
+        )
+    return alpha3

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analyses.similarity.codes import iso639_3
 from analyses.similarity.typology import (
     angular_distances,
     great_circle_distances,
@@ -34,7 +35,7 @@ def set_diversity(
                                  to a language of the set; only with targets
 
     Args:
-        languages: codes of the set, each counted once.
+        languages: codes of the set, each language counted once, whatever its code.
         kind: kind of typological feature.
         targets: codes of the languages to cover.
         table: a LANGUAGES table, for artificial languages.
@@ -46,10 +47,13 @@ def set_diversity(
     Raises:
         InputError: as `language_features`; an empty set.
     """
-    codes = list(dict.fromkeys(languages))
+    first_of: dict[str, str] = {}
+    codes, asked = (
+        list(dict.fromkeys(_first(code, first_of, table) for code in s)) for s in (languages, targets)
+    )
     if not codes:
         raise InputError("the set of languages is empty; expected at least one code")
-    everyone = list(dict.fromkeys([*codes, *targets]))
+    everyone = list(dict.fromkeys([*codes, *asked]))
     features = language_features(everyone, kind, table).to_numpy()
     distances = _with_bounds(features, kind)
     own, pairs = features[: len(codes)], np.triu_indices(len(codes), 1)
@@ -58,11 +62,17 @@ def set_diversity(
         rows.append(("mean_pairwise_distance", *(float(d[pairs].mean()) for d in distances), _stated(own)))
     if kind != "geographic":
         rows.append(("entropy", *feature_entropy(own), _stated(own)))
-    if targets:
-        asked = [everyone.index(target) for target in dict.fromkeys(targets)]
-        value, high, low = (1 - _nearest(d[asked, : len(codes)]) for d in distances)
+    if asked:
+        rows_of = [everyone.index(target) for target in asked]
+        value, high, low = (1 - _nearest(d[rows_of, : len(codes)]) for d in distances)
         rows.append(("target_coverage", value, low, high, _stated(features)))
     return pd.DataFrame(rows, columns=["measure", "value", "low", "high", "observed_share"])
+
+
+def _first(code: str, first_of: dict[str, str], table: pd.DataFrame | None) -> str:
+    """Return the first code seen of this language: `en` and `eng` are one."""
+    own = code.startswith("x-") or (table is not None and code in set(table["language"]))
+    return first_of.setdefault(code if own else iso639_3(code), code)
 
 
 def feature_entropy(x: np.ndarray) -> tuple[float, float, float]:

@@ -5,11 +5,17 @@ behind the features transfers better. `linear_cka` compares two sets of features
 """
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, pinvh
 
-from analyses.similarity.arrays import classes, matrix, unit_rows
+from analyses.similarity.arrays import classes, coded, matrix, unit_rows
 from analyses.similarity.evidence import max_log_evidence
 from simxfer.common.errors import InputError
+
+ROUNDING = 1e-10
+"""Eigenvalues of a covariance below this share of the largest are rounding."""
+
+SAME_COSINE = 1e-12
+"""Cosines that differ by no more are equal up to rounding."""
 
 
 def log_me(features: np.ndarray, labels: np.ndarray) -> float:
@@ -29,10 +35,11 @@ def log_me(features: np.ndarray, labels: np.ndarray) -> float:
 
 
 def regularized_h_score(features: np.ndarray, labels: np.ndarray) -> float:
-    """H-score with a Ledoit-Wolf shrunk covariance; range [0, inf), in practice below classes - 1.
+    """H-score with a Ledoit-Wolf shrunk covariance; range 0 to (classes - 1) n / (n - 1), n the examples.
 
     tr(S_a^-1 (1 - a) S_between), Ibrahim et al. 2022, equation 5. The plain H-score saturates at classes - 1
-    where there are as many dimensions as examples.
+    where there are as many dimensions as examples. Where nothing is shrunk and the covariance is singular (two
+    distinct points in equal numbers) S^-1 is the pseudo-inverse, as in the authors' code.
     """
     features = matrix(features, "features", least=2)
     index, n_classes = classes(labels, len(features))
@@ -42,7 +49,11 @@ def regularized_h_score(features: np.ndarray, labels: np.ndarray) -> float:
         return 0.0
     sizes = np.bincount(index, minlength=n_classes)
     means = (np.eye(n_classes)[index].T @ x) / sizes[:, None]
-    solved = cho_solve(cho_factor(covariance), means.T)
+    # The shrinkage is the least eigenvalue, relative to their mean: below ROUNDING no Cholesky factor is sure to exist.
+    if shrinkage > ROUNDING:
+        solved = cho_solve(cho_factor(covariance), means.T)
+    else:
+        solved = pinvh(covariance, rtol=ROUNDING) @ means.T
     between = (sizes * (means * solved.T).sum(axis=1)).sum() / (len(x) - 1)
     return float((1 - shrinkage) * between)
 
@@ -65,8 +76,9 @@ def transrate(features: np.ndarray, labels: np.ndarray, eps: float = 1e-4) -> fl
 def knn_accuracy(features: np.ndarray, labels: np.ndarray, k: int = 5) -> float:
     """Leave-one-out accuracy of the k nearest neighbours by cosine; range [0, 1] (Renggli et al. 2022).
 
-    A tie between classes goes to the class of the nearest of the tied neighbours. A zero vector has no
-    neighbours and raises.
+    A tie between classes goes to the class of the nearest of the tied neighbours. Neighbours at one distance share
+    their places, and classes that are tied even so the prediction, so that the order of the examples does not
+    matter. A zero vector has no neighbours and raises.
     """
     features = matrix(features, "features", least=2)
     index, n_classes = classes(labels, len(features))
@@ -102,8 +114,8 @@ def nce(source_labels: np.ndarray, labels: np.ndarray) -> float:
 
     Tran et al. 2019, equation 4. Log likelihood of the labels as in `leep`, with hard source labels.
     """
-    source = np.unique(np.asarray(source_labels), return_inverse=True)[1]
-    return leep(np.eye(source.max() + 1)[source], labels)
+    source, count = coded(source_labels, len(classes(labels, len(labels))[0]), "source_labels")
+    return leep(np.eye(count)[source], labels)
 
 
 def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
@@ -179,14 +191,30 @@ def _coding_rate(x: np.ndarray, eps: float) -> float:
 
 
 def _knn_right(x: np.ndarray, index: np.ndarray, start: int, k: int, n_classes: int) -> np.ndarray:
-    """Tell for a block of examples whether their neighbours vote for their class."""
+    """Return for a block of examples the share of the prediction that falls on their class."""
     block = np.arange(start, min(start + 1024, len(x)))
     similarity = x[block] @ x.T
     similarity[np.arange(len(block)), block] = -np.inf
-    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+    farthest = np.partition(similarity, -k, axis=1)[:, -k] - SAME_COSINE
+    most = int((similarity >= farthest[:, None]).sum(axis=1).max())
+    nearest = np.argpartition(-similarity, most - 1, axis=1)[:, :most]
     order = np.argsort(-np.take_along_axis(similarity, nearest, axis=1), axis=1)
     nearest = np.take_along_axis(nearest, order, axis=1)
-    votes = np.eye(n_classes)[index[nearest]]
-    # A vote weighs a little less the farther the neighbour, by less than one vote in all: ties go to the nearest.
-    weights = 1 + np.arange(k, 0, -1) / (k * (k + 1))
-    return (votes * weights[None, :, None]).sum(axis=1).argmax(axis=1) == index[block]
+    weights = _vote_weights(np.take_along_axis(similarity, nearest, axis=1), k)
+    votes = np.stack([(weights * (index[nearest] == c)).sum(axis=1) for c in range(n_classes)], axis=1)
+    winners = votes >= votes.max(axis=1, keepdims=True) - 1e-9
+    return winners[np.arange(len(block)), index[block]] / winners.sum(axis=1)
+
+
+def _vote_weights(similarity: np.ndarray, k: int) -> np.ndarray:
+    """Return the votes (n, m) of neighbours sorted from near to far: k in all, those at one distance alike.
+
+    A vote weighs a little less the farther the neighbour, by less than one vote in all: ties go to the nearest.
+    """
+    n, m = similarity.shape
+    places = np.zeros(m)
+    places[:k] = 1 + np.arange(k, 0, -1) / (k * (k + 1))
+    steps = np.diff(similarity, axis=1) < -SAME_COSINE
+    group = np.cumsum(np.hstack([np.zeros((n, 1), dtype=int), steps]), axis=1) + m * np.arange(n)[:, None]
+    total = np.bincount(group.ravel(), np.tile(places, n), minlength=n * m)
+    return (total / np.maximum(1, np.bincount(group.ravel(), minlength=n * m)))[group]

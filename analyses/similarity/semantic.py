@@ -6,8 +6,10 @@ al. 2020); the others compare distributions. Across languages, pass embeddings c
 """
 
 import numpy as np
+import pandas as pd
 
 from analyses.similarity.arrays import matrix, pair, unit_rows
+from simxfer.common.errors import InputError
 from simxfer.common.streams import stream
 
 N_PROJECTIONS = 64
@@ -105,8 +107,16 @@ def centred(embeddings: np.ndarray, languages: np.ndarray) -> np.ndarray:
     Args:
         embeddings: (examples, dimensions).
         languages: (examples,) language of each.
+
+    Raises:
+        InputError: as `matrix`; not one language an example, or a missing one.
     """
-    out = matrix(embeddings, "embeddings").copy()
+    out, languages = matrix(embeddings, "embeddings").copy(), np.asarray(languages)
+    if languages.shape != (len(out),) or pd.isna(languages).any():
+        raise InputError(
+            f"languages have shape {languages.shape}, {int(pd.isna(languages).sum())} of them missing; expected one "
+            f"for each of {len(out)} embeddings: drop the examples without a language"
+        )
     for language in np.unique(languages):
         out[languages == language] -= out[languages == language].mean(axis=0)
     return out

@@ -126,16 +126,22 @@ def task_embeddings(examples: pd.DataFrame, kind: str, table: pd.DataFrame | Non
         weighted by examples.
 
     Raises:
-        InputError: a missing column, numbers of examples that are not above zero, coordinates asked for, and
-            as `language_features`.
+        InputError: a missing column, task, language or number, numbers of examples that are not above zero,
+            coordinates asked for, and as `language_features`.
     """
     missing = {"task", "language", "n"} - set(examples.columns)
     if missing:
         raise InputError(f"columns {sorted(missing)} are missing; expected task, language, n (examples)")
     if kind == "geographic":
         raise InputError("coordinates have no mean; expected a kind of features, such as 'syntactic'")
-    if not (examples["n"] > 0).all():
-        raise InputError("a number of examples is missing or not above zero; drop that row")
+    if examples[["task", "language"]].isna().any(axis=None):
+        raise InputError("a row has no task or no language; drop it, or name the language of its data")
+    numeric = pd.api.types.is_numeric_dtype(examples["n"])
+    if not numeric or not (examples["n"].gt(0) & examples["n"].lt(np.inf)).all():
+        raise InputError(
+            f"column 'n' ({examples['n'].dtype}) holds a number of examples that is missing, infinite, text or not "
+            "above zero; drop that row, or convert the column by pd.to_numeric"
+        )
     weights = examples.pivot_table(index="task", columns="language", values="n", aggfunc="sum", fill_value=0)
     features = language_features(list(weights.columns), kind, table)
     stated, w = features.notna().to_numpy(dtype=float), weights.to_numpy(dtype=float)

@@ -41,9 +41,11 @@ def language_features(
             states their share.
 
     Raises:
-        InputError: an unknown or ambiguous code, an artificial language without a table, or an unknown kind.
+        InputError: no code, an unknown or ambiguous one, an artificial language without a table, or an unknown kind.
     """
     codes = list(dict.fromkeys(languages))
+    if not codes:
+        raise InputError("no language is named; expected at least one code, such as 'sw'")
     table = None if table is None else validate(table, LANGUAGES)
     held = set() if table is None else set(table["language"])
     _check_kind(kind, table)
@@ -75,6 +77,8 @@ def language_distances(
         InputError: as `language_features`.
     """
     codes = list(dict.fromkeys(languages))
+    if not kinds:
+        raise InputError(f"no kind of feature is named; expected some of {KINDS}")
     return pd.concat(
         [_kind_distances(codes, kind, table, impute, min_share) for kind in kinds], ignore_index=True
     )

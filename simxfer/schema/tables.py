@@ -155,12 +155,17 @@ def validate(frame: pd.DataFrame, table: Table, where: str = "") -> pd.DataFrame
         where: file name for the message.
 
     Raises:
-        InputError: a column is missing or has the wrong type, a value is out of range, a key occurs twice, a
-            language is unknown or a pseudo-language. Rows are counted from 1, the header not included.
+        InputError: a column is missing, occurs twice or has the wrong type, a value is out of range, a key occurs
+            twice, a language is unknown or a pseudo-language. Rows are counted from 1, the header not included.
     """
     missing = [c.name for c in table.columns if c.name not in frame.columns and not c.optional]
     if missing:
         _refuse(table, where, [f"columns {missing} are missing; it has {list(frame.columns)}"])
+    twice = list(frame.columns[frame.columns.duplicated()].unique())
+    if twice:
+        _refuse(
+            table, where, [f"columns {twice} occur twice; keep one of each (a merge or a concat makes such)"]
+        )
     faults: list[str] = []
     typed = {column.name: _typed(frame, column, faults) for column in table.columns}
     extra = [name for name in frame.columns if name not in typed]

@@ -80,6 +80,11 @@ def test_missing_columns_are_all_named():
     assert fault.startswith("columns ['seed', 'value'] are missing; it has ['run', ")
 
 
+def test_a_column_twice_is_refused():
+    [fault] = faults_of(pd.concat([table(), table()[["value"]]], axis=1))
+    assert fault.startswith("columns ['value'] occur twice")
+
+
 def test_all_faults_are_reported_together():
     frame = table(4, language=["avg", "en", "en", "zz"], value=[50, 101, 50, 50], seed=[0, 1, 1, 1])
     assert len(faults_of(frame)) == 4  # a pseudo-language, an unknown one, a twin key, a value out of range

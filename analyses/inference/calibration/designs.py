@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,9 @@ KINDS = ("intermediate_kind", "target_kind")
 NAIVE = "least squares"
 """What stands beside the procedures: no procedure of the project."""
 
+Unequal = tuple[Sequence[str], float, float]
+"""Tasks with noisier gains and a wider similarity than the others, and how many times each."""
+
 Run = Callable[[np.random.Generator], bool]
 
 
@@ -54,9 +57,15 @@ class Design:
     """What the procedure needs and this design lacks."""
 
 
-def _grid(rng: np.random.Generator, **truth) -> pd.DataFrame:
-    """Return pair means of 9 x 9 tasks, unless told otherwise."""
-    return simulate_grid(rng, Truth(**({"languages": 1, "seeds": 1} | truth)))
+def _grid(rng: np.random.Generator, unequal: Unequal | None = None, **truth) -> pd.DataFrame:
+    """Return pair means of 9 x 9 tasks, unless told otherwise; `unequal` tasks have no means of their own."""
+    means = {"source": 0.0, "target": 0.0} if unequal else {}
+    data = simulate_grid(rng, Truth(**({"languages": 1, "seeds": 1} | means | truth)))
+    if unequal is None:
+        return data
+    tasks, noisier, wider = unequal
+    times = data[_BOTH].isin(tasks).sum(axis=1)
+    return data.assign(gain=data["gain"] * noisier**times, similarity=data["similarity"] * wider**times)
 
 
 def _rejects(procedure: str, design: str, test: Callable[[np.random.Generator], float], **more) -> Design:
@@ -98,18 +107,25 @@ def _tasks(design: str, instead: str = "", **truth) -> Design:
     return _rejects("permute_tasks", design, test, instead=instead)
 
 
-def _best_of_twenty(rng: np.random.Generator) -> float:
-    data = _grid(rng)
+def _best_of_twenty(rng: np.random.Generator, unequal: Unequal | None = None) -> float:
+    data = _grid(rng, unequal)
     names = [f"m{i}" for i in range(20)]
-    data[names] = rng.normal(size=(len(data), 20))
+    data[names] = rng.normal(size=(len(data), 20)) * _widths(data, unequal)
     return max_t(data, "gain", names, rng=rng, permutations=199).p
 
 
-def _curve(rng: np.random.Generator) -> float:
-    data = _grid(rng)
+def _curve(rng: np.random.Generator, unequal: Unequal | None = None) -> float:
+    data = _grid(rng, unequal)
     names = [f"m{i}" for i in range(3)]
-    data[names] = data[["similarity"]].to_numpy() + rng.normal(size=(len(data), 3))
+    noise = rng.normal(size=(len(data), 3)) * _widths(data, unequal)
+    data[names] = data[["similarity"]].to_numpy() + noise
     return specification_curve(data, ["gain"], names, [(), ("similarity",)], rng=rng, permutations=199).p
+
+
+def _widths(data: pd.DataFrame, unequal: Unequal | None) -> np.ndarray:
+    """Return the standard deviations of measures, (n, 1)."""
+    tasks, _, wider = unequal or ((), 1.0, 1.0)
+    return np.where(data[_BOTH].isin(tasks).any(axis=1), wider, 1.0)[:, None]
 
 
 def _kin(rng: np.random.Generator, families: int, signal: float) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -282,8 +298,11 @@ def _at_the_margin(rng: np.random.Generator) -> float:
     return equivalence(float(x.mean()), float(x.std(ddof=1) / np.sqrt(20)), 19, (-1.0, 1.0)).p
 
 
-_SLOPES = {"slope_by_source": 1.0, "slope_by_target": 1.0}
+_SLOPES: dict[str, Any] = {"slope_by_source": 1.0, "slope_by_target": 1.0}
 _BOTH = ["intermediate", "target"]
+_TWO: Unequal = (("t0", "t1"), 4.0, 3.0)
+_ONE: Unequal = (("t0",), 10.0, 4.0)
+_FOUR: Unequal = (("s0", "s1", "t0", "t1"), 4.0, 3.0)
 
 DESIGNS: tuple[Design, ...] = (
     _pairs("no association"),
@@ -293,6 +312,7 @@ DESIGNS: tuple[Design, ...] = (
     _pairs("slopes vary, blocks of kinds", kinds=3, block=2.0, slope_by_target=0.7),
     _pairs("slopes vary, 5 x 9 tasks", sources=5, **_SLOPES),
     _pairs("singular: no task or pair variance", source=0.0, target=0.0, pair=0.0),
+    _pairs("two targets, gains 4:1, similarity 3:1", unequal=_TWO),
     _naive("rows of 9 x 9 x 15 x 3, no association"),
     _naive("pair means, no association", languages=1, seeds=1),
     _naive("pair means, slopes vary by source and target", languages=1, seeds=1, **_SLOPES),
@@ -301,9 +321,17 @@ DESIGNS: tuple[Design, ...] = (
     _tasks("no association, 20 % of pairs missing", missing=0.2),
     _tasks("no association, blocks of kinds", kinds=3, block=2.0),
     _tasks("no association, 5 x 6 tasks", sources=5, targets=6),
+    _tasks("two targets, gains 4:1, similarity 3:1", unequal=_TWO),
+    _tasks("one target, gains 10:1, similarity 4:1", unequal=_ONE),
+    _tasks("two targets, gains 4:1 alone", unequal=(_TWO[0], 4.0, 1.0)),
+    _tasks("two sources and two targets, gains 4:1, similarity 3:1", unequal=_FOUR),
+    _tasks("two targets, gains 4:1, similarity 3:1, 20 % of pairs missing", unequal=_TWO, missing=0.2),
+    _tasks("one target, gains 10:1, similarity 4:1, 5 x 6 tasks", unequal=_ONE, sources=5, targets=6),
     _tasks("mean slope zero, slopes vary by target: another null", "pair_regression", slope_by_target=1.0),
     _rejects("max_t", "best of 20 unrelated measures", _best_of_twenty),
+    _rejects("max_t", "best of 20, two targets, gains 4:1, measures 3:1", lambda rng: _best_of_twenty(rng, _TWO)),
     _rejects("specification_curve", "3 measures with and without a control, no association", _curve),
+    _rejects("specification_curve", "two targets, gains 4:1, similarities 3:1", lambda rng: _curve(rng, _TWO)),
     _pgls("24 kin languages, lambda .9", 6, 0.9),
     _pgls("16 kin languages, lambda .9", 4, 0.9),
     _pgls("24 languages, lambda 0", 6, 0.0),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analyses.inference.checks import require_generator
 from simxfer.common.errors import InputError
 from simxfer.schema.tables import PIVOT, RESULTS, validate
 
@@ -50,6 +51,7 @@ def simulate_grid(rng: np.random.Generator, truth: Truth | None = None) -> pd.Da
     Columns: intermediate, target, language, seed, similarity, gain, noise, baseline; with kinds also
     intermediate_kind and target_kind. noise and baseline are the noise of this score and of its `none`.
     """
+    require_generator(rng)
     truth = truth or Truth()
     S, T, L, R = truth.sources, truth.targets, truth.languages, truth.seeds
     kind = [np.arange(n) % max(1, truth.kinds) for n in (S, T)]
@@ -142,6 +144,7 @@ def simulate_families(
     """Return membership `F_...` of families x size languages, with binary branching at each of `depth`
     nodes.
     """
+    require_generator(rng)
     rows = []
     for family in range(families):
         for _ in range(size):

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import require_draws, require_levels, require_varying
+from analyses.inference.checks import require_draws, require_labelled, require_levels, require_varying
 from analyses.inference.permutation import BATCH_NUMBERS, permutation_p, resolution
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
@@ -28,13 +28,15 @@ def morans_i(
             diagonal does not count. A genealogical covariance serves.
 
     Raises:
-        InputError: languages without weights, missing or constant values, negative or all-zero weights.
+        InputError: a language twice or without weights, missing or constant values, negative or all-zero weights.
     """
+    require_labelled("values and weights", values, weights)
     names = list(values.index)
     require_levels(len(names), 4, "languages", "a permutation of three values says nothing")
-    if not set(names) <= set(weights.index) & set(weights.columns):
+    lacking = set(names) - (set(weights.index) & set(weights.columns))
+    if lacking:
         raise InputError(
-            f"no weights for {sorted(set(names) - set(weights.index))}; expected a row a language"
+            f"no weights for {sorted(map(str, lacking))}; expected a row and a column a language"
         )
     z = values.to_numpy(dtype=float)
     w = weights.loc[names, names].to_numpy(dtype=float, copy=True)
@@ -42,7 +44,7 @@ def morans_i(
     if not np.isfinite(z).all() or not np.isfinite(w).all() or (w < 0).any() or w.sum() == 0:
         raise InputError("expected finite values and finite weights that are not negative and not all zero")
     require_varying(z, "values")
-    require_draws(permutations, "permutations")
+    require_draws(rng, permutations, "permutations")
     z = z - z.mean()
     scale = len(z) / w.sum() / (z @ z)
     observed = float(scale * (z @ w @ z))

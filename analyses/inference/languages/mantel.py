@@ -9,7 +9,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import require_levels
+from analyses.inference.checks import require_draws, require_labelled, require_levels
 from analyses.inference.permutation import (
     Alternative,
     Method,
@@ -44,12 +44,15 @@ def mantel(
         first, second, control: n x n distances, labelled alike on rows and columns.
 
     Raises:
-        InputError: not square, not symmetric, missing or infinite values, different items, fewer than 4
+        InputError: not square, not symmetric, a label twice, missing or infinite values, different items, fewer than 4
         items, no permutation asked for, a control that equals one of the matrices up to scale.
     """
+    require_draws(rng, permutations, "permutations")
+    given = [m for m in (first, second, control) if m is not None]
+    require_labelled("distance matrices", *given)
     names = list(first.index.astype(str))
     require_levels(len(names), 4, "items", "a permutation of three items says nothing")
-    matrices = [_checked(m, first) for m in (first, second, control) if m is not None]
+    matrices = [_checked(m, first) for m in given]
     upper = np.triu_indices(len(names), 1)
     vectors = [standardised(m[upper], "distances", method) for m in matrices]
     if control is not None and max(abs(vectors[-1] @ v) for v in vectors[:-1]) > 1 - 1e-9:
@@ -82,7 +85,7 @@ def _checked(matrix: pd.DataFrame, like: pd.DataFrame) -> np.ndarray:
     values = matrix.loc[like.index, like.index].to_numpy(dtype=float)
     if not np.isfinite(values).all():
         raise InputError("a distance is missing or infinite; drop the items it belongs to")
-    if not np.allclose(values, values.T):
+    if not np.allclose(values, values.T, atol=1e-8 * np.abs(values).max()):
         raise InputError("a distance matrix is not symmetric; expected d(a, b) = d(b, a)")
     return values
 

@@ -46,7 +46,7 @@ def permute_labels(
     y, x = (standardised(means[name].to_numpy(), name, method) for name in (outcome, covariate))
     n = len(means)
     exact = factorial(n) <= permutations + 1
-    require_draws(permutations, "permutations")
+    require_draws(rng, permutations, "permutations")
     null = y[all_orders(n)] @ x if exact else _random(y, x, rng, permutations)
     r = float(y @ x)
     row = {"term": covariate, "estimate": r, "low": np.nan, "high": np.nan}

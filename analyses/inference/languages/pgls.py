@@ -14,13 +14,22 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, optimize, stats
 
-from analyses.inference.checks import complete_rows, require_levels, require_residual, require_varying
+from analyses.inference.checks import (
+    complete_rows,
+    full_rank,
+    require_labelled,
+    require_levels,
+    require_residual,
+    require_varying,
+)
 from analyses.inference.coefficients import coefficient_row
 from analyses.inference.languages.genealogy import without_relatives
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError, unknown
 
 LAMBDAS = np.linspace(0, 1, 41)
+FLAT = 1e-7
+"""Differences of log-likelihood below this are rounding."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +64,13 @@ def pgls(
 
     Returns:
         Rows for the covariates, the intercept and `lambda` (profile-likelihood interval; p by likelihood
-        ratio against lambda = 0, half of chi-square 1, because 0 is on the boundary). t with n - p df.
+        ratio against lambda = 0, half of chi-square 1, because 0 is on the boundary). t with n - p df. Where
+        the languages have no relatives lambda changes nothing: it is NaN, the rest is least squares.
 
     Raises:
         InputError: unknown columns or languages, infinite values, a covariance that is not symmetric and
-            positive semidefinite, fewer languages than coefficients + 3, collinear or constant covariates.
+            positive semidefinite with positive variances, fewer languages than coefficients + 3, collinear or
+            constant covariates.
     """
     frame, notes = complete_rows(data, [outcome, *covariates], [language])
     means = frame.groupby(language, sort=True)[[outcome, *covariates]].mean()
@@ -70,7 +81,8 @@ def pgls(
     free = pagel_lambda is None
     fits = _profile(y, X, K, reml)
     lam = _best_lambda(y, X, K, reml, fits) if pagel_lambda is None else _checked_lambda(pagel_lambda)
-    fit = _gls(y, X, K, lam, reml)
+    # Where no lambda is better than another all of them give the same fit.
+    fit = _gls(y, X, K, np.nan_to_num(lam), reml)
     n, p = X.shape
     order = [*range(1, p), 0]
     names = ["intercept", *covariates]
@@ -78,7 +90,6 @@ def pgls(
     rows = [coefficient_row(names[i], fit.coefficients[i], se[i], n - p, level) for i in order]
     if free:
         rows = [{**row, **_averaged(fits, i, n - p, level)} for i, row in zip(order, rows, strict=True)]
-    if free:
         rows.append(_lambda_row(y, X, K, lam, reml, level))
     return Inference(
         procedure="pgls",
@@ -93,17 +104,22 @@ def pgls(
 
 def _kinship(covariance: pd.DataFrame, languages: list[str]) -> np.ndarray:
     """Return the covariance of these languages, n x n."""
+    require_labelled("the covariance between languages", covariance)
     known = covariance.set_axis(covariance.index.astype(str)).set_axis(covariance.columns.astype(str), axis=1)
     for name in languages:
         if name not in known.index or name not in known.columns:
             raise InputError(unknown("language in the covariance", name, known.index))
     K = known.loc[languages, languages].to_numpy(dtype=float)
-    if not np.isfinite(K).all() or not np.allclose(K, K.T) or np.linalg.eigvalsh(K).min() < -1e-8:
+    size = np.abs(K).max()
+    symmetric = np.isfinite(size) and np.allclose(K, K.T, atol=1e-8 * size)
+    values, vectors = np.linalg.eigh(K if symmetric else np.zeros_like(K))
+    if not symmetric or np.diag(K).min() <= 0 or values.min() < -1e-8 * size:
         raise InputError(
-            "the covariance between languages must be finite, symmetric and positive semidefinite; "
-            "`genealogical_covariance` gives such a matrix"
+            "the covariance between languages must be finite, symmetric and positive semidefinite, with positive "
+            "variances; `genealogical_covariance` gives such a matrix"
         )
-    return K
+    # Rounded entries leave eigenvalues a little below zero, which no Cholesky factor has.
+    return (vectors * np.maximum(values, 0.0)) @ vectors.T if values.min() < 0 else K
 
 
 def _design(means: pd.DataFrame, covariates: Sequence[str], language: str) -> np.ndarray:
@@ -112,7 +128,7 @@ def _design(means: pd.DataFrame, covariates: Sequence[str], language: str) -> np
         require_varying(means[name].to_numpy(), name)
     X = np.column_stack([np.ones(len(means)), means[list(covariates)].to_numpy()])
     require_levels(len(X), X.shape[1] + 3, language, "the residual variance needs some degrees of freedom")
-    if np.linalg.matrix_rank(X) < X.shape[1]:
+    if not full_rank(X):
         raise InputError(
             f"the covariates {list(covariates)} are collinear over the languages; drop one of them"
         )
@@ -132,17 +148,18 @@ def _gls(y: np.ndarray, X: np.ndarray, K: np.ndarray, lam: float, reml: bool) ->
     V = lam * K + (1 - lam + 1e-10) * np.diag(np.diag(K))
     L = linalg.cholesky(V, lower=True)
     white = linalg.solve_triangular(L, np.column_stack([X, y]), lower=True)
-    WX, Wy = white[:, :p], white[:, p]
-    coefficients, *_ = np.linalg.lstsq(WX, Wy, rcond=None)
-    information = WX.T @ WX
-    rss = float(((Wy - WX @ coefficients) ** 2).sum())
+    Wy = white[:, p]
+    basis, triangle = np.linalg.qr(white[:, :p])
+    to_raw = np.linalg.inv(triangle)
+    explained = basis.T @ Wy
+    rss = float(((Wy - basis @ explained) ** 2).sum())
     df = n - p if reml else n
     log_det = 2 * np.log(np.diag(L)).sum()
     log_likelihood = -0.5 * (df * (np.log(2 * np.pi * rss / df) + 1) + log_det)
     if reml:
-        log_likelihood -= 0.5 * np.linalg.slogdet(information)[1]
+        log_likelihood -= np.log(np.abs(np.diag(triangle))).sum()
     # The covariance uses n - p also under ML, as in R's gls.
-    return _GlsFit(coefficients, rss / (n - p) * np.linalg.inv(information), float(log_likelihood))
+    return _GlsFit(to_raw @ explained, rss / (n - p) * to_raw @ to_raw.T, float(log_likelihood))
 
 
 def _profile(y: np.ndarray, X: np.ndarray, K: np.ndarray, reml: bool) -> list[_GlsFit]:
@@ -151,8 +168,13 @@ def _profile(y: np.ndarray, X: np.ndarray, K: np.ndarray, reml: bool) -> list[_G
 
 
 def _best_lambda(y: np.ndarray, X: np.ndarray, K: np.ndarray, reml: bool, fits: list[_GlsFit]) -> float:
-    """Return the lambda in [0, 1] of highest likelihood: Brent's method around the best of LAMBDAS."""
+    """Return the lambda in [0, 1] of highest likelihood: Brent's method around the best of LAMBDAS.
+
+    NaN where the likelihood is flat: without relatives all lambdas are the same model.
+    """
     heights = [fit.log_likelihood for fit in fits]
+    if np.ptp(heights) < FLAT:
+        return np.nan
     top = int(np.argmax(heights))
     bracket = (LAMBDAS[max(0, top - 1)], LAMBDAS[min(len(LAMBDAS) - 1, top + 1)])
     found = optimize.minimize_scalar(
@@ -175,17 +197,25 @@ def _averaged(fits: list[_GlsFit], i: int, df: int, level: float) -> dict[str, f
     def below(value: float) -> float:
         return float(weights @ stats.t.cdf((value - centre) / se, df))
 
-    far = stats.t.ppf(0.5 + level / 2, df) * se
-    edges = (float((centre - far).min()), float((centre + far).max()))
-    tails = (0.5 - level / 2, 0.5 + level / 2)
-    low, high = (optimize.brentq(lambda v, tail=tail: below(v) - tail, *edges) for tail in tails)
-    return {"low": low, "high": high, "p": 2 * min(below(0.0), 1 - below(0.0))}
+    top = int(np.argmax(heights))
+    # One standard error beyond all limits, so that equal fits have a change of sign as well; and in standard
+    # errors, so that brentq's tolerance is as fine in any unit.
+    far = (stats.t.ppf(0.5 + level / 2, df) + 1) * se
+    edges = [((centre - far).min() - centre[top]) / se[top], ((centre + far).max() - centre[top]) / se[top]]
+    low, high = (
+        centre[top]
+        + se[top] * optimize.brentq(lambda v, t=tail: below(centre[top] + v * se[top]) - t, *edges)
+        for tail in (0.5 - level / 2, 0.5 + level / 2)
+    )
+    return {"low": float(low), "high": float(high), "p": 2 * min(below(0.0), 1 - below(0.0))}
 
 
 def _lambda_row(
     y: np.ndarray, X: np.ndarray, K: np.ndarray, lam: float, reml: bool, level: float
 ) -> dict[str, object]:
     """Return lambda with its profile-likelihood interval and the test of lambda = 0."""
+    if np.isnan(lam):
+        return {"term": "lambda", "estimate": lam, "low": 0.0, "high": 1.0, "p": 1.0, "statistic": 0.0}
 
     def drop(at: float) -> float:
         return 2 * (_gls(y, X, K, lam, reml).log_likelihood - _gls(y, X, K, at, reml).log_likelihood)
@@ -208,6 +238,8 @@ def _notes(means: pd.DataFrame, covariance: pd.DataFrame, lam: float, free: bool
         notes.append(f"without relatives in the table: {', '.join(alone)}")
     if len(means) < 30:
         notes.append(f"{len(means)} languages: one covariate declared in advance, no partial contributions")
+    if np.isnan(lam):
+        notes.append("no lambda is better than another: kinship changes nothing here")
     if free and lam in (0.0, 1.0):
         notes.append(f"lambda is at its boundary, {lam:g}")
     return notes

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.checks import complete_rows
+from analyses.inference.checks import complete_rows, require_draws, unit_columns
 from analyses.inference.mixed.fit import MixedFit
-from analyses.inference.mixed.formula import parse, with_calls
+from analyses.inference.mixed.formula import Bar, factors_of, parse, with_calls
 from analyses.inference.mixed.model import MixedModel, mixed_model
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
@@ -43,6 +43,7 @@ def likelihood_ratio(
         InputError: models that are not nested or have equal terms, different outcomes, and as
             `crossed_effects`.
     """
+    require_draws(rng, simulations, "simulations", least=0)
     columns = parse(large)
     called = with_calls(data, [columns.outcome, *columns.columns()])
     frame, notes = complete_rows(called, [columns.outcome], columns.columns())
@@ -64,6 +65,8 @@ def likelihood_ratio(
         rows.insert(0, {"term": "likelihood ratio, parametric bootstrap", **row, "p": p})
     if any(fit.singular for fit in fits):
         notes.append("boundary fit: a variance was estimated as zero, or a correlation as -1 or 1")
+    if not all(fit.converged for fit in fits):
+        notes.append("a fit did not converge: do not rely on it")
     return Inference(
         procedure="likelihood_ratio",
         null=f"the small model holds: {small}",
@@ -109,10 +112,14 @@ def _require_nested(small: MixedModel, large: MixedModel) -> None:
         raise InputError(
             f"the models explain {small.parsed.outcome!r} and {large.parsed.outcome!r}; expected one outcome"
         )
-    spanned = large.X @ np.linalg.lstsq(large.X, small.X, rcond=None)[0]
-    fixed = np.allclose(spanned, small.X, atol=1e-8 * np.abs(small.X).max())
+    columns, wider = unit_columns(small.X), unit_columns(large.X)
+    spanned = wider @ np.linalg.lstsq(wider, columns, rcond=None)[0]
+    fixed = np.allclose(spanned, columns, rtol=0, atol=1e-8)
     random = all(
-        any(bar.group == wide.group and set(bar.columns) <= set(wide.columns) for wide in large.parsed.bars)
+        any(
+            set(bar.group) == set(wide.group) and _products(bar) <= _products(wide)
+            for wide in large.parsed.bars
+        )
         for bar in small.parsed.bars
     )
     if not (fixed and random and _parameters(small) < _parameters(large)):
@@ -120,3 +127,8 @@ def _require_nested(small: MixedModel, large: MixedModel) -> None:
             "the small model is not nested in the large one; expected the large formula to hold every term of "
             "the small one and at least one more"
         )
+
+
+def _products(bar: Bar) -> set[frozenset[str]]:
+    """Return the products of a random-effects term, whatever the order of their names."""
+    return {frozenset(factors_of(product)) for product in bar.columns}

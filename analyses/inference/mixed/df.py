@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import linalg
 
-from analyses.inference.mixed.fit import CrossProducts, MixedFit, Term, evaluate, lower, unpack
+from analyses.inference.mixed.fit import CrossProducts, MixedFit, Term, evaluate
+from analyses.inference.mixed.theta import lower, unpack
 
 STEP = 1e-4
 """Of the central differences in theta; the gradient that is differenced is exact."""
@@ -49,7 +50,7 @@ def satterthwaite(
     """
     data = CrossProducts(X, y, terms)
     to_raw = np.linalg.inv(data.triangle)
-    theta = np.concatenate([lower(T) for T in fit.factors])
+    theta = data.theta(fit.factors)
 
     def at(theta: np.ndarray) -> np.ndarray:
         """Return the gradient of the deviance, then the variances of the coefficients."""

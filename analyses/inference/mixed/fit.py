@@ -6,6 +6,9 @@ L(theta) is block diagonal: one lower-triangular c x c factor T per random-effec
 levels of its group (Bates, Maechler, Bolker and Walker 2015, J. Stat. Softw. 67(1), sections 2.2 and 3). A
 term whose levels covary in a known way (phylogeny) has Z multiplied by a square root of that covariance.
 
+Inside, the outcome and the covariates of every term are in units of their own (`mixed_theta`), so that start,
+bounds and tolerances mean the same whatever units the data come in.
+
 The data enter only through their cross-products, so that one evaluation of the profiled criterion (section
 3.4) costs the same whatever the number of rows. The largest term with a single column has a diagonal Z'Z and
 is eliminated first (V_1 = I + theta^2 Z_1 Z_1' by Woodbury's identity), the other q random effects by a dense
@@ -14,24 +17,22 @@ the sum over levels of the diagonal blocks of
 Z'V^-1 Z - Z'V^-1 X (X'V^-1 X)^-1 X'V^-1 Z - (n-p)/r^2 Z'P y y'P Z (without the second part for ML).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from scipy import linalg, optimize, sparse
 
+from analyses.inference.mixed.theta import from_units, in_units, lower, own_units, start_of, unpack, widened
 from simxfer.common.errors import InputError
 
 MOST_RANDOM_EFFECTS = 4000
 """Beyond this the dense Cholesky factor takes more than a second and 128 MB."""
 SINGULAR = 1e-4
-"""A relative standard deviation below this is a boundary fit (lme4's isSingular)."""
-NEAR_ZERO = 1e-3
-"""Where the slope of the criterion tells whether a relative standard deviation of zero is a minimum."""
-LARGEST = 1e4
-"""Bound of theta: beyond it the cross-products lose the residual to rounding."""
+"""A standard deviation, relative to the residual's and over the rows, below this is a boundary fit."""
+DOWNHILL = -1e-6
+"""A slope of the criterion in a variance below this is one; nearer zero it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,13 @@ class Term:
     def shape(self) -> tuple[int, int]:
         """Number of levels and of columns."""
         return len(self.levels), self.design.shape[1]
+
+    def units(self) -> np.ndarray:
+        """Return U (c, c) of the columns; times the SD that a known covariance gives the rows on average."""
+        U = own_units(self.design)
+        if self.factor is None:
+            return U
+        return U * (np.sqrt((self.factor**2).sum(axis=1)[self.codes].mean()) or 1.0)
 
     def matrix(self) -> sparse.csc_matrix:
         """Return Z of this term, n x (m c), level by level."""
@@ -92,11 +100,11 @@ class MixedFit:
 
 
 class CrossProducts:
-    """Everything the criterion needs to know of the data; X orthonormal, y cleared of X.
+    """Everything the criterion needs to know of the data; X orthonormal, y cleared of X, of mean square 1.
 
-    absorbed: index of the term that is eliminated first, or None. rest: indices of the others. cross: the
-    cross-products of [Z X y] without the absorbed Z_1. squares: (m_1,) diagonal of Z_1'Z_1. joint: Z_1'[Z X
-    y].
+    scale: root mean square of the cleared y. units: U of each term. absorbed: index of the term that is
+    eliminated first, or None. rest: indices of the others. cross: the cross-products of [Z X y] without the
+    absorbed Z_1. squares: (m_1,) diagonal of Z_1'Z_1. joint: Z_1'[Z X y].
     """
 
     def __init__(self, X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...]):
@@ -104,18 +112,36 @@ class CrossProducts:
         self.basis, self.triangle = np.linalg.qr(X)
         self.ols = self.basis.T @ y
         cleared = y - self.basis @ self.ols
+        self.yy = float(cleared @ cleared)
+        self.scale = np.sqrt(self.yy / self.n) or 1.0
+        self.units = [term.units() for term in terms]
+        terms = tuple(
+            replace(term, design=in_units(term.design, U)) for term, U in zip(terms, self.units, strict=True)
+        )
         self.shapes = [term.shape for term in terms]
         self.absorbed = _absorbed(terms)
         self.rest = [i for i in range(len(terms)) if i != self.absorbed]
         edges = np.cumsum([0, *(m * c for m, c in (self.shapes[i] for i in self.rest))])
         self.slices = [slice(a, b) for a, b in pairwise(edges)]
-        dense = sparse.csc_matrix(np.column_stack([self.basis, cleared]))
+        dense = sparse.csc_matrix(np.column_stack([self.basis, cleared / self.scale]))
         columns = sparse.hstack([*(terms[i].matrix() for i in self.rest), dense], format="csc")
         self.cross = (columns.T @ columns).toarray()
         first = sparse.csc_matrix((self.n, 0)) if self.absorbed is None else terms[self.absorbed].matrix()
         self.squares = np.asarray(first.power(2).sum(axis=0)).ravel()
         self.joint = (first.T @ columns).toarray()
-        self.yy = float(cleared @ cleared)
+
+    def constant(self, reml: bool) -> float:
+        """Return what the units of X and y add to the deviance."""
+        of_outcome = 2 * (self.n - self.p if reml else self.n) * np.log(self.scale)
+        return of_outcome + (2 * np.log(np.abs(np.diag(self.triangle))).sum() if reml else 0.0)
+
+    def factors(self, theta: np.ndarray) -> list[np.ndarray]:
+        """Return T of each term, in the units of the data."""
+        return [from_units(T, U) for T, U in zip(unpack(theta, self.shapes), self.units, strict=True)]
+
+    def theta(self, factors: Sequence[np.ndarray]) -> np.ndarray:
+        """Return theta of factors in the units of the data."""
+        return np.concatenate([lower(U @ T) for T, U in zip(factors, self.units, strict=True)])
 
     def times_factor(self, matrix: np.ndarray, factors: list[np.ndarray]) -> np.ndarray:
         """Return matrix @ L(theta) of the terms that are not absorbed, for a matrix of r x q."""
@@ -134,13 +160,24 @@ def _absorbed(terms: tuple[Term, ...]) -> int | None:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The profiled criterion (a deviance) at one theta, its gradient, and what follows from it."""
+    """The profiled criterion at one theta, its gradient, and what follows from it in the outcome's unit.
 
-    deviance: float
+    criterion: the deviance without `constant`, the part that comes from the units of the data. slopes: H of each
+    term (c, c), its derivative in the covariance T T'. gradient: 2 H T, in T.
+    """
+
+    criterion: float
+    constant: float
+    slopes: list[np.ndarray]
     gradient: list[np.ndarray]
     coefficients: np.ndarray
     inverse: np.ndarray
     sigma2: float
+
+    @property
+    def deviance(self) -> float:
+        """Minus twice the (restricted) log-likelihood."""
+        return self.criterion + self.constant
 
 
 def evaluate(data: CrossProducts, factors: list[np.ndarray], reml: bool) -> Evaluation:
@@ -166,36 +203,39 @@ def evaluate(data: CrossProducts, factors: list[np.ndarray], reml: bool) -> Eval
     coefficients = inverse @ V[q : q + p, p]
     r2 = V[q + p, p] - coefficients @ V[q : q + p, p]
     df = data.n - p if reml else data.n
-    deviance = 2 * np.log(np.diag(L)).sum() - np.log(shrink).sum() + df * (1 + np.log(2 * np.pi * r2 / df))
+    criterion = 2 * np.log(np.diag(L)).sum() - np.log(shrink).sum() + df * (1 + np.log(2 * np.pi * r2 / df))
     known = (V[:, p] - V[:, :p] @ coefficients)[:, None] * np.sqrt(df / r2)
     if reml:
-        deviance += -np.linalg.slogdet(inverse)[1] + 2 * np.log(np.abs(np.diag(data.triangle))).sum()
+        criterion -= np.linalg.slogdet(inverse)[1]
         known = np.hstack([known, V[:, :p] @ np.linalg.cholesky(inverse)])
-    gradient = _gradient(data, factors, C, B, known, shrink)
-    return Evaluation(float(deviance), gradient, coefficients, inverse, float(r2 / df))
+    slopes = _slopes(data, C, B, known, shrink)
+    return Evaluation(
+        criterion=float(criterion),
+        constant=data.constant(reml),
+        slopes=slopes,
+        gradient=[2 * H @ T for H, T in zip(slopes, factors, strict=True)],
+        coefficients=data.scale * coefficients,
+        inverse=inverse,
+        sigma2=float(data.scale**2 * r2 / df),
+    )
 
 
-def _gradient(
-    data: CrossProducts,
-    factors: list[np.ndarray],
-    C: np.ndarray,
-    B: np.ndarray,
-    known: np.ndarray,
-    shrink: np.ndarray,
+def _slopes(
+    data: CrossProducts, C: np.ndarray, B: np.ndarray, known: np.ndarray, shrink: np.ndarray
 ) -> list[np.ndarray]:
-    """Return 2 H T of every term, H of the module's docstring: Z'V_1^-1 Z - B'B - known known', by term."""
-    gradient = [np.empty(0)] * len(data.shapes)
+    """Return H of every term, of the module's docstring: Z'V_1^-1 Z - B'B - known known', by term."""
+    slopes = [np.empty(0)] * len(data.shapes)
     for s, i in zip(data.slices, data.rest, strict=True):
         m, c = data.shapes[i]
         whole = np.einsum("mimj->ij", C[s, s].reshape(m, c, m, c))
         b = B[:, s].reshape(-1, c)
         v = known[s].reshape(m, c, -1).transpose(1, 0, 2).reshape(c, -1)
-        gradient[i] = 2 * (whole - b.T @ b - v @ v.T) @ factors[i]
+        slopes[i] = whole - b.T @ b - v @ v.T
     if data.absorbed is not None:
         after = len(C)
         H = (data.squares * shrink).sum() - (B[:, after:] ** 2).sum() - (known[after:] ** 2).sum()
-        gradient[data.absorbed] = 2 * H * factors[data.absorbed]
-    return gradient
+        slopes[data.absorbed] = np.array([[H]])
+    return slopes
 
 
 def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bool = True) -> MixedFit:
@@ -220,39 +260,39 @@ def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bo
     if X.shape[0] <= X.shape[1]:
         raise InputError(f"{X.shape[0]} rows for {X.shape[1]} fixed effects: no degree of freedom is left")
     data = CrossProducts(X, y, terms)
-    if data.yy <= 1e-20 * max(1.0, float(y @ y)):
+    if data.yy <= 1e-20 * float(y @ y):
         raise InputError(
             "the fixed effects explain the outcome exactly: nothing is left to estimate variances from"
         )
     theta, converged = _minimise(data, reml)
-    factors = unpack(theta, data.shapes)
-    best = evaluate(data, factors, reml)
+    best = evaluate(data, unpack(theta, data.shapes), reml)
     to_raw = np.linalg.inv(data.triangle)
     return MixedFit(
         coefficients=to_raw @ (data.ols + best.coefficients),
         covariance=best.sigma2 * to_raw @ best.inverse @ to_raw.T,
-        factors=tuple(factors),
+        factors=tuple(data.factors(theta)),
         sigma=float(np.sqrt(best.sigma2)),
         log_likelihood=-best.deviance / 2,
         converged=converged,
-        singular=any(np.linalg.svd(T, compute_uv=False).min() < SINGULAR for T in factors),
+        singular=any(map(_is_singular, unpack(theta, data.shapes))),
     )
 
 
-Criterion = Callable[[np.ndarray], tuple[float, np.ndarray]]
+def _is_singular(T: np.ndarray) -> bool:
+    return bool(np.linalg.svd(T, compute_uv=False).min() < SINGULAR)
 
 
 def _minimise(data: CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
     """Return theta at the minimum of the criterion, and whether its gradient vanishes there.
 
-    A standard deviation of zero is a stationary point of any criterion in theta (the gradient is 2 H T), so a
-    descent that reached it is no proof of a minimum: it is left for as long as that leads downhill.
+    A singular T is a stationary point of any criterion in theta (the gradient is 2 H T), so a descent that reached
+    one is no proof of a minimum: it is left for as long as that leads downhill.
     """
-    start, bounds = _start(data.shapes)
+    start, bounds = start_of(data.shapes)
 
     def criterion(theta: np.ndarray) -> tuple[float, np.ndarray]:
         at = evaluate(data, unpack(theta, data.shapes), reml)
-        return at.deviance, np.concatenate([lower(g) for g in at.gradient])
+        return at.criterion, np.concatenate([lower(g) for g in at.gradient])
 
     def descend(theta: np.ndarray) -> optimize.OptimizeResult:
         options = {"ftol": 1e-15, "gtol": 1e-7, "maxiter": 1000, "maxcor": 20}
@@ -260,55 +300,43 @@ def _minimise(data: CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
             criterion, theta, jac=True, method="L-BFGS-B", bounds=bounds, options=options
         )
 
+    def settled(at: optimize.OptimizeResult) -> bool:
+        free = (at.x > 0) | (start == 0) | (at.jac < 0)
+        return bool(np.abs(at.jac[free]).max(initial=0.0) < 1e-3)
+
     best = descend(start)
     for _ in range(2 * len(start)):
-        better = _off_zero(criterion, best, start == 1)
-        if better is None:
+        better = _off_boundary(data, best, reml)
+        if better is None and settled(best):
             break
-        best = descend(better)
-    free = ((best.x > 0) | (start == 0) | (best.jac < 0)) & (np.abs(best.x) < LARGEST)
-    return best.x, bool(np.abs(best.jac[free]).max(initial=0.0) < 1e-3)
+        # A line search that failed succeeds from the same point without the curvature it remembers.
+        best = descend(best.x if better is None else better)
+    return best.x, settled(best)
 
 
-def _off_zero(criterion: Criterion, best: optimize.OptimizeResult, diagonal: np.ndarray) -> np.ndarray | None:
-    """Return a lower point whose standard deviations that were zero are not, or None if there is none."""
-    theta = best.x
-    at_zero = diagonal & (theta < SINGULAR)
-    if not at_zero.any():
+def _off_boundary(data: CrossProducts, best: optimize.OptimizeResult, reml: bool) -> np.ndarray | None:
+    """Return a lower point whose T are less singular, or None if there is none.
+
+    The criterion falls from T T' towards T T' + v v' where v'H v < 0, whatever the parametrisation.
+    """
+    factors = unpack(best.x, data.shapes)
+    if not any(map(_is_singular, factors)):
         return None
-    downhill = at_zero & (criterion(np.where(at_zero, NEAR_ZERO, theta))[1] < 0)
-    if not downhill.any():
+    directions = []
+    for T, H in zip(factors, evaluate(data, factors, reml).slopes, strict=True):
+        values, vectors = np.linalg.eigh(H)
+        downhill = values[0] < DOWNHILL and _is_singular(T)
+        directions.append(vectors[:, 0] if downhill else np.zeros(len(T)))
+    if not np.concatenate(directions).any():
         return None
-    along = lambda sd: criterion(np.where(downhill, sd, theta))[0]  # noqa: E731
+
+    def along(sd: float) -> list[np.ndarray]:
+        return [widened(T, sd * v) for T, v in zip(factors, directions, strict=True)]
+
     found = optimize.minimize_scalar(
-        along, bounds=(0.0, 1.0), method="bounded", options={"xatol": 10 * NEAR_ZERO}
+        lambda sd: evaluate(data, along(sd), reml).criterion,
+        bounds=(0.0, 1.0),
+        method="bounded",
+        options={"xatol": 1e-2},
     )
-    return np.where(downhill, found.x, theta) if found.fun < best.fun - 1e-9 else None
-
-
-def _start(shapes: list[tuple[int, int]]) -> tuple[np.ndarray, list[tuple[float, float]]]:
-    """Return lme4's start (T = identity) and the bounds (a diagonal element is not negative)."""
-    start = np.concatenate([lower(np.eye(c)) for _, c in shapes])
-    return start, [(0.0 if diagonal else -LARGEST, LARGEST) for diagonal in start == 1]
-
-
-def lower(T: np.ndarray) -> np.ndarray:
-    """Return the elements of a matrix on and below the diagonal, row by row: its part of theta."""
-    return T[_lower_indices(len(T))]
-
-
-@cache
-def _lower_indices(c: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.tril_indices(c)
-
-
-def unpack(theta: np.ndarray, shapes: list[tuple[int, int]]) -> list[np.ndarray]:
-    """Return the lower-triangular factors whose elements, row by row, are theta."""
-    factors, at = [], 0
-    for _, c in shapes:
-        T = np.zeros((c, c))
-        size = c * (c + 1) // 2
-        T[_lower_indices(c)] = theta[at : at + size]
-        factors.append(T)
-        at += size
-    return factors
+    return np.concatenate([lower(T) for T in along(found.x)]) if found.fun < best.fun - 1e-9 else None

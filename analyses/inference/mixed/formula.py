@@ -2,37 +2,55 @@
 
     gain ~ similarity * method + (1 | intermediate) + (1 + similarity | target) + (1 | family/language)
 
-Fixed part: column names joined by `+`, `a:b`, `a*b`, `0` or `-1` for no intercept. Columns that are not
-numeric are treatment-coded against their first level, or have a column for every level where the product
-without them is not in the model (R's rule). Random part: `(columns | group)` with correlated columns,
-`(columns || group)` with independent ones; groups `g`, `a:b` (combinations), `a/b` (= a and a:b). In place of a
-column: `log(x)`, `log2(x)`, `log10(x)`, `log1p(x)`, `exp(x)`, `sqrt(x)`, `I(x^2)`, `factor(x)`.
+Fixed part: column names joined by `+`, `a:b`, `a*b` (`a:b*c` is a:b + c + a:b:c), `0` or `-1` for no intercept.
+Columns that are not numeric are treatment-coded against their first level, or have a column for every level where
+the product without them is not in the model (R's rule, in the fixed part and in every random-effects term).
+Random part: `(columns | group)` with correlated columns, `(columns || group)` with independent ones; groups `g`,
+`a:b` (combinations), `a/b` (= a and a:b). In place of a column: `log(x)`, `log2(x)`, `log10(x)`, `log1p(x)`,
+`exp(x)`, `sqrt(x)`, `I(x^2)`, `factor(x)`.
+
+A name is letters of any script, digits, `_` and `.`; any other one stands in backticks, as in R:
+`typological distance`, `source-task`. Terms are called by the name itself, which keeps its backticks only where
+it holds a colon, or is 1.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import numbers, require_columns
+from analyses.inference.checks import (
+    full_rank,
+    numbers,
+    require_columns,
+    require_labelled,
+    require_no_number_text,
+)
 from analyses.inference.mixed.fit import Term
 from simxfer.common.errors import InputError, unknown
 
 INTERCEPT = "intercept"
-_COLUMN = r"[A-Za-z_.][\w.]*"
+_COLUMN = r"(?:[^\W\d]|\.)[\w.]*"
 _FUNCTIONS: dict[str, np.ufunc] = {
     f.__name__: f for f in (np.log, np.log2, np.log10, np.log1p, np.exp, np.sqrt)
 }
-_CALL = re.compile(rf"({'|'.join(_FUNCTIONS)}|I|factor(?!.*\^))\(({_COLUMN})(?:\^(\d+))?\)")
+_CALL = re.compile(rf"({'|'.join(_FUNCTIONS)}|I|factor(?!.*\^))\((`[^`]+`|{_COLUMN})(?:\^(\d+))?\)")
 _NAME = rf"(?:{_CALL.pattern}|{_COLUMN})"
-_BAR = re.compile(r"\(((?:[^()|]|\([^()|]*\))+)(\|\|?)([^()|]+)\)")
+_SUM = r"((?:[^()|]|\([^()|]*\))+)"
+_BAR = re.compile(rf"\({_SUM}(\|\|?){_SUM}\)")
+_WORD = re.compile("\u02cb([0-9a-f]+)\u02cb")
+"""A name in backticks while a formula is read: a letter on both sides of its bytes, so that it is one word."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One random-effects term: its columns ("1" is the intercept) and the columns that make up its group."""
+    """One random-effects term: its columns ("1" is the intercept) and the columns that make up its group.
+
+    Names as the formula writes them: `factors_of` takes products apart, `column_of` takes off backticks.
+    """
 
     columns: tuple[str, ...]
     group: tuple[str, ...]
@@ -41,6 +59,10 @@ class Bar:
     def name(self) -> str:
         """The name of the group, `a:b` for combinations."""
         return ":".join(self.group)
+
+    def factors(self) -> list[str]:
+        """Return the names in its columns."""
+        return [name for product in self.columns for name in factors_of(product)]
 
 
 @dataclass(frozen=True)
@@ -54,8 +76,27 @@ class Formula:
     def columns(self) -> list[str]:
         """Return every column that the right side names, each once."""
         named = [name for product in self.fixed for name in product]
-        named += [name for bar in self.bars for name in (*bar.columns, *bar.group)]
-        return [name for name in dict.fromkeys(part for n in named for part in n.split(":")) if name != "1"]
+        named += [name for bar in self.bars for name in (*bar.factors(), *bar.group)]
+        return _columns_of(named)
+
+    def regressors(self) -> list[str]:
+        """Return every column of the fixed part and of random slopes, each once."""
+        named = [name for product in self.fixed for name in product]
+        return _columns_of(named + [name for bar in self.bars for name in bar.factors()])
+
+
+def _columns_of(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(column_of(name) for name in names if name != "1"))
+
+
+def factors_of(product: str) -> tuple[str, ...]:
+    """Return the names whose product is written a:b."""
+    return tuple(re.findall(r"(?:`[^`]*`|[^:`])+", product))
+
+
+def column_of(name: str) -> str:
+    """Return the column that a name in a formula stands for."""
+    return name.strip("`")
 
 
 def parse(text: str) -> Formula:
@@ -64,16 +105,18 @@ def parse(text: str) -> Formula:
     Raises:
         InputError: no outcome, no random-effects term, or something that the language does not have.
     """
-    outcome, tilde, right = _calls_without_spaces(text).partition("~")
-    if not tilde or not re.fullmatch(_NAME, outcome.strip()):
+    words = re.sub("`([^`]+)`", lambda m: f"\u02cb{m[1].encode().hex()}\u02cb", text)
+    if hyphened := re.search(rf"{_COLUMN}(?:-{_COLUMN})+", words):
+        raise InputError(_unreadable(hyphened[0]))
+    outcome, tilde, right = _calls_without_spaces(words).partition("~")
+    if not tilde or not outcome.strip():
         raise InputError(f"formula {text!r}: expected `outcome ~ regressors + (1 | group)`")
     bars = [bar for match in _BAR.finditer(right) for bar in _bars(*match.groups())]
     if not bars:
         raise InputError(
             f"formula {text!r} has no random-effects term; expected one such as (1 | intermediate)"
         )
-    rest = [part for part in _BAR.sub("", right).replace("-", "+-").split("+") if part.strip()]
-    return Formula(outcome.strip(), _products(rest), tuple(bars))
+    return Formula(column_of(_checked(outcome)), _products(_BAR.sub("", right)), tuple(bars))
 
 
 def _calls_without_spaces(text: str) -> str:
@@ -83,16 +126,18 @@ def _calls_without_spaces(text: str) -> str:
 
 
 def with_calls(data: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Return the data with a column for every call among the names, such as `log(size)`.
+    """Return the data with a column for every call among the names, such as `log(size)`, that they lack.
 
     Raises:
         InputError: an unknown column, one that is not numeric, or values that the function does not take.
     """
-    made = {name: _called(data, *match.groups()) for name in names if (match := _CALL.fullmatch(name))}
+    lacking = [name for name in names if name not in data.columns]
+    made = {name: _called(data, *match.groups()) for name in lacking if (match := _CALL.fullmatch(name))}
     return data.assign(**made) if made else data
 
 
 def _called(data: pd.DataFrame, function: str, column: str, power: str | None) -> np.ndarray:
+    column = column_of(column)
     require_columns(data, [column])
     if function == "factor":
         return data[column].to_numpy(dtype=object)
@@ -106,7 +151,11 @@ def _called(data: pd.DataFrame, function: str, column: str, power: str | None) -
 
 def _bars(columns: str, bar: str, group: str) -> list[Bar]:
     """Return the terms of one `( | )`: more than one for nested groups and for `||`."""
-    names = [":".join(product) for product in _products(columns.split("+"))]
+    names = [":".join(product) for product in _products(columns)]
+    if not names:
+        raise InputError(
+            f"({columns}{bar}{group}) has no column; expected at least the intercept, (1 | group)"
+        )
     groups = [_group(group)] if "/" not in group else _nested(group)
     sets = [(name,) for name in names] if bar == "||" else [tuple(names)]
     return [Bar(chosen, one) for one in groups for chosen in sets]
@@ -122,34 +171,54 @@ def _group(text: str) -> tuple[str, ...]:
     return tuple(_checked(part) for part in text.split(":"))
 
 
-def _products(parts: list[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the products of a sum, the intercept first unless 0 or -1 takes it out."""
+def _products(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the products of a sum, the intercept first unless 0 or -1 takes it out; each once, as in R."""
     found: list[tuple[str, ...]] = []
     intercept = True
-    for part in (p.strip() for p in parts):
+    for part in (p.strip() for p in text.replace("-", "+-").split("+")):
         if part in ("0", "-1", "- 1"):
             intercept = False
-        elif part != "1":
-            names = [_checked(name) for name in part.replace("*", ":").split(":")]
-            found += _subsets(names) if "*" in part else [tuple(names)]
-    return tuple(dict.fromkeys([*([("1",)] if intercept else []), *found]))
+        elif part not in ("", "1"):
+            found += _crossed([tuple(map(_checked, product.split(":"))) for product in part.split("*")])
+    once: dict[frozenset[str], tuple[str, ...]] = {}
+    for product in found:
+        once.setdefault(frozenset(product), product)
+    return (*([("1",)] if intercept else []), *once.values())
 
 
-def _subsets(names: list[str]) -> list[tuple[str, ...]]:
-    """Return the products that a*b*c stands for, main effects first."""
+def _crossed(operands: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return the products that a*b*c stands for, main effects first; an operand may be a product itself."""
     chosen = [
-        tuple(name for i, name in enumerate(names) if mask >> i & 1) for mask in range(1, 2 ** len(names))
+        [one for i, one in enumerate(operands) if mask >> i & 1] for mask in range(1, 2 ** len(operands))
     ]
-    return sorted(chosen, key=len)
+    products = [tuple(dict.fromkeys(name for one in some for name in one)) for some in chosen]
+    return sorted(products, key=len)
 
 
-def _checked(name: str) -> str:
-    if not re.fullmatch(_NAME, name.strip()):
-        raise InputError(
-            f"cannot read {name.strip()!r} in the formula; expected column names with + : * and (... | "
-            "group), log(x), I(x^2), factor(x); compute another transformation as a column first"
-        )
-    return name.strip()
+def _checked(word: str) -> str:
+    """Return a name as the formula writes it, backticks only where they are needed to tell it apart."""
+    word = word.strip()
+    if not re.fullmatch(_NAME, word):
+        raise InputError(_unreadable(word))
+    if call := _CALL.fullmatch(word):
+        return _WORD.sub(lambda m: f"`{_decoded(m)}`", call[0])
+    name = _WORD.sub(_decoded, word)
+    return f"`{name}`" if ":" in name or name == "1" else name
+
+
+def _decoded(word: re.Match) -> str:
+    return bytes.fromhex(word[1]).decode()
+
+
+def _unreadable(text: str) -> str:
+    """Say what a formula may hold, and how a column of that name would be written."""
+    got = _WORD.sub(_decoded, text)
+    name = got.replace("`", "").strip("- ")
+    return (
+        f"cannot read {got!r} in the formula; expected column names with + : * and (... | group), log(x), I(x^2), "
+        f"factor(x). A column of that name stands in backticks: `{name}`; compute another transformation as a "
+        "column first"
+    )
 
 
 def fixed_design(frame: pd.DataFrame, formula: Formula) -> tuple[np.ndarray, list[str]]:
@@ -158,11 +227,21 @@ def fixed_design(frame: pd.DataFrame, formula: Formula) -> tuple[np.ndarray, lis
     Raises:
         InputError: no fixed effect, or collinear columns.
     """
-    present = {frozenset(product) for product in formula.fixed}
-    if ("1",) in formula.fixed:
+    X, names = _design(frame, formula.fixed)
+    if not names:
+        raise InputError("the formula has no fixed effect; keep at least the intercept")
+    if not full_rank(X):
+        raise InputError(f"the fixed effects {names} are collinear or constant; drop one of them")
+    return X, names
+
+
+def _design(frame: pd.DataFrame, products: Sequence[tuple[str, ...]]) -> tuple[np.ndarray, list[str]]:
+    """Return the columns of a sum of products, (n, p), and their names; factors coded by R's rule."""
+    present = {frozenset(product) for product in products}
+    if ("1",) in products:
         present.add(frozenset())
-    blocks, names = [], []
-    for product in formula.fixed:
+    blocks, names = [np.zeros((len(frame), 0))], []
+    for product in products:
         categorical = {name for name in product if name != "1" and not _is_numeric(frame, name)}
         every = frozenset(name for name in categorical if frozenset(product) - {name} not in present)
         block, labels = _product_columns(frame, product, every)
@@ -170,13 +249,7 @@ def fixed_design(frame: pd.DataFrame, formula: Formula) -> tuple[np.ndarray, lis
             present.add(frozenset())
         blocks.append(block)
         names += labels
-    X = np.hstack(blocks) if blocks else np.zeros((len(frame), 0))
-    if not names:
-        raise InputError("the formula has no fixed effect; keep at least the intercept")
-    scaled = X / np.maximum(np.linalg.norm(X, axis=0), 1e-300)
-    if np.linalg.matrix_rank(scaled, tol=1e-9 * np.sqrt(len(X))) < X.shape[1]:
-        raise InputError(f"the fixed effects {names} are collinear or constant; drop one of them")
-    return X, names
+    return np.hstack(blocks), names
 
 
 def _product_columns(
@@ -196,14 +269,17 @@ def _coded(frame: pd.DataFrame, name: str, every_level: bool) -> tuple[np.ndarra
     if name == "1":
         return np.ones((len(frame), 1)), [INTERCEPT]
     if _is_numeric(frame, name):
-        return numbers(frame, name)[:, None], [name]
-    codes, levels = pd.factorize(frame[name], sort=True)
+        return numbers(frame, column_of(name))[:, None], [name]
+    if not _CALL.fullmatch(name):
+        require_no_number_text(frame, column_of(name))
+    codes, levels = pd.factorize(frame[column_of(name)], sort=True)
     first = 0 if every_level else 1
     return np.eye(len(levels))[codes][:, first:], [f"{name}[{level}]" for level in levels[first:]]
 
 
 def _is_numeric(frame: pd.DataFrame, name: str) -> bool:
-    return pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
+    column = frame[column_of(name)]
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def random_terms(
@@ -222,37 +298,49 @@ def random_terms(
 
 
 def _term(frame: pd.DataFrame, bar: Bar, covariance: pd.DataFrame | None) -> Term:
-    joined = frame[bar.group[0]].astype(str)
-    for name in bar.group[1:]:
-        joined = joined + ":" + frame[name].astype(str)
-    codes, levels = pd.factorize(joined, sort=True)
+    codes, levels = pd.factorize(_joined(frame, bar.group), sort=True)
     if len(levels) < 2 or len(levels) >= len(frame):
         raise InputError(
             f"group {bar.name!r} has {len(levels)} levels in {len(frame)} rows; expected at least two, "
             "and fewer than rows (otherwise it cannot be told from the residual): drop the term, or do "
             "not average so far"
         )
-    products = [tuple(name.split(":")) for name in bar.columns]
-    every = [frozenset(product if bar.columns[0] != "1" else ()) for product in products]
-    blocks = [_product_columns(frame, *one) for one in zip(products, every, strict=True)]
-    names = tuple("1" if label == INTERCEPT else label for _, own in blocks for label in own)
-    labels = tuple(map(str, levels))
-    factor = None if covariance is None else _factor(known_covariance(covariance, list(labels), bar.name))
-    return Term(bar.name, names, codes, np.hstack([b for b, _ in blocks]), labels, factor)
+    design, names = _design(frame, [factors_of(product) for product in bar.columns])
+    columns = tuple("1" if name == INTERCEPT else name for name in names)
+    factor = None if covariance is None else _factor(known_covariance(covariance, list(levels), bar.name))
+    return Term(bar.name, columns, codes, design, tuple(levels), factor)
+
+
+def _joined(frame: pd.DataFrame, group: tuple[str, ...]) -> pd.Series:
+    """Return the level of every row, a:b of combinations; a label that holds a colon is in backticks there."""
+    parts = []
+    for name in group:
+        codes, values = pd.factorize(frame[column_of(name)])
+        labels = labels_of(values)
+        if len(group) > 1:
+            labels = [f"`{label}`" if ":" in label else label for label in labels]
+        parts.append(pd.Series(np.array(labels, dtype=object)[codes]))
+    return reduce(lambda a, b: a + ":" + b, parts)
+
+
+def labels_of(values: Iterable) -> list[str]:
+    """Return the names of levels: whole numbers without decimals, which a merge with missing rows adds."""
+    return [str(int(v)) if isinstance(v, float | np.floating) and v.is_integer() else str(v) for v in values]
 
 
 def known_covariance(covariance: pd.DataFrame, levels: list[str], group: str) -> np.ndarray:
     """Return the covariance of these levels, (m, m).
 
     Raises:
-        InputError: a level that it lacks; not finite, symmetric and positive semidefinite.
+        InputError: a level that it lacks or has twice; not finite, symmetric and positive semidefinite.
     """
-    known = covariance.set_axis(covariance.index.astype(str)).set_axis(covariance.columns.astype(str), axis=1)
+    require_labelled(f"the covariance of {group!r}", covariance)
+    known = covariance.set_axis(labels_of(covariance.index)).set_axis(labels_of(covariance.columns), axis=1)
     lacking = [level for level in levels if level not in known.index or level not in known.columns]
     if lacking:
         raise InputError(f"the covariance of {group!r} lacks the levels {lacking}; expected all on both axes")
     K = known.loc[levels, levels].to_numpy(dtype=float)
-    if not np.isfinite(K).all() or not np.allclose(K, K.T):
+    if not np.isfinite(K).all() or not np.allclose(K, K.T, atol=1e-8 * np.abs(K).max()):
         raise InputError(f"the covariance of {group!r} must be finite and symmetric")
     values = np.linalg.eigvalsh(K)
     if values.min() < -1e-8 * values.max():

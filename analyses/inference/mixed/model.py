@@ -210,8 +210,7 @@ def _new_rows(model: MixedModel, data: pd.DataFrame) -> tuple[NewRows, list[np.n
     new, dropped = complete_rows(with_calls(data, columns), [], columns)
     if dropped:
         raise InputError(f"{dropped[0]} among the rows to predict; fill or drop them")
-    grouping = {name for bar in model.parsed.bars for name in bar.group}
-    _known_levels(model.frame, new, [name for name in columns if name not in grouping])
+    new = _as_fitted(model.frame, new, model.parsed.regressors())
     both = pd.concat([model.frame, new[columns]], ignore_index=True)
     X = fixed_design(both, model.parsed)[0]
     last = slice(len(model.frame), None)
@@ -225,14 +224,20 @@ def _new_rows(model: MixedModel, data: pd.DataFrame) -> tuple[NewRows, list[np.n
     return NewRows(X[last], designs, loadings, left), unseen
 
 
-def _known_levels(frame: pd.DataFrame, new: pd.DataFrame, names: list[str]) -> None:
-    """Raise InputError if a regressor that is no number has a level on which nothing was estimated."""
+def _as_fitted(frame: pd.DataFrame, new: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return the rows to predict with regressors of the fitted types, and so of the fitted levels in their order.
+
+    Raises:
+        InputError: a regressor that is no number has a level on which nothing was estimated.
+    """
     for name in names:
-        if pd.api.types.is_numeric_dtype(frame[name]) != pd.api.types.is_numeric_dtype(new[name]):
-            raise InputError(
-                f"column {name!r}: got {new[name].dtype}, expected {frame[name].dtype} as fitted"
-            )
         if not pd.api.types.is_numeric_dtype(frame[name]):
             for level in new[name].unique():
                 if level not in set(frame[name]):
                     raise InputError(unknown(f"level of {name}", level, frame[name].unique()))
+        elif not pd.api.types.is_numeric_dtype(new[name]):
+            raise InputError(
+                f"column {name!r}: got {new[name].dtype}, expected {frame[name].dtype} as fitted"
+            )
+    fitted = {name: frame[name].dtype for name in names if not pd.api.types.is_numeric_dtype(frame[name])}
+    return new.astype(fitted)

@@ -21,8 +21,12 @@ from simxfer.common.errors import InputError
 
 @dataclass(frozen=True)
 class Solution:
-    """Solved equations: values (p + q,) of b and u, inverse (p + q, p + q) = C^-1, starts of each term's u."""
+    """Solved equations: values (p + q,) of b and u, inverse (p + q, p + q) = C^-1, starts of each term's u.
 
+    b stands for orthonormal columns X to_basis, so that no unit of a covariate disturbs the solution.
+    """
+
+    to_basis: np.ndarray
     values: np.ndarray
     inverse: np.ndarray
     starts: tuple[int, ...]
@@ -50,6 +54,7 @@ def solve(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], fit: MixedFit) 
         InputError: more random effects than MOST_RANDOM_EFFECTS.
     """
     p = X.shape[1]
+    basis, triangle = np.linalg.qr(X)
     random = [scaled(term, T) for term, T in zip(terms, fit.factors, strict=True)]
     starts = tuple(np.cumsum([p, *(z.shape[1] for z in random)]).tolist())
     if starts[-1] - p > MOST_RANDOM_EFFECTS:
@@ -57,11 +62,11 @@ def solve(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], fit: MixedFit) 
             f"the model has {starts[-1] - p} random effects, expected at most {MOST_RANDOM_EFFECTS} for "
             "conditional modes and predictions: average the rows first"
         )
-    W = sparse.hstack([sparse.csc_matrix(X), *random], format="csc")
+    W = sparse.hstack([sparse.csc_matrix(basis), *random], format="csc")
     C = (W.T @ W).toarray()
     C[np.diag_indices_from(C)] += np.r_[np.zeros(p), np.ones(len(C) - p)]
     inverse = linalg.inv(C)
-    return Solution(inverse @ (W.T @ y), (inverse + inverse.T) / 2, starts)
+    return Solution(np.linalg.inv(triangle), inverse @ (W.T @ y), (inverse + inverse.T) / 2, starts)
 
 
 def modes(terms: tuple[Term, ...], fit: MixedFit, solution: Solution) -> pd.DataFrame:
@@ -105,7 +110,7 @@ def predict(rows: NewRows, fit: MixedFit, solution: Solution, df: np.ndarray, le
         left * ((design @ T) ** 2).sum(axis=1)
         for left, design, T in zip(rows.left, rows.designs, fit.factors, strict=True)
     )
-    W = np.hstack([rows.X, *loaded])
+    W = np.hstack([rows.X @ solution.to_basis, *loaded])
     variance = np.einsum("ij,jk,ik->i", W, solution.inverse, W) + new
     estimate, se = W @ solution.values, fit.sigma * np.sqrt(variance)
     reach = stats.t.ppf(0.5 + level / 2, df)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analyses.inference.checks import complete_rows, require_varying
+from analyses.inference.checks import complete_rows, require_varying, unit_columns
 from analyses.inference.pairs.regression import pair_regression
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
@@ -37,7 +37,7 @@ def leave_one_out(
     first = whole.table.iloc[0]
     rows = []
     for factor in (name for name in (source, target, language) if name in data.columns):
-        levels = sorted(data[factor].dropna().unique())
+        levels = sorted(data[factor].dropna().unique(), key=str)
         for left_out in levels if len(levels) > 1 else []:
             part = pair_regression(data[data[factor] != left_out], *arguments, kind=kind, level=level)
             row = part.table.iloc[0]
@@ -108,6 +108,7 @@ def collinearity(data: pd.DataFrame, columns: Sequence[str], within: Sequence[st
 
 def _unexplained(values: np.ndarray, j: int) -> float:
     """Return 1 - R^2 of column j on the others."""
-    rest = np.column_stack([np.ones(len(values)), np.delete(values, j, axis=1)])
-    residual = values[:, j] - rest @ np.linalg.lstsq(rest, values[:, j], rcond=None)[0]
-    return float((residual**2).sum() / ((values[:, j] - values[:, j].mean()) ** 2).sum())
+    centred = unit_columns(values - values.mean(axis=0))
+    rest = np.delete(centred, j, axis=1)
+    residual = centred[:, j] - rest @ np.linalg.lstsq(rest, centred[:, j], rcond=None)[0]
+    return float((residual**2).sum())

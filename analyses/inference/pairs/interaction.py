@@ -81,7 +81,7 @@ def pair_interaction(
 
 def _methods(frame: pd.DataFrame, method: str, reference: str) -> list[str]:
     """Return the reference, then the other methods."""
-    found = sorted(frame[method].unique())
+    found = sorted(frame[method].unique(), key=str)
     if reference not in found:
         raise InputError(unknown("reference method", reference, found))
     if len(found) < 2:

@@ -28,19 +28,21 @@ def max_t(
     them.
 
     All measures see the same permutations of the outcome's residuals (Freedman-Lane). p is adjusted step-down
-    by the maximum of |t| over the measures not yet rejected (Westfall and Young 1993, algorithm 4.1), which
-    holds the family-wise error rate under their dependence.
+    by the maximum of |z| over the measures not yet rejected (Westfall and Young 1993, algorithm 4.1), which
+    holds the family-wise error rate under their dependence, and under unequal tasks as `permute_tasks` does.
 
     Args:
         similarities: columns constant within (source, target). Only pairs complete in all of them are used.
             The other arguments are those of `permute_tasks`.
 
     Returns:
-        One row a measure, the strongest first: slope, t as `statistic`, adjusted `p`, `p_single`.
+        One row a measure, the strongest first: slope, studentised `statistic` z, adjusted `p`, `p_single`.
 
     Raises:
-        InputError: as `permute_tasks`; a measure named twice.
+        InputError: as `permute_tasks`; no measure, or one named twice.
     """
+    if not similarities:
+        raise InputError("no similarity is named; expected at least one column")
     if len(set(similarities)) < len(similarities):
         raise InputError("a similarity is named twice")
     tables, grid, notes = task_tables(data, outcome, similarities, source, target, language, covariates, kind)

@@ -3,7 +3,8 @@
 Simonsohn, Simmons and Nelson 2020 (Nat. Hum. Behav. 4: 1208-1214): run all combinations of outcome,
 similarity measure, controls and blocks; show them sorted; and test the curve (its median, and how many
 specifications are significant in the dominant direction) against the curves of permuted data. Whole tasks are
-permuted, the same way in every specification.
+permuted, the same way in every specification, and statistics are studentised as in `permute_tasks`, so that some
+tasks may be noisier and their similarities wider than others.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.checks import require_columns
-from analyses.inference.pairs.permutation import task_null, task_tables
+from analyses.inference.checks import require_draws
+from analyses.inference.pairs.permutation import PairGrid, pair_grid, task_null
 from analyses.inference.permutation import permutation_p, resolution
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
@@ -23,12 +24,12 @@ from simxfer.common.errors import InputError
 
 @dataclass(frozen=True)
 class _Curve:
-    """Observed t (N,), null t (B, N), slopes (N,) and degrees of freedom (N,) of N specifications."""
+    """Observed z (N,), null z (B, N), slopes (N,) and partial correlations (N,) of N specifications."""
 
     observed: np.ndarray
     null: np.ndarray
     slopes: np.ndarray
-    df: np.ndarray
+    correlations: np.ndarray
 
 
 def specification_curve(
@@ -55,7 +56,7 @@ def specification_curve(
     Returns:
         Rows `median of the curve` (partial r) and `share significant` (p < .05 in the dominant direction),
         judged by permutation; then one row a specification, sorted by partial r, with slope, r, single p,
-        outcome, similarity, controls.
+        studentised `statistic`, outcome, similarity, controls.
 
     Raises:
         InputError: as `permute_tasks`; no specification.
@@ -65,93 +66,86 @@ def specification_curve(
         raise InputError(
             "no specification; name at least one outcome, one similarity and one set of controls"
         )
-    where = (source, target, language)
-    columns = list({*outcomes, *similarities, *(name for c in controls for name in c)})
-    require_columns(data, columns)
-    complete = data.dropna(subset=columns)
-    curve, counts = _curve(complete, specifications, where, kind, rng, permutations)
-    r = _partial_r(curve.observed, curve.df)
-    table = pd.DataFrame([*_as_a_whole(curve), *_single_rows(curve, specifications, r)])
-    dropped = len(data) - len(complete)
+    require_draws(rng, permutations, "permutations")
+    columns = list(dict.fromkeys([*outcomes, *similarities, *(name for c in controls for name in c)]))
+    grid = pair_grid(data, columns, source, target, language, kind)
+    curve = _curve(grid, specifications, rng, permutations)
+    table = pd.DataFrame([*_as_a_whole(curve), *_single_rows(curve, specifications)])
     return Inference(
         procedure="specification_curve",
         null="no association in any specification: task labels are exchangeable",
         table=table,
-        counts={**counts, "specifications": len(specifications), "permutations": len(curve.null)},
-        distribution=np.median(_partial_r(curve.null, curve.df), axis=1),
-        notes=(
-            *([f"{dropped} of {len(data)} rows dropped: a value is missing"] if dropped else []),
-            *resolution(curve.null, exact=False),
-        ),
+        counts={
+            **dict(zip((source, target), grid.cells.shape, strict=True)),
+            "pairs": len(grid.pairs),
+            "specifications": len(specifications),
+            "permutations": len(curve.null),
+        },
+        distribution=np.median(curve.null, axis=1),
+        notes=(*grid.notes, *resolution(curve.null, exact=False)),
         references=("Simonsohn, Simmons and Nelson 2020", "Dekker, Krackhardt and Snijders 2007"),
     )
 
 
 def _curve(
-    data: pd.DataFrame,
+    grid: PairGrid,
     specifications: list[tuple[str, str, tuple[str, ...]]],
-    where: tuple[str, str, str],
-    kind: tuple[str, str] | None,
     rng: np.random.Generator,
     permutations: int,
-) -> tuple[_Curve, dict[str, int]]:
-    """Return t of every specification, observed and under shared permutations, and the counts."""
+) -> _Curve:
+    """Return every specification, observed and under shared permutations."""
     seed = int(rng.integers(2**63))
-    observed, null, slopes, df, counts = [], [], [], [], {}
+    observed, null, slopes, correlations = [], [], [], []
     for outcome, similarity, covariates in specifications:
-        tables, grid, _ = task_tables(data, outcome, [similarity], *where, covariates, kind)
+        tables = grid.tables(outcome, [similarity], covariates)
         # The same seed gives the same orders of tasks in every specification.
         drawn, seen, _ = task_null(tables, np.random.default_rng(seed), permutations=permutations)
         observed.append(seen[0])
         null.append(drawn[:, 0])
         slopes.append(tables.slopes[0])
-        df.append(tables.df)
-        counts = {where[0]: grid.shape[0], where[1]: grid.shape[1], "pairs": int(tables.present.sum())}
-    return _Curve(np.array(observed), np.stack(null, axis=1), np.array(slopes), np.array(df)), counts
+        correlations.append(tables.correlations[0])
+    return _Curve(np.array(observed), np.stack(null, axis=1), np.array(slopes), np.array(correlations))
 
 
 def _as_a_whole(curve: _Curve) -> list[dict[str, object]]:
-    """Return the two joint tests."""
-    r, null_r = _partial_r(curve.observed, curve.df), _partial_r(curve.null, curve.df)
-    critical = stats.t.ppf(0.975, curve.df)
-    median = float(np.median(r))
-    share, null_share = (_dominant_share(t, critical) for t in (curve.observed[None], curve.null))
+    """Return the two joint tests: of the median z and of the share of specifications beyond p = .05."""
+    median, null_median = float(np.median(curve.observed)), np.median(curve.null, axis=1)
+    share, null_share = (_dominant_share(z) for z in (curve.observed[None], curve.null))
     rows = [
-        ("median of the curve", median, permutation_p(np.median(null_r, axis=1), median, exact=False)),
-        ("share significant", float(share[0]), permutation_p(null_share, float(share[0]), False, "greater")),
-    ]
+        ("median of the curve", float(np.median(curve.correlations)), median,
+         permutation_p(null_median, median, exact=False)),
+        ("share significant", float(share[0]), float(share[0]),
+         permutation_p(null_share, float(share[0]), False, "greater")),
+    ]  # fmt: skip
     return [
-        {"term": term, "estimate": value, "low": np.nan, "high": np.nan, "p": p} for term, value, p in rows
+        {"term": term, "estimate": value, "low": np.nan, "high": np.nan, "p": p, "statistic": statistic}
+        for term, value, statistic, p in rows
     ]
 
 
-def _dominant_share(t: np.ndarray, critical: np.ndarray) -> np.ndarray:
+def _dominant_share(z: np.ndarray) -> np.ndarray:
     """Return the share of specifications significant in the direction of the median, (B,)."""
-    direction = np.where(np.median(t, axis=1, keepdims=True) >= 0, 1.0, -1.0)
-    return (direction * t > critical).mean(axis=1)
+    direction = np.where(np.median(z, axis=1, keepdims=True) >= 0, 1.0, -1.0)
+    return (direction * z > stats.norm.ppf(0.975)).mean(axis=1)
 
 
 def _single_rows(
-    curve: _Curve, specifications: list[tuple[str, str, tuple[str, ...]]], r: np.ndarray
+    curve: _Curve, specifications: list[tuple[str, str, tuple[str, ...]]]
 ) -> list[dict[str, object]]:
     """Return one row a specification, sorted by partial r."""
     rows = []
-    for i in np.argsort(r, kind="stable"):
+    for i in np.argsort(curve.correlations, kind="stable"):
         outcome, similarity, controls = specifications[i]
         given = f" | {', '.join(controls)}" if controls else ""
         p = permutation_p(curve.null[:, i], float(curve.observed[i]), exact=False)
         named = {"outcome": outcome, "similarity": similarity, "controls": ", ".join(controls)}
         row = {
             "term": f"{outcome} ~ {similarity}{given}",
-            "estimate": r[i],
+            "estimate": curve.correlations[i],
             "low": np.nan,
             "high": np.nan,
             "p": p,
+            "statistic": curve.observed[i],
         }
         rows.append({**row, "slope": curve.slopes[i], **named})
     return rows
-
-
-def _partial_r(t: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """Return the partial correlation of t."""
-    return t / np.sqrt(t**2 + df)

@@ -52,7 +52,7 @@ def power_of_grid(
     """
     if not alpha < power < 1:
         raise InputError(f"power is {power}, expected a number between alpha ({alpha}) and 1")
-    require_draws(simulations, "simulations")
+    require_draws(rng, simulations, "simulations")
     pairs = pair_table(data, similarity, outcome, source, target, language, kind)
     fit = fit_pairs(pairs, outcome)
     draws = _simulate(pairs, fit, rng, simulations, alpha)

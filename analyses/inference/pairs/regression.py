@@ -19,7 +19,7 @@ import pandas as pd
 from analyses.inference.checks import complete_rows, require_columns, require_levels, require_varying
 from analyses.inference.coefficients import coefficient_row
 from analyses.inference.mixed.fit import MixedFit, Term, fit_mixed
-from analyses.inference.pairs.two_way import Cells, cells, pair_means
+from analyses.inference.pairs.two_way import Cells, cells, label_columns, pair_means
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
 
@@ -56,8 +56,12 @@ def pair_table(
             or one that is constant once task means (and blocks of kinds) are removed.
     """
     keep = list(kind or ())
-    frame, notes = complete_rows(data, [outcome, similarity], [source, target, *keep])
-    varies = frame.groupby([source, target])[similarity].agg(np.ptp).max() > 1e-9
+    frame, notes = complete_rows(
+        data, [outcome, similarity], label_columns(data, source, target, language, kind or ())
+    )
+    varies = (
+        frame.groupby([source, target])[similarity].agg(np.ptp).max() > 1e-9 * frame[similarity].abs().max()
+    )
     if varies:
         notes.append(f"{similarity!r} varies within pairs; only its pair means are used")
     pairs, more = pair_means(frame, [outcome, similarity], keep, source, target, language)
@@ -66,7 +70,7 @@ def pair_table(
     require_varying(pairs[similarity].to_numpy(), similarity)
     grid = cells(pairs, source, target, kind)
     centred = grid.residuals(pairs[similarity].to_numpy())
-    require_varying(np.append(centred, 0.0) / np.ptp(pairs[similarity].to_numpy()), f"centred {similarity}")
+    require_varying(centred, f"centred {similarity}", np.ptp(pairs[similarity].to_numpy()))
     of_source, of_target = grid.task_effects(pairs[similarity].to_numpy())
     pairs = pairs.assign(centred=centred, source_mean=of_source, target_mean=of_target)
     return PairTable(pairs, grid, tuple(notes + more))

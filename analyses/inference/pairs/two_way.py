@@ -13,6 +13,9 @@ from scipy import sparse
 
 from simxfer.common.errors import InputError
 
+MADE = ("centred", "source_mean", "target_mean", "n_rows")
+"""Columns that are added to pair means."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -98,6 +101,15 @@ def task_kinds(pairs: pd.DataFrame, task: str, column: str) -> pd.Series:
     return kinds.first()
 
 
+def label_columns(
+    data: pd.DataFrame, source: str, target: str, language: str, kinds: Sequence[str] = ()
+) -> list[str]:
+    """Return the label columns of a table of pairs, none of which may be missing; the language where it has one."""
+    if len(kinds) not in (0, 2):
+        raise InputError(f"kind is {kinds!r}; expected the two columns with the kinds of source and target")
+    return [source, target, *([language] if language in data.columns else []), *dict.fromkeys(kinds)]
+
+
 def pair_means(
     data: pd.DataFrame, values: Sequence[str], keep: Sequence[str], source: str, target: str, language: str
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -111,21 +123,29 @@ def pair_means(
         One row a pair with the columns source, target, keep, values, n_rows; and notes on what was left out.
 
     Raises:
-        InputError: the sources of a target have no language in common.
+        InputError: the sources of a target have no language in common; a column with a name of the result.
     """
     pair = [source, target]
+    for name in {*values, *keep, *pair} & set(MADE):
+        raise InputError(f"column {name!r} has the name of a column that is made here; rename it")
     notes: list[str] = []
     counts = data.groupby(pair, sort=True).size()
     if language in data.columns:
         data, notes = _common_languages(data, source, target, language)
-        within = data.groupby([*pair, language], sort=True)
-        data = within.agg({**dict.fromkeys(values, "mean"), **dict.fromkeys(keep, "first")}).reset_index()
-    means = data.groupby(pair, sort=True).agg(
-        {**dict.fromkeys(values, "mean"), **dict.fromkeys(keep, "first")}
-    )
+        data = _averaged(data, [*pair, language], values, keep).reset_index()
+    means = _averaged(data, pair, values, keep)
     if counts.nunique() > 1:
         notes.append(f"pair means rest on {counts.min()} to {counts.max()} rows each and count alike")
     return means.assign(n_rows=counts).reset_index(), notes
+
+
+def _averaged(
+    data: pd.DataFrame, by: Sequence[str], values: Sequence[str], keep: Sequence[str]
+) -> pd.DataFrame:
+    """Return the means of values by group, and the first of keep."""
+    groups = data.groupby(list(by), sort=True)
+    means = groups[list(dict.fromkeys(values))].mean()
+    return means.join(groups[list(dict.fromkeys(keep))].first()) if keep else means
 
 
 def _common_languages(
@@ -149,3 +169,40 @@ def _common_languages(
     return data[keep], [
         f"{left_out} of {len(present)} (target, language) combinations left out: not every source has them"
     ]
+
+
+def clear_tasks(stack: np.ndarray, present: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """Clear (B, V, S, T) of row, column and block effects on present cells, by alternating projections."""
+    masks = [block == code for code in range(block.max() + 1)] if block.max() else []
+    stack = stack * present
+    small = 1e-9 * np.abs(stack).max()
+    for _ in range(200):
+        change = 0.0
+        for axis in (3, 2):
+            means = stack.sum(axis, keepdims=True) / np.maximum(present.sum(axis, keepdims=True), 1)
+            stack -= means * present
+            change = max(change, float(np.abs(means).max()))
+        for mask in masks:
+            inside = present * mask
+            means = (stack * inside).sum((2, 3), keepdims=True) / np.maximum(
+                inside.sum((2, 3), keepdims=True), 1
+            )
+            stack -= means * inside
+            change = max(change, float(np.abs(means).max()))
+        if change <= small:
+            break
+    return stack
+
+
+def task_rank(present: np.ndarray) -> np.ndarray:
+    """Return the rank (B,) of row and column effects on the cells (B, S, T): tasks with cells less components."""
+    S = present.shape[1]
+    rows = np.where(present.any(2), np.arange(S), S)
+    for _ in range(S):  # rows take the smallest label that a shared column hands on, until nothing changes
+        columns = np.where(present, rows[:, :, None], S).min(1)
+        spread = np.where(present, columns[:, None, :], S).min(2)
+        if (spread == rows).all():
+            break
+        rows = spread
+    components = (rows == np.arange(S)).sum(1)
+    return present.any(2).sum(1) + present.any(1).sum(1) - components

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.inference.checks import complete_rows, require_draws, require_levels, require_varying
-from analyses.inference.permutation import all_orders, permutation_p, resolution
+from analyses.inference.permutation import all_orders, permutation_p, resolution, settled
 from analyses.inference.resampling.pigeonhole import FEW_LEVELS, FEWEST_LEVELS, factor_weights
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError
@@ -47,12 +47,12 @@ def rank_agreement(
     """
     if method not in get_args(RankMethod):
         raise InputError(f"unknown method {method!r}; expected one of {get_args(RankMethod)}")
-    require_draws(permutations, "permutations")
+    require_draws(rng, permutations, "permutations")
     table, notes = complete_table(data, value, by, across)
     require_levels(len(table), 3, by, "two items are in the same order half of the time")
     for name, column in table.items():
         require_varying(column.to_numpy(), f"{value} in {across} {name}")
-    values = table.to_numpy().T
+    values = settled(table.to_numpy().T)
     signs = np.sign(values[:, :, None] - values[:, None, :])
     observed = _statistics(signs, np.ones(len(table)), np.ones(len(values)), method)
     null, exact = _null(signs, method, rng, permutations)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.checks import require_columns, require_levels, require_varying
+from analyses.inference.checks import require_columns, require_draws, require_levels, require_varying
 from analyses.inference.rankings.agreement import complete_table
 from analyses.inference.resampling.pigeonhole import FEWEST_LEVELS, expanded_tail, factor_weights
 from analyses.inference.result import Inference
@@ -28,7 +28,8 @@ def intraclass_correlation(
     Values are averaged within (unit, rater); units that a rater lacks are left out.
 
     Returns:
-        Rows `ICC(2,1)` (one rater) and `ICC(2,k)` (the mean of k), with F, df1, df2.
+        Rows `ICC(2,1)` (one rater) and `ICC(2,k)` (the mean of k), with F, df1, df2. Where MSR < MSE the latter
+        is NaN, and so is the former below -1: a note says so.
 
     Raises:
         InputError: unknown columns, one unit or rater, values that are all equal.
@@ -40,9 +41,12 @@ def intraclass_correlation(
     units, raters, error = _mean_squares(table.to_numpy())
     single = (units - error) / (units + (k - 1) * error + k * (raters - error) / n)
     average = (units - error) / (units + (raters - error) / n)
+    if units < error:
+        notes.append(f"{unit} differ less than the error: a reliability is not defined where MSR < MSE (NaN)")
+        single, average = (single if single >= -1 else np.nan), np.nan
     limits = _icc_limits(units, raters, error, single, (n, k), level)
     # Spearman-Brown carries the limits of one rater over to the mean of k.
-    of_mean = tuple(k * r / (1 + (k - 1) * r) for r in limits)
+    of_mean = _stepped_up(np.array(limits), k) if units >= error else (np.nan, np.nan)
     statistic = units / error if error > 0 else np.inf
     df1, df2 = n - 1, (n - 1) * (k - 1)
     test = {"p": float(stats.f.sf(statistic, df1, df2)), "F": statistic, "df1": df1, "df2": df2}
@@ -77,8 +81,10 @@ def _mean_squares(table: np.ndarray) -> tuple[float, float, float]:
 def _icc_limits(
     units: float, raters: float, error: float, icc: float, shape: tuple[int, int], level: float
 ) -> tuple[float, float]:
-    """Return the limits of ICC(2,1); (1, 1) without any disagreement."""
+    """Return the limits of ICC(2,1); (1, 1) without any disagreement, NaN where it is NaN."""
     n, k = shape
+    if np.isnan(icc):
+        return np.nan, np.nan
     if np.isclose(icc, 1.0, rtol=0, atol=1e-12):
         return 1.0, 1.0
     a, b = k * icc / (n * (1 - icc)), 1 + k * icc * (n - 1) / (n * (1 - icc))
@@ -121,6 +127,7 @@ def seed_reliability(
         InputError: unknown columns, one seed, fewer than 3 units, a half without spread.
     """
     require_columns(data, unit)
+    require_draws(rng, splits, "splits")
     table, notes = complete_table(data, value, unit, seed)
     require_levels(len(table), 3, " x ".join(unit), "a correlation over units needs several")
     S, h = table.shape[1], table.shape[1] // 2
@@ -157,9 +164,9 @@ def seed_reliability(
 
 
 def _stepped_up(correlation: np.ndarray, k: float) -> np.ndarray:
-    """Return Spearman and Brown's reliability of k times as many seeds; -inf at its pole, -1 for k = 2."""
-    with np.errstate(divide="ignore"):
-        return k * correlation / (1 + (k - 1) * correlation)
+    """Return Spearman and Brown's reliability of k times as many seeds; -inf at its pole, -1 for k = 2, and below."""
+    left = 1 + (k - 1) * correlation
+    return np.where(left <= 0, -np.inf, k * correlation / np.where(left <= 0, 1.0, left))
 
 
 def _halves(table: np.ndarray, rng: np.random.Generator, splits: int) -> tuple[np.ndarray, np.ndarray]:
@@ -186,6 +193,7 @@ def _half_correlation(first: np.ndarray, second: np.ndarray, weights: np.ndarray
     """Return the correlation of the halves, averaged over splits, for each row of weights (B, units)."""
     shares = (weights / weights.sum(axis=1, keepdims=True)).T
     first, second = (half - half.mean(axis=1, keepdims=True) for half in (first, second))
+    first, second = (half / np.sqrt((half**2).mean(axis=1, keepdims=True)) for half in (first, second))
     a, b = first @ shares, second @ shares
     covariance = (first * second) @ shares - a * b
     spread = (first**2 @ shares - a**2) * (second**2 @ shares - b**2)

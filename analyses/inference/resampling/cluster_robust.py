@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import linalg
 
-from analyses.inference.checks import complete_rows, require_levels, require_residual, require_varying
+from analyses.inference.checks import (
+    complete_rows,
+    full_rank,
+    require_levels,
+    require_residual,
+    require_varying,
+)
 from analyses.inference.coefficients import coefficient_row
 from analyses.inference.rates import measured
 from analyses.inference.result import Inference
@@ -54,10 +61,10 @@ def cluster_ols(
     X, y = design(frame, regressors), frame[outcome].to_numpy()
     require_residual(X, y)
     clustering = clusterings(frame, clusters, X.shape[1])
-    bread = np.linalg.inv(X.T @ X)
-    coefficients = bread @ (X.T @ y)
+    picks = pickers(X)
+    coefficients = picks.T @ y
     residuals = y - X @ coefficients
-    variances, doubtful = _variances((X @ bread) * residuals[:, None], clustering)
+    variances, doubtful = _variances(picks * residuals[:, None], clustering)
     if doubtful[1:].any():
         notes.append(
             "V_1 + V_2 - V_12 was not positive for a regressor; V_1 + V_2 is used, which is conservative"
@@ -85,9 +92,15 @@ def design(frame: pd.DataFrame, regressors: Sequence[str]) -> np.ndarray:
     for name in regressors:
         require_varying(frame[name].to_numpy(), name)
     X = np.column_stack([np.ones(len(frame)), frame[list(regressors)].to_numpy()])
-    if np.linalg.matrix_rank(X) < X.shape[1] or len(X) <= X.shape[1]:
+    if not full_rank(X) or len(X) <= X.shape[1]:
         raise InputError(f"the regressors {list(regressors)} are collinear, or too many for {len(X)} rows")
     return X
+
+
+def pickers(X: np.ndarray) -> np.ndarray:
+    """Return X (X'X)^-1, (n, k), whose columns times y are the coefficients; by QR, which no unit disturbs."""
+    basis, triangle = np.linalg.qr(X)
+    return linalg.solve_triangular(triangle, basis.T).T
 
 
 def clusterings(frame: pd.DataFrame, clusters: Sequence[str], k: int) -> Clustering:

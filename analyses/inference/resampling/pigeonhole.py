@@ -146,9 +146,9 @@ def _resample(
         weights = factor_weights(frame, factors, rng, resamples)
         return observed, np.array([statistic(frame, w) for batch in weights for w in batch])
     # The mean needs only sum and count of each cell.
-    cells = frame.groupby(factors, sort=True)[value].agg(["sum", "count"]).reset_index()
-    totals = cells[["sum", "count"]].to_numpy(dtype=float)
-    sums = np.concatenate([w @ totals for w in factor_weights(cells, factors, rng, resamples)])
+    cells = frame.groupby(factors, sort=True)[value].agg(["sum", "count"])
+    totals, levels = cells.to_numpy(dtype=float), cells.index.to_frame(index=False)
+    sums = np.concatenate([w @ totals for w in factor_weights(levels, factors, rng, resamples)])
     return observed, sums[:, 0] / sums[:, 1]
 
 
@@ -162,7 +162,7 @@ def factor_weights(
     Raises:
         InputError: fewer than two resamples.
     """
-    require_draws(resamples, "resamples", least=2)
+    require_draws(rng, resamples, "resamples", least=2)
     codes = [pd.factorize(frame[name], sort=True)[0] for name in factors]
     batch = max(1, BATCH_NUMBERS // len(frame))
     done = 0

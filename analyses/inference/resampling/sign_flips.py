@@ -56,7 +56,7 @@ def paired_randomisation(
     require_levels(units, 2, ", ".join(unit or on), "one unit has nothing to be compared with")
     if (a == b).all():
         raise InputError("the two systems have equal scores in every row; there is no difference to test")
-    require_draws(permutations, "permutations")
+    require_draws(rng, permutations, "permutations")
     exact = units < 63 and 2**units <= permutations + 1
     signs = _all_signs(units) if exact else _random_signs(units, rng, permutations)
     if 2.0 ** (1 - units) > 0.05:
@@ -86,6 +86,13 @@ def _paired(
         require_columns(frame, [*on, *columns])
         if frame.duplicated(on).any():
             raise InputError(f"the key {on} occurs twice; name all key columns in `on`, or average first")
+    for name in on:
+        kinds = [pd.api.types.is_numeric_dtype(frame[name]) for frame in (first, second)]
+        if kinds[0] != kinds[1]:
+            raise InputError(
+                f"{name!r} holds {first[name].dtype} in one table and {second[name].dtype} in the other, so that no "
+                f"row pairs; convert both: .astype({{{name!r}: str}})"
+            )
     both = first[[*on, *columns]].merge(
         second[[*on, *columns]], on=on, suffixes=("", "_second"), validate="1:1"
     )

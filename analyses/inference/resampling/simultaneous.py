@@ -41,13 +41,12 @@ def simultaneous_means(
             levels (its mean would stand on other levels than its neighbours').
     """
     means, notes = _cell_means(data, value, by, list(factors))
-    weights = factor_weights(means.reset_index(), factors, rng, resamples)
+    weights = factor_weights(means.index.to_frame(index=False), factors, rng, resamples)
     draws = np.concatenate([w @ means.to_numpy() / w.sum(axis=1, keepdims=True) for w in weights])
     estimate, spread = means.mean().to_numpy(), draws.std(axis=0, ddof=1)
-    if (spread == 0).any():
-        raise InputError(
-            f"{by} {means.columns[spread == 0][0]!r} has no spread over {list(factors)}: no interval"
-        )
+    flat = spread <= 1e-12 * means.abs().to_numpy().max(axis=0)
+    if flat.any():
+        raise InputError(f"{by} {means.columns[flat][0]!r} has no spread over {list(factors)}: no interval")
     n = min(means.index.get_level_values(name).nunique() for name in factors)
     se = spread * np.sqrt(n / (n - 1))
     maxima = t_scale((np.abs(draws - estimate) / spread).max(axis=1), n - 1)

@@ -25,37 +25,40 @@ WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(
 
 @dataclass(frozen=True)
 class _Regression:
-    """y on X with the tested regressor in column 1; `a` picks its coefficient: estimate = a'y."""
+    """y on x and controls; `a` picks the coefficient of x: estimate = a'y.
 
-    X: np.ndarray
+    basis: (n, k) orthonormal columns of the controls, then of x beyond them.
+    """
+
+    x: np.ndarray
     y: np.ndarray
     a: np.ndarray
-    bread: np.ndarray
+    basis: np.ndarray
     clustering: Clustering
 
     def t(self, weights: np.ndarray, slope: float) -> np.ndarray:
         """Return t of estimate - slope, (B,), for the residuals under that slope times weights, (B, G).
 
-        With A the cluster sums of a * rest, split by both clusterings, and D = (cluster sums of a X) bread
-        (cluster sums of X rest), the cluster scores of a draw w are (A - D)'w.
+        With A the cluster sums of a * rest, split by both clusterings, and D = (cluster sums of a Q)
+        (cluster sums of Q rest), Q the basis, the cluster scores of a draw w are (A - D)'w.
         """
-        controls = np.delete(self.X, 1, axis=1)
-        rest = self.y - slope * self.X[:, 1]
-        rest = rest - controls @ np.linalg.lstsq(controls, rest, rcond=None)[0]
+        controls = self.basis[:, :-1]
+        rest = self.y - slope * self.x
+        rest = rest - controls @ (controls.T @ rest)
         drawn = self.clustering.codes[0]
         G = self.clustering.levels[0]
         shift = weights @ np.bincount(drawn, self.a * rest, minlength=G)
-        inner = np.zeros((G, self.X.shape[1]))
-        np.add.at(inner, drawn, self.X * rest[:, None])
+        inner = np.zeros((G, self.basis.shape[1]))
+        np.add.at(inner, drawn, self.basis * rest[:, None])
         parts = []
         for codes, factor, H in zip(
             self.clustering.codes, self.clustering.weights, self.clustering.levels, strict=True
         ):
             own = np.zeros((G, H))
             np.add.at(own, (drawn, codes), self.a * rest)
-            picked = np.zeros((H, self.X.shape[1]))
-            np.add.at(picked, codes, self.X * self.a[:, None])
-            parts.append(factor * ((weights @ (own - inner @ self.bread @ picked.T)) ** 2).sum(axis=1))
+            picked = np.zeros((H, self.basis.shape[1]))
+            np.add.at(picked, codes, self.basis * self.a[:, None])
+            parts.append(factor * ((weights @ (own - inner @ picked.T)) ** 2).sum(axis=1))
         return shift / np.sqrt(positive_sum(np.array(parts))[0])
 
     def observed(self, slope: float) -> float:
@@ -92,11 +95,12 @@ def wild_cluster_bootstrap(
         InputError: as `cluster_ols`.
     """
     frame, notes = complete_rows(data, [outcome, regressor, *controls], list(clusters))
-    require_draws(draws, "draws")
-    X, y = design(frame, [regressor, *controls]), frame[outcome].to_numpy()
+    require_draws(rng, draws, "draws")
+    X, y = design(frame, [*controls, regressor]), frame[outcome].to_numpy()
     require_residual(X, y)
-    bread = np.linalg.inv(X.T @ X)
-    regression = _Regression(X, y, X @ bread[:, 1], bread, clusterings(frame, clusters, X.shape[1]))
+    basis, triangle = np.linalg.qr(X)
+    a = basis[:, -1] / triangle[-1, -1]
+    regression = _Regression(X[:, -1], y, a, basis, clusterings(frame, clusters, X.shape[1]))
     G = regression.clustering.levels[0]
     weights = rng.choice(WEBB, size=(draws, G))
     estimate = float(regression.a @ y)

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import linalg, stats
+from scipy import linalg, optimize, stats
 
 from analyses.inference import Truth, crossed_effects, genealogical_covariance, simulate_grid
-from analyses.inference.mixed.fit import CrossProducts, Term, evaluate, unpack
+from analyses.inference.mixed.fit import CrossProducts, Term, evaluate
 from analyses.inference.mixed.formula import Bar, parse
+from analyses.inference.mixed.theta import unpack
 from simxfer.common.errors import InputError
 
 HERE = Path(__file__).parents[2] / "reference" / "inference"
@@ -153,6 +154,40 @@ def test_small_variances_are_found(reml):
         assert fit.converged
 
 
+SLOPES = "gain ~ similarity + (1 + similarity | intermediate) + (1 + similarity | target)"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_other_start_and_no_other_zero_point_of_a_covariate_finds_more(seed):
+    """Few tasks and singular optima; a correlated slope is the same model wherever the covariate has its zero."""
+    truth = Truth(sources=5, targets=4, languages=2, seeds=1, slope_by_source=0.1 * (seed % 2))
+    data = simulate_grid(np.random.default_rng([5, seed]), truth)
+    fit = crossed_effects(data, SLOPES)
+    moved = crossed_effects(data.assign(similarity=data["similarity"] + 1000), SLOPES)
+    assert fit.log_likelihood == pytest.approx(moved.log_likelihood, abs=1e-5)
+    assert fit.fixed.loc["similarity", "p"] == pytest.approx(moved.fixed.loc["similarity", "p"], rel=1e-3)
+    cross = CrossProducts(fit.model.X, fit.model.y, fit.model.terms)
+    rng = np.random.default_rng(seed)
+    for _ in range(5):
+        lowest = optimize.minimize(
+            lambda theta: evaluate(cross, unpack(theta, cross.shapes), True).deviance,
+            rng.normal(size=6),
+            method="L-BFGS-B",
+        )
+        assert -2 * fit.log_likelihood <= lowest.fun + 1e-5
+
+
+def test_a_theta_at_its_bound_is_no_fit():
+    """Replicates equal to rounding within a group: the residual is nothing beside the group's effects."""
+    data = pd.DataFrame({"g": np.repeat(list("abcdef"), 5)})
+    rng = np.random.default_rng(0)
+    effects, noise = rng.normal(size=6).repeat(5), rng.normal(size=30)
+    fine = crossed_effects(data.assign(y=effects + 1e-2 * noise), "y ~ 1 + (1 | g)")
+    none = crossed_effects(data.assign(y=effects + 1e-7 * noise), "y ~ 1 + (1 | g)")
+    assert fine.converged and not none.converged
+    assert "did not converge" in none.summary()
+
+
 def test_balanced_one_way_layout_by_theory():
     """REML equals the ANOVA estimators in a balanced one-way layout: MSW, and (MSB - MSW) / n."""
     rng = np.random.default_rng(1)
@@ -187,6 +222,126 @@ def test_formula_language():
     assert parsed.columns() == ["a", "b", "f", "l", "x", "s", "t", "u"]
 
 
+@pytest.mark.parametrize(
+    ("fixed", "products"),
+    [
+        ("a:b*c", ["c", "a:b", "a:b:c"]),
+        ("a*b:c", ["a", "b:c", "a:b:c"]),
+        ("a*b*c", ["a", "b", "c", "a:b", "a:c", "b:c", "a:b:c"]),
+        ("a*a", ["a"]),
+        ("a + c + a*b", ["a", "c", "b", "a:b"]),
+        ("a:b + b:a + a:a", ["a:b", "a"]),
+    ],
+)
+def test_products_are_expanded_as_in_r(fixed, products):
+    parsed = parse(f"y ~ {fixed} + (0 + {fixed} | g)")
+    assert [":".join(product) for product in parsed.fixed] == ["1", *products]
+    assert list(parsed.bars[0].columns) == products
+
+
+def dummies(data: pd.DataFrame, *factors: str) -> tuple[pd.DataFrame, list[str]]:
+    """A column d0, d1, ... for every combination of levels, by hand."""
+    levels = data[list(factors)].astype(str).agg("-".join, axis=1)
+    made = {f"d{i}": (levels == level) * 1.0 for i, level in enumerate(sorted(levels.unique()))}
+    return data.assign(**made), list(made)
+
+
+@pytest.mark.parametrize(
+    ("slopes", "by_hand"),
+    [
+        ("similarity:method", lambda d: [f"similarity:{c}" for c in d]),
+        ("0 + similarity:method", lambda d: ["0", *(f"similarity:{c}" for c in d)]),
+        ("similarity + similarity:method", lambda d: ["similarity", *(f"similarity:{c}" for c in d[1:])]),
+        ("method + similarity:method", lambda d: [*d[1:], *(f"similarity:{c}" for c in d)]),
+        ("0 + method + similarity:method", lambda d: ["0", *d, *(f"similarity:{c}" for c in d)]),
+        ("0 + similarity + method", lambda d: ["0", "similarity", *d]),
+    ],
+)
+def test_random_products_without_margins_have_every_level(slopes, by_hand):
+    """R's rule in model.matrix: a factor is coded against its first level only where its margin is in the term."""
+    data, columns = dummies(grid(), "method")
+    found = crossed_effects(data, f"gain ~ similarity + ({slopes} | target)")
+    expected = crossed_effects(data, f"gain ~ similarity + ({' + '.join(by_hand(columns))} | target)")
+    assert found.log_likelihood == pytest.approx(expected.log_likelihood, abs=1e-6)
+    np.testing.assert_allclose(found.variances["sd"], expected.variances["sd"], rtol=1e-3, atol=1e-3)
+
+
+def test_two_factors_without_margins_have_a_column_for_each_pair_of_levels():
+    """The intercept is one of the sums of the pairs' columns: the same model as without it."""
+    data, pairs = dummies(grid(), "method", "seed")
+    found = crossed_effects(data, "gain ~ similarity + (method:factor(seed) | target)")
+    without = crossed_effects(data, f"gain ~ similarity + (0 + {' + '.join(pairs)} | target)")
+    assert len(found.variances) == len(without.variances) + 1 == len(pairs) + 2
+    assert found.log_likelihood == pytest.approx(without.log_likelihood, abs=1e-6)
+
+
+NAMES = {
+    "gain": "F1 score",
+    "similarity": "typological distance",
+    "method": "méthode-1+2",
+    "intermediate": "source-task",
+    "target": "目標",
+    "language": "language:script",
+    "size": "train size (GiB)",
+}
+
+
+def test_any_name_works_in_backticks():
+    """And names of any script without."""
+    formula = (
+        "gain ~ similarity * method + log(size) + (1 + similarity | intermediate) + (1 | target/language)"
+    )
+    named = (
+        "`F1 score` ~ `typological distance` * `méthode-1+2` + log(`train size (GiB)`) "
+        "+ (1 + `typological distance` | `source-task`) + (1 | 目標/`language:script`)"
+    )
+    plain, other = crossed_effects(grid(), formula), crossed_effects(grid().rename(columns=NAMES), named)
+    np.testing.assert_allclose(other.table["estimate"], plain.table["estimate"])
+    assert other.table["term"].iloc[0] == "typological distance"
+    assert list(other.counts) == ["source-task", "目標", "目標:`language:script`", "rows"]
+    new = grid().head(3)
+    np.testing.assert_allclose(other.predict(new.rename(columns=NAMES)), plain.predict(new))
+    assert other.fixed.loc["typological distance:méthode-1+2[full]", "df"] > 0
+
+
+@pytest.mark.parametrize("name", ["1", "log(x)", "a:b", "x|y", "x ~ y", "-1", "2nd", "I(x^2)"])
+def test_a_name_in_backticks_is_never_read_as_something_else(name):
+    plain = crossed_effects(grid(), "gain ~ similarity + (similarity || target)")
+    data = grid().rename(columns={"similarity": name})
+    other = crossed_effects(data, f"gain ~ `{name}` + (`{name}` || target)")
+    assert other.estimate == pytest.approx(plain.estimate)
+    assert len(other.variances) == 3 and other.model.parsed.columns() == [name, "target"]
+
+
+@pytest.mark.parametrize(
+    ("formula", "name"),
+    [
+        ("gain ~ lang-dist + (1 | target)", "lang-dist"),
+        ("gain ~ lang dist + (1 | target)", "lang dist"),
+        ("gain ~ similarity + (1 | source-task)", "source-task"),
+        ("gain ~ similarity + (1 | source task)", "source task"),
+        ("gain ~ 2nd + (1 | target)", "2nd"),
+        ("F1 score ~ similarity + (1 | target)", "F1 score"),
+        ("gain% ~ similarity + (1 | target)", "gain%"),
+        ("gain ~ size (GiB) + (1 | target)", "size (GiB)"),
+    ],
+)
+def test_the_message_shows_how_to_write_a_name(formula, name):
+    with pytest.raises(InputError, match=re.escape(f"stands in backticks: `{name}`")):
+        crossed_effects(grid(), formula)
+
+
+def test_levels_that_hold_a_colon_stay_apart():
+    data = grid().assign(
+        a=lambda d: np.where(d["intermediate"] < "s2", "p:q", "p"),
+        b=lambda d: np.where(d["target"] < "t2", "r", "q:r"),
+    )
+    fit = crossed_effects(data, "gain ~ similarity + (1 | a:b)")
+    assert fit.counts["a:b"] == 4
+    spelled = crossed_effects(data.assign(g=data.groupby(["a", "b"]).ngroup()), "gain ~ similarity + (1 | g)")
+    np.testing.assert_allclose(fit.table["estimate"], spelled.table["estimate"])
+
+
 def test_calls_are_the_columns_they_stand_for():
     data = grid().assign(ln=lambda d: np.log(d["size"]), square=lambda d: d["similarity"] ** 2)
     called = crossed_effects(data, "gain ~ log( size ) + I(similarity ** 2) + (1 + log(size) | target)")
@@ -217,6 +372,8 @@ def test_calls_are_the_columns_they_stand_for():
         ("gain ~ similarity + (1 | one)", "has 1 levels"),
         ("gain ~ similarity + (1 | intermediate:target:language:seed)", "cannot be told from the residual"),
         ("gain ~ 0 + (1 | target)", "no fixed effect"),
+        ("gain ~ similarity + (0 | target)", "has no column"),
+        ("gain ~ similarity - method + (1 | target)", "cannot read '-"),
     ],
 )
 def test_formula_refusals(formula, message):

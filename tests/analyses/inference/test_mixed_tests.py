@@ -111,6 +111,63 @@ def test_modes_of_known_levels_are_predictions_less_the_fixed_part():
     np.testing.assert_allclose(predicted, expected)
 
 
+@pytest.mark.parametrize("asked", ["str", "object", "category"])
+@pytest.mark.parametrize("order", [["full", "adapter"], ["adapter", "full"]])
+def test_predictions_are_coded_as_the_fit_was(asked, order):
+    """By hand: intercept, slope, the coefficient of the row's method, the mode of its target."""
+    data = grid().assign(method=lambda d: np.where(d["seed"] == 0, "adapter", "full"))
+    fit = crossed_effects(
+        data.assign(method=pd.Categorical(data["method"], order)), "gain ~ similarity + method + (1 | target)"
+    )
+    new = data.iloc[::7].head(6).astype({"method": asked})
+    b, mode = fit.fixed["estimate"], fit.modes().set_index("level")["mode"]
+    by_method = {order[0]: 0.0, order[1]: b[f"method[{order[1]}]"]}
+    expected = (
+        b["intercept"]
+        + b["similarity"] * new["similarity"]
+        + new["method"].astype(object).map(by_method)
+        + new["target"].map(mode)
+    )
+    np.testing.assert_allclose(fit.predict(new)["estimate"], expected)
+
+
+def test_predictions_of_random_slopes_are_coded_as_the_fit_was():
+    data = grid().assign(method=lambda d: np.where(d["seed"] == 0, "adapter", "full"))
+    ordered = data.assign(method=pd.Categorical(data["method"], ["full", "adapter"]))
+    formula = "gain ~ similarity + (method | target)"
+    expected = crossed_effects(data, formula).predict(data.head(6))["estimate"]
+    got = crossed_effects(ordered, formula).predict(data.head(6))["estimate"]
+    np.testing.assert_allclose(got, expected, rtol=1e-4)
+
+
+def test_a_level_is_known_whatever_its_type():
+    """A merge makes 1 of an integer column 1.0, a CSV makes it "1"."""
+    data = grid().assign(target=lambda d: d["target"].str[1:].astype(int))
+    fit = crossed_effects(data, "gain ~ similarity + (1 | target)")
+    rows = data.head(4)
+    for kind in ("float64", "Int64", "str", "object", "category"):
+        pd.testing.assert_frame_equal(fit.predict(rows.astype({"target": kind})), fit.predict(rows))
+
+
+def test_an_unknown_level_of_a_regressor_that_also_groups_is_refused():
+    fit = crossed_effects(grid(), "gain ~ method + (1 | method:target)")
+    with pytest.raises(InputError, match="unknown level of method"):
+        fit.predict(grid().head(2).assign(method="other"))
+
+
+def test_predictions_and_modes_in_other_units():
+    formula = "gain ~ similarity + size + (1 + similarity | target) + (1 | language)"
+    plain = crossed_effects(grid(), formula)
+    for x, y in ((1e8, 1e-8), (1e-8, 1e8)):
+        data = grid().assign(similarity=lambda d, x=x: x * d["similarity"], gain=lambda d, y=y: y * d["gain"])
+        fit = crossed_effects(data, formula)
+        new = data.head(5).assign(target=["t0", "t1", "new", "t3", "t4"])
+        expected = plain.predict(grid().head(5).assign(target=new["target"]))
+        np.testing.assert_allclose(fit.predict(new) / y, expected, rtol=1e-4)
+        modes = fit.modes().assign(unit=lambda m, x=x, y=y: np.where(m["term"] == "1", y, y / x))
+        np.testing.assert_allclose(modes["mode"] / modes["unit"], plain.modes()["mode"], rtol=1e-3, atol=1e-5)
+
+
 def test_intervals_of_a_new_level_hold_it():
     """Expected outcome of a ninth level after eight, .95 in 250 grids; binomial SD .014."""
     rng = np.random.default_rng(3)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from analyses.inference import genealogical_covariance, morans_i, pgls, without_relatives
 from simxfer.common.errors import InputError
@@ -102,6 +103,54 @@ def test_languages_alone_are_named():
     data = pd.DataFrame({"language": list(FAMILIES.index), "y": [1.0, 2, 4, 3, 7], "x": [0.0, 1, 3, 2, 5]})
     result = pgls(data, "y", ["x"], covariance=genealogical_covariance(FAMILIES))
     assert "without relatives in the table: eu, sw" in result.summary()
+
+
+UNRELATED = {
+    "no relatives": lambda n: np.eye(n),
+    "another unit": lambda n: 1e-9 * np.eye(n),
+    "kin to rounding": lambda n: np.eye(n) + 1e-12 * np.kron(np.eye(n // 2), np.ones((2, 2))),
+    "all alike kin": lambda n: np.eye(n) + 0.5,
+}
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("name", UNRELATED)
+@pytest.mark.parametrize("n", [6, 12, 24])
+def test_without_relatives_it_is_least_squares(name, n, reml):
+    """What all languages share goes into the intercept; the slope is that of independent languages."""
+    names = [f"l{i}" for i in range(n)]
+    K = pd.DataFrame(UNRELATED[name](n), names, names)
+    for seed in range(10):
+        x, y = np.random.default_rng(seed).normal(size=(2, n))
+        row = pgls(
+            pd.DataFrame({"language": names, "x": x, "y": y}), "y", ["x"], covariance=K, reml=reml
+        ).table.iloc[0]
+        expected = stats.linregress(x, y)
+        half = stats.t.ppf(0.975, n - 2) * expected.stderr
+        assert row["estimate"] == pytest.approx(expected.slope)
+        assert row["p"] == pytest.approx(expected.pvalue)
+        assert (row["low"], row["high"]) == pytest.approx((expected.slope - half, expected.slope + half))
+
+
+def test_lambda_of_languages_without_relatives_is_no_number():
+    names = list("abcdef")
+    data = pd.DataFrame({"language": names, "x": [1.0, 3, 2, 5, 4, 9], "y": [2.0, 1, 4, 4, 7, 6]})
+    result = pgls(data, "y", ["x"], covariance=pd.DataFrame(np.eye(6), names, names))
+    lam = result.table.set_index("term").loc["lambda"]
+    assert np.isnan(lam["estimate"]) and (lam["low"], lam["high"], lam["p"]) == (0, 1, 1)
+    assert "no lambda is better" in result.summary() and "boundary" not in result.summary()
+
+
+def test_a_covariance_rounded_to_a_few_digits_is_one():
+    """Rank 3 of 12 languages: rounding leaves eigenvalues below zero."""
+    rng = np.random.default_rng(2)
+    names = [f"l{i}" for i in range(12)]
+    K = np.round(np.cov(rng.normal(size=(12, 4))), 9)
+    assert np.linalg.eigvalsh(K).min() < 0
+    data = pd.DataFrame({"language": names, "x": rng.normal(size=12), "y": rng.normal(size=12)})
+    assert np.isfinite(pgls(data, "y", ["x"], covariance=pd.DataFrame(K, names, names)).p)
+    with pytest.raises(InputError, match="positive variances"):
+        pgls(data, "y", ["x"], covariance=pd.DataFrame(0 * K, names, names))
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,18 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from analyses.inference import Truth, permute_tasks, simulate_grid
+from analyses.inference import Truth, max_t, permute_tasks, simulate_grid, specification_curve
 from analyses.inference.pairs.orders import crossed_orders
 from analyses.inference.pairs.permutation import (
     _overlap_statistics,
-    _task_rank,
     _whole_statistics,
     task_null,
     task_tables,
 )
+from analyses.inference.pairs.studentised import deviates
+from analyses.inference.pairs.two_way import task_rank
 from simxfer.common.errors import InputError
 
 ONE = {"languages": 1, "seeds": 1}
@@ -36,9 +38,23 @@ def slow_partial_t(y: np.ndarray, x: np.ndarray, z: np.ndarray) -> float:
     return beta[0] / np.sqrt(cov[0, 0])
 
 
+def slow_deviate(t: float, df: int, moved: np.ndarray, fixed: np.ndarray, present: np.ndarray) -> float:
+    """The normal deviate of a plain t under the load of two cleared tables, from its definition, by loops."""
+    load, n = 1.0, present.sum()
+    for a, b, here in ((moved, fixed, present), (moved.T, fixed.T, present.T)):
+        shares = [
+            ((x * x).sum() / (moved**2).sum(), (y * y).sum() / (fixed**2).sum())
+            for x, y in zip(a, b, strict=True)
+        ]
+        side = sum(n * p * q / cells.sum() for (p, q), cells in zip(shares, here, strict=True))
+        load *= side ** (1 + 0.5 / (len(a) - 1))
+    nu = max(1.0, (df + 1) / load - 1)
+    return np.sign(t) * (8 * nu + 1) / (8 * nu + 3) * np.sqrt(nu * np.log1p(t * t / df))
+
+
 @pytest.mark.parametrize("scheme", ["freedman-lane", "double-semi-partialling"])
 def test_equals_plain_least_squares_over_all_permutations(scheme):
-    """The kernel's r, turned into t, equals the t of a full regression for each of 3! x 4! permutations."""
+    """The kernel's statistic is that of the t of a full regression for each of 3! x 4! permutations."""
     rng = np.random.default_rng(4)
     data = grid(4, sources=3, targets=4, slope=0.5)
     data["z"] = rng.normal(size=len(data)) + data["similarity"]
@@ -54,7 +70,8 @@ def test_equals_plain_least_squares_over_all_permutations(scheme):
         for columns in permutations(range(4)):
             moved = (clear(y) if scheme == "freedman-lane" else clear(x))[np.ix_(rows, columns)]
             pair = (y - clear(y) + moved, x) if scheme == "freedman-lane" else (y, moved)
-            slow.append(slow_partial_t(*pair, z))
+            tables_of = (moved, clear(x if scheme == "freedman-lane" else y))
+            slow.append(slow_deviate(slow_partial_t(*pair, z), tables.df, *tables_of, np.ones((3, 4))))
     assert exact
     assert tables.df == 12 - 3 - 4 + 1 - 2
     np.testing.assert_allclose(null[:, 0], slow, rtol=1e-6, atol=1e-8)
@@ -90,8 +107,58 @@ def test_missing_pairs_equal_least_squares_on_the_overlap():
         rows_of, columns_of = np.nonzero(here)
         design = np.column_stack([x[here], z[here], np.eye(4)[rows_of], np.eye(5)[columns_of][:, 1:]])
         beta, rss, *_ = np.linalg.lstsq(design, moved[here], rcond=None)
-        se = np.sqrt(np.linalg.inv(design.T @ design)[0, 0] * rss[0] / (here.sum() - design.shape[1]))
-        assert null[i, 0] == pytest.approx(beta[0] / se, rel=1e-5)
+        df = here.sum() - design.shape[1]
+        se = np.sqrt(np.linalg.inv(design.T @ design)[0, 0] * rss[0] / df)
+        project = design[:, 2:] @ np.linalg.pinv(design[:, 2:])
+        pair = []
+        for table in (moved, tables.regressors[0]):
+            pair.append(np.zeros((4, 5)))
+            pair[-1][here] = table[here] - project @ table[here]
+        assert null[i, 0] == pytest.approx(slow_deviate(beta[0] / se, df, *pair, here), rel=1e-5)
+
+
+def test_an_even_load_leaves_the_normal_deviate_of_t():
+    """Wallace's formula is within 1 % of the deviate with the tail of t, from 4 degrees of freedom on."""
+    r = np.array([-0.9, -0.3, 0.1, 0.6])
+    for df in (4, 10, 63):
+        t = r * np.sqrt(df / (1 - r**2))
+        found = deviates(r[None], np.array([df]), np.ones((1, 4)))[0]
+        np.testing.assert_allclose(found, np.sign(t) * stats.norm.isf(stats.t.sf(abs(t), df)), rtol=0.01)
+    assert np.isnan(deviates(r[None], np.array([0]), np.ones((1, 4)))).all()
+
+
+def unequal(rng: np.random.Generator) -> pd.DataFrame:
+    """Nine by nine tasks without any association; one target has gains 10, and a similarity 4, times as wide."""
+    y, x = rng.normal(size=(2, 9, 9))
+    y[:, 4] *= 10
+    x[:, 4] *= 4
+    s, t = (i.ravel() for i in np.indices(y.shape))
+    names = {"intermediate": [f"s{i}" for i in s], "target": [f"t{i}" for i in t]}
+    return pd.DataFrame({**names, "gain": y.ravel(), "similarity": x.ravel(), "other": x.ravel() ** 2})
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["targets", "sources"])
+def test_unequal_tasks_do_not_make_an_association(turned):
+    """100 data sets of which plain correlations reject 38: Binomial(100, .06) stays below 16."""
+    names = {"intermediate": "target", "target": "intermediate"} if turned else {}
+    rejected = np.zeros(3, dtype=int)
+    for seed in range(100):
+        data = unequal(np.random.default_rng(seed)).rename(columns=names)
+        rng, more = np.random.default_rng(seed), {"rng": np.random.default_rng(seed), "permutations": 99}
+        p = (
+            permute_tasks(data, rng=rng, permutations=99).p,
+            max_t(data, "gain", ["similarity", "other"], **more).p,
+            specification_curve(data, ["gain"], ["similarity"], [(), ("other",)], **more).p,
+        )
+        rejected += np.array(p) <= 0.05
+    assert rejected.max() < 16
+
+
+def test_the_unit_of_one_side_does_not_matter():
+    data = unequal(np.random.default_rng(3))
+    scaled = data.assign(gain=1e-6 * data["gain"], similarity=1e6 * data["similarity"])
+    p = [permute_tasks(d, rng=np.random.default_rng(3), permutations=999).p for d in (data, scaled)]
+    assert p[0] == p[1]
 
 
 def test_exact_p_counts_ties_of_symmetric_tables():
@@ -164,7 +231,7 @@ def test_rank_of_tasks_is_that_of_their_dummies():
     rows, columns = (i.ravel() for i in np.indices((5, 4)))
     design = np.hstack([np.eye(5)[rows], np.eye(4)[columns]])
     expected = [np.linalg.matrix_rank(design[cells.ravel()]) if cells.any() else 0 for cells in present]
-    np.testing.assert_array_equal(_task_rank(present), expected)
+    np.testing.assert_array_equal(task_rank(present), expected)
 
 
 def block_grid(bridge: int, seed: int) -> pd.DataFrame:

@@ -209,6 +209,15 @@ def test_gains_of_nothing_are_rarely_shown(null_run):
     assert (null_pairs["verdict"].isin(["gain shown", "loss shown"])).mean() < 0.1
 
 
+@pytest.mark.parametrize(("n", "reached"), [(4, False), (5, False), (6, True)])
+def test_the_encoders_asked_for_can_show_a_gain(n, reached, tmp_path):
+    """Six signs are all alike in 2 of 64 patterns, p = 1/32; five in 2 of 32, p = 1/16."""
+    found = ask("gains", load_run(write_run(tmp_path / "run", simulated_results(n, 1))))
+    table = found.tables["Zero-shot and pivot gains (points)"]
+    assert (table["verdict"] == "gain shown").any() == reached
+    assert found.what_would_change.startswith("More encoders" if reached else "At least 6 encoders")
+
+
 def test_order_effect_has_its_sign(run):
     found = ask("order", run)
     assert found.sentence.startswith("Yes") and found.primary.interval[0] > 5

@@ -40,10 +40,62 @@ sw ta te th tl tr uk ur vi wo yo zh
         ("mo", "ron"),
         ("sr-Latn", "srp"),
         ("EN-gb", "eng"),
+        ("zh-min-nan", "nan"),
+        ("be-tarask", "bel"),
+        ("nds-nl", "nds"),
+        ("ar-arz", "arz"),
+        ("i-lux", "ltz"),
+        ("als-Latn", "als"),
+        ("als_Latn", "als"),
     ],
 )
 def test_codes_become_individual_languages(code, expected):
     assert iso639_3(code) == expected
+
+
+WIKIPEDIA = {
+    "bat-smg": "sgs", "be-x-old": "bel", "cbk-zam": "cbk", "fiu-vro": "vro", "roa-rup": "rup", "simple": "eng",
+    "zh-classical": "lzh", "zh-min-nan": "nan", "zh-yue": "yue", "map-bms": None, "roa-tara": None, "als": None,
+    "eml": None, "nah": None, "nrm": None,
+}  # fmt: skip
+"""Codes of Wikipedia's editions (meta.wikimedia.org, Special language codes); None: refused."""
+
+
+@pytest.mark.parametrize("spelt", [str, str.upper, lambda code: code.replace("-", "_")])
+@pytest.mark.parametrize("code", WIKIPEDIA)
+def test_codes_of_wikipedia_mean_what_they_mean_there_or_nothing(code, spelt):
+    if WIKIPEDIA[code]:
+        assert iso639_3(spelt(code)) == WIKIPEDIA[code]
+    else:
+        with pytest.raises(InputError, match="use "):
+            iso639_3(spelt(code))
+
+
+BIBLIOGRAPHIC = """
+alb als arm hye baq eus bur mya chi cmn cze ces dut nld fre fra geo kat ger deu gre ell ice isl mac mkd mao mri
+may zsm per pes rum ron slo slk tib bod wel cym scr hrv scc srp
+"""
+"""ISO 639-2/B -> ISO 639-3 (Library of Congress, with the two codes withdrawn in 2008), macrolanguages by standard."""
+PAIRS = list(zip(BIBLIOGRAPHIC.split()[::2], BIBLIOGRAPHIC.split()[1::2], strict=True))
+
+
+@pytest.mark.parametrize(("code", "expected"), PAIRS)
+def test_bibliographic_codes_are_their_languages(code, expected):
+    assert iso639_3(code) == iso639_3(f"{code}-001") == expected
+    assert expected in uriel().position
+
+
+@pytest.mark.parametrize("code", ["en-yue", "ar-yue", "cbk-yue", "sw-swh-zzj", "aaa-bbb", "et-vro"])
+def test_three_letters_after_a_language_are_no_other_language(code):
+    """Extended languages belong to the prefixes that IANA's registry gives them."""
+    with pytest.raises(InputError, match="unknown language code"):
+        iso639_3(code)
+
+
+@pytest.mark.parametrize("code", ["ber", "sla", "roa", "nah", "smi", "sgn", "phi"])
+def test_a_family_is_no_language(code):
+    with pytest.raises(InputError, match="names a group of languages"):
+        iso639_3(code)
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,28 @@ def test_h_score_does_not_saturate():
     assert regularized_h_score(rng.normal(size=(40, 200)), np.arange(40) % 3) < 0.7
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("n", [2, 40])
+def test_h_score_of_two_points_by_hand(n, unit):
+    """Features that are the label: S_between has n - 1 where S has n, and both lie in one direction."""
+    labels = np.arange(n) % 2
+    points = np.random.default_rng(4).normal(size=(2, 20))
+    for features in (points[labels], np.eye(2)[labels], labels[:, None]):
+        assert regularized_h_score(unit * features, labels) == pytest.approx(n / (n - 1))
+    # Labels that the points do not tell apart.
+    if n > 2:
+        assert regularized_h_score(unit * points[np.arange(n) // 2 % 2], labels) == pytest.approx(
+            0, abs=1e-12
+        )
+
+
+def test_h_score_of_four_corners_by_hand():
+    """Uncorrelated coordinates, each point a class: S is the identity, S_between n / (n - 1) times it."""
+    corners = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
+    index = np.arange(40) % 4
+    assert regularized_h_score(corners[index], index) == pytest.approx(2 * 40 / 39)
+
+
 def test_transrate_by_hand():
     """One dimension, classes {-1, -1} and {1, 1}: within the classes as spread around 0 as over all."""
     x, y = np.array([[-1.0], [-1.0], [1.0], [1.0]]), np.array([0, 0, 1, 1])
