@@ -242,7 +242,7 @@ def _design(frame: pd.DataFrame, products: Sequence[tuple[str, ...]]) -> tuple[n
         present.add(frozenset())
     blocks, names = [np.zeros((len(frame), 0))], []
     for product in products:
-        categorical = {name for name in product if name != "1" and not _is_numeric(frame, name)}
+        categorical = {name for name in product if name != "1" and not is_numeric(frame, name)}
         every = frozenset(name for name in categorical if frozenset(product) - {name} not in present)
         block, labels = _product_columns(frame, product, every)
         if every == frozenset(product):  # the levels of a factor add up to an intercept
@@ -268,7 +268,7 @@ def _coded(frame: pd.DataFrame, name: str, every_level: bool) -> tuple[np.ndarra
     """Return a numeric column as it is, any other one as dummies of its levels but the first."""
     if name == "1":
         return np.ones((len(frame), 1)), [INTERCEPT]
-    if _is_numeric(frame, name):
+    if is_numeric(frame, name):
         return numbers(frame, column_of(name))[:, None], [name]
     if not _CALL.fullmatch(name):
         require_no_number_text(frame, column_of(name))
@@ -277,7 +277,8 @@ def _coded(frame: pd.DataFrame, name: str, every_level: bool) -> tuple[np.ndarra
     return np.eye(len(levels))[codes][:, first:], [f"{name}[{level}]" for level in levels[first:]]
 
 
-def _is_numeric(frame: pd.DataFrame, name: str) -> bool:
+def is_numeric(frame: pd.DataFrame, name: str) -> bool:
+    """Return whether a column enters as it is; one of truth values has levels."""
     column = frame[column_of(name)]
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 

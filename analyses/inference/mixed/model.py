@@ -11,7 +11,15 @@ from analyses.inference.checks import complete_rows
 from analyses.inference.coefficients import coefficient_row
 from analyses.inference.mixed.df import inner_outer, satterthwaite
 from analyses.inference.mixed.fit import MixedFit, Term, fit_mixed
-from analyses.inference.mixed.formula import INTERCEPT, Formula, fixed_design, parse, random_terms, with_calls
+from analyses.inference.mixed.formula import (
+    INTERCEPT,
+    Formula,
+    fixed_design,
+    is_numeric,
+    parse,
+    random_terms,
+    with_calls,
+)
 from analyses.inference.mixed.predict import NewRows, loadings_of, modes, predict, solve
 from analyses.inference.rates import measured
 from analyses.inference.result import Inference
@@ -230,14 +238,17 @@ def _as_fitted(frame: pd.DataFrame, new: pd.DataFrame, names: list[str]) -> pd.D
     Raises:
         InputError: a regressor that is no number has a level on which nothing was estimated.
     """
+    coded = {}
     for name in names:
-        if not pd.api.types.is_numeric_dtype(frame[name]):
+        if not is_numeric(frame, name):
+            known = {level: level for level in frame[name].unique()}
             for level in new[name].unique():
-                if level not in set(frame[name]):
-                    raise InputError(unknown(f"level of {name}", level, frame[name].unique()))
+                if level not in known:
+                    raise InputError(unknown(f"level of {name}", level, known))
+            values = [known[level] for level in new[name]]
+            coded[name] = pd.Series(values, index=new.index, dtype=frame[name].dtype)
         elif not pd.api.types.is_numeric_dtype(new[name]):
             raise InputError(
                 f"column {name!r}: got {new[name].dtype}, expected {frame[name].dtype} as fitted"
             )
-    fitted = {name: frame[name].dtype for name in names if not pd.api.types.is_numeric_dtype(frame[name])}
-    return new.astype(fitted)
+    return new.assign(**coded)

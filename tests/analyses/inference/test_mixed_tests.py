@@ -140,6 +140,15 @@ def test_predictions_of_random_slopes_are_coded_as_the_fit_was():
     np.testing.assert_allclose(got, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("fitted", ["bool", "category", "object"])
+def test_levels_of_a_regressor_are_known_whatever_their_type(fitted):
+    data = grid().assign(flag=lambda d: (d["seed"] > 0).astype(fitted))
+    fit = crossed_effects(data, "gain ~ similarity + flag + (flag | target)")
+    rows = data.head(4)
+    for kind in ("bool", "object", "category", "int64"):
+        pd.testing.assert_frame_equal(fit.predict(rows.astype({"flag": kind})), fit.predict(rows))
+
+
 def test_a_level_is_known_whatever_its_type():
     """A merge makes 1 of an integer column 1.0, a CSV makes it "1"."""
     data = grid().assign(target=lambda d: d["target"].str[1:].astype(int))
