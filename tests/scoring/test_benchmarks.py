@@ -67,8 +67,8 @@ def test_layouts_and_benchmarks_fit_together():
         assert native(task).paths and task.kind in READERS
     for benchmark in BENCHMARKS.values():
         assert {task for tasks in benchmark.groups.values() for task in tasks} == set(benchmark.tasks)
-        for task, languages in benchmark.tasks.items():
-            assert set(languages) <= set(get_task(task).languages)
+        for name, languages in benchmark.tasks.items():
+            assert set(languages) <= set(get_task(name).languages)
 
 
 def test_benchmarks_have_the_published_numbers_of_languages():

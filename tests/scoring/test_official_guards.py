@@ -37,6 +37,13 @@ def test_scores_at_chance_and_of_zero_are_flagged(tmp_path):
     assert score_warnings(both) == ["warning: xnli accuracy 0.00 to 1.50 in sw, ur: all-zero"]
 
 
+def test_labels_that_the_gold_lacks_are_named_as_in_a_run(tmp_path):
+    gold = write(tmp_path / "test-sw.tsv", "entailment\nneutral\n" * 15)
+    assert score_file("xnli", gold, gold)["flags"].tolist() == ["labels-without-gold=contradiction"]
+    few = write(tmp_path / "dev-sw.tsv", "entailment\nneutral\n" * 14)
+    assert score_file("xnli", few, few)["flags"].tolist() == [""]
+
+
 def test_a_score_just_above_chance_is_not_flagged(tmp_path):
     """400 examples of two labels: 50 + 1.645 * 2.5 = 54.1 points."""
     gold = write(tmp_path / "test-de.tsv", "1\n0\n" * 200)

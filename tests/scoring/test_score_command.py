@@ -14,9 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    code = "from simxfer.cli.main import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, "score", *map(str, arguments)],
+        [sys.executable, "-m", "simxfer", "score", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -61,3 +60,9 @@ def test_the_texts_hold_every_average(mock):
         "expected": 10,
         "missing": "xcopa,udpos,panx,xquad,tatoeba,lareqa",
     }
+
+
+def test_scoring_files_loads_no_torch():
+    code = "import sys, simxfer.scoring.official, simxfer.cli.scores; print({'torch', 'transformers'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.stdout.strip() == "set()", done.stderr

@@ -20,6 +20,7 @@ _PATTERNS = tuple(
         r"^(?:train|dev|val|valid|test)[-_.]([a-z]{2,3})(?:[-_.]|$)",  # test-sw.tsv, val.sw.jsonl
         r"^([a-z]{2,3})\.[a-z]+$",  # de.json
         r"^([a-z]{2})-en\.",  # zh-en.dev.gold
+        r"^([a-z]{2,3})_\w+-ud-",  # en_ewt-ud-test.conllu
         rf"^(?:{'|'.join(LAYOUTS)}|tydiqa\.goldp)[-_.]([a-z]{{2,3}})(?:[-_.]|$)",  # xquad.de.json
         rf"^({'|'.join(TYDIQA_LANGUAGES.values())})[-_.]",  # arabic_tydiqa_dev.json
     )

@@ -16,7 +16,7 @@ from simxfer.scoring.official.layouts import native
 from simxfer.sources.formats import FORMATS
 from simxfer.sources.formats.conll import read_conllu
 from simxfer.sources.formats.table import read_table
-from simxfer.sources.formats.text import parse_json, read_json, read_lines
+from simxfer.sources.formats.text import read_json, read_lines
 from simxfer.sources.rows import LINE
 from simxfer.tasks.record import Task
 
@@ -52,43 +52,28 @@ def read_labels(path: Path, task: Task, language: str, columns: Sequence[str]) -
         InputError: a line is blank, a row has no label, an index is missing, there is no row of the language.
     """
     lines = read_lines(path)
-    if lines[0].startswith("{"):
-        rows = [_json_row(path, n, line) for n, line in enumerate(lines, start=1) if line.strip()]
-    elif path.suffix == ".xml" or _has_header(path, lines[0], columns):
-        rows = list(read_table(path, "", header=columns))
-    else:
+    if not _is_table(path, lines[0], columns):
         return [(n, _last(path, n, line)) for n, line in enumerate(lines, start=1)]
-    kept = _in_order(path, _of_language(path, rows, native(task).code(language)))
-    return [(row.get(LINE, i), _label(path, row, task, columns)) for i, row in enumerate(kept, start=1)]
+    code = native(task).code(language)
+    rows = _in_order(path, list(read_table(path, code, header=columns, language_column="language")))
+    if not rows:
+        raise InputError(f"{path} has a header and no row; expected one an example")
+    return [(row.get(LINE, i), _label(path, row, task, columns)) for i, row in enumerate(rows, start=1)]
 
 
-def _has_header(path: Path, line: str, columns: Sequence[str]) -> bool:
+def _is_table(path: Path, line: str, columns: Sequence[str]) -> bool:
+    """Tell by ending and first line whether a file is a table: JSON lines, XML, or a header that names the label."""
+    if line.startswith(("{", "<")):
+        return path.suffix in (".jsonl", ".json", ".xml")
     names = line.split("," if path.suffix == ".csv" else "\t")
     return any(name.strip('"') in columns for name in names)
 
 
-def _json_row(path: Path, number: int, line: str) -> Row:
-    row = parse_json(line, path, number)
-    if not isinstance(row, dict):
-        raise InputError(f"{path}, line {number}: expected a JSON object, got {line[:60]!r}")
-    return {**row, LINE: number}
-
-
-def _of_language(path: Path, rows: list[Row], code: str) -> list[Row]:
-    """Return the rows of a language; all of them where the table does not say."""
-    kept = [row for row in rows if row.get("language", code) == code]
-    if not kept:
-        found = ", ".join(sorted({str(row["language"]) for row in rows}))
-        raise InputError(f"{path} has no row in {code!r}; its column 'language' says {found or 'nothing'}")
-    return kept
-
-
 def _last(path: Path, number: int, line: str) -> str:
+    """Return the last column of a line, without the quotes that a writer of CSV may put around every field."""
     if not line.strip():
         raise InputError(f"{path}, line {number} is blank; expected one label a line")
-    return (
-        line.rpartition("\t")[2].strip().strip('"')
-    )  # no label has quotes, and all of a CSV's fields may be quoted
+    return line.rpartition("\t")[2].strip().strip('"')
 
 
 def _label(path: Path, row: Row, task: Task, columns: Sequence[str]) -> str:
@@ -111,7 +96,7 @@ def _label(path: Path, row: Row, task: Task, columns: Sequence[str]) -> str:
 
 def _in_order(path: Path, rows: list[Row]) -> list[Row]:
     """Return the rows by their `index`, which the example scripts of Hugging Face count from 0."""
-    if not {"index", "prediction"} <= rows[0].keys():
+    if not rows or not {"index", "prediction"} <= rows[0].keys():
         return rows
     placed = {str(row["index"]): row for row in rows}
     missing = [i for i in range(len(rows)) if str(i) not in placed]
@@ -127,7 +112,7 @@ def read_tags(path: Path, labels: Collection[str]) -> list[list[Line]]:
     """Return the tags of each sentence.
 
     - CoNLL-U: the UPOS of its words; multiword tokens, empty nodes and comments are none.
-    - A sentence a line (run_ner.py), where some line has several tags and all that stands there are tags.
+    - A sentence a line (run_ner.py), where a line has several tags and nothing but tags stands there.
     - A word a line, blank lines between sentences: the last column, after a tab or, as in MasakhaNER, a blank.
     """
     lines = read_lines(path)
