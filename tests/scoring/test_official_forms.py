@@ -70,6 +70,8 @@ def test_run_ners_sentence_a_line(tmp_path):
     cut = write(tmp_path / "predictions.txt", "B-PER O\nB-LOC\nO\n")
     with pytest.raises(InputError, match=r"sentence 3 has 1 tags .* too long for the encoder"):
         score_file("panx", cut, gold)
+    with pytest.raises(InputError, match="line 3: label 'B-MISC' is none of"):
+        score_file("panx", write(tmp_path / "predictions.txt", "B-PER O\nB-LOC\nO B-MISC\n"), gold)
     one = write(tmp_path / "test-th.tsv", "a\tB-PER\n")  # the last tag alone is not the answer
     with pytest.raises(InputError, match="sentence 1 has 2 tags"):
         score_file("panx", write(tmp_path / "predictions.txt", "O B-PER\n"), one)

@@ -43,7 +43,7 @@ def language_of_name(path: Path, task: Task) -> str:
 def _stated(path: Path, task: Task) -> Iterator[str]:
     """Yield what a name may state: languages of the record's patterns, then what the known names have in the place."""
     files = native(task)
-    patterns = [p for paths in files.paths.values() for p in paths if "{language}" in p or "{bcp47}" in p]
+    patterns = {_stating(Path(pattern)) for paths in files.paths.values() for pattern in paths} - {""}
     for language in task.languages:
         code = files.code(language)
         filled = (pattern.replace("{language}", code).replace("{bcp47}", language) for pattern in patterns)
@@ -54,6 +54,12 @@ def _stated(path: Path, task: Task) -> Iterator[str]:
         found = pattern.search(path.name.lower())
         if found:
             yield found[1] if found[1] in task.languages else languages.get(found[1], found[1])
+
+
+def _stating(pattern: Path) -> str:
+    """Return what of a pattern states the language: the file's name, or the whole where a folder does."""
+    named = [part for part in (pattern.name, str(pattern)) if "{language}" in part or "{bcp47}" in part]
+    return named[0] if named else ""
 
 
 def resolve_language(task: Task, asked: str, predictions: Path, gold: Path) -> str:
