@@ -126,12 +126,10 @@ def test_flat_questions_of_the_hub(tmp_path):
     gold = write(tmp_path / "gold.json", json.dumps({"data": flat}))
     scores = score_file("squad_v2", write(tmp_path / "out.json", json.dumps(RIGHT)), gold)
     assert value(scores, "squad2_exact_match") == pytest.approx(200 / 3) and value(scores, "NoAns_exact") == 0
-    for row in flat:
-        del row["answers"]
-    with pytest.raises(InputError, match=r"question 'q0' has the answers None.* a test file without gold"):
-        score_file(
-            "squad_v2", tmp_path / "out.json", write(tmp_path / "blind.json", json.dumps({"data": flat}))
-        )
+    for answers in (None, {"text": "one"}, {"text": [1]}, [["one"]]):
+        blind = write(tmp_path / "blind.json", json.dumps({"data": [flat[0] | {"answers": answers}]}))
+        with pytest.raises(InputError, match=r"question 'q0' has the answers .* a test file without gold"):
+            score_file("squad_v2", tmp_path / "out.json", blind)
 
 
 def test_tatoebas_lines_are_each_others_translations(tmp_path):

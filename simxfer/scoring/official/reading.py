@@ -180,15 +180,16 @@ def read_questions(path: Path, task: Task, language: str) -> dict[str, list[str]
 def _texts(path: Path, row: Row) -> list[str]:
     """Return the texts of the gold answers: SQuAD has a list of objects, Hugging Face one object of lists."""
     found = row["answers"]
-    try:
-        return [
-            str(text) for text in (found["text"] if isinstance(found, dict) else [a["text"] for a in found])
-        ]
-    except (KeyError, TypeError):
+    listed = found.get("text") if isinstance(found, dict) else found
+    texts = (
+        [a.get("text") if isinstance(a, dict) else a for a in listed] if isinstance(listed, list) else [None]
+    )
+    if not all(isinstance(text, str) for text in texts):
         raise InputError(
             f"{path}: question {row['id']!r} has the answers {found!r}, expected a list of {{text, answer_start}}; "
             "is it a test file without gold?"
-        ) from None
+        )
+    return texts
 
 
 def read_answers(path: Path) -> dict[str, str]:
