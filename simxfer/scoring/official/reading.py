@@ -181,9 +181,8 @@ def _texts(path: Path, row: Row) -> list[str]:
     """Return the texts of the gold answers: SQuAD has a list of objects, Hugging Face one object of lists."""
     found = row["answers"]
     listed = found.get("text") if isinstance(found, dict) else found
-    texts = (
-        [a.get("text") if isinstance(a, dict) else a for a in listed] if isinstance(listed, list) else [None]
-    )
+    answers: list[Any] = listed if isinstance(listed, list) else [None]
+    texts: list[Any] = [answer.get("text") if isinstance(answer, dict) else answer for answer in answers]
     if not all(isinstance(text, str) for text in texts):
         raise InputError(
             f"{path}: question {row['id']!r} has the answers {found!r}, expected a list of {{text, answer_start}}; "
