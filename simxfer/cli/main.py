@@ -118,16 +118,21 @@ def score(
         typer.Argument(help="A task (xnli, udpos, mlqa, squad_v2, ...) or a benchmark: xtreme, xtreme-r."),
     ],
     predictions: Annotated[
-        Path, typer.Option(help="File of predictions; of a benchmark the folder of TASK/test-LANGUAGE files.")
+        Path,
+        typer.Option(
+            help="File of predictions, as XTREME has them or Hugging Face's example scripts write them; of a "
+            "benchmark the folder of TASK/test-LANGUAGE files."
+        ),
     ],
     gold: Annotated[
-        Path, typer.Option(help="Gold file, or folder, laid out the same; SQuAD's JSON for answers.")
+        Path, typer.Option(help="Gold: the task's own labelled file, or labels laid out as XTREME has them.")
     ],
     language: Annotated[
         str, typer.Option(help="Language (of the contexts), where the names of the files do not say it.")
     ] = "",
     na_prob: Annotated[
-        Path | None, typer.Option(help="squad_v2: {id: probability of no answer}, for the best thresholds.")
+        Path | None,
+        typer.Option(help="squad_v2: {id: probability or odds of no answer}, for best thresholds."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON with all digits.")] = False,
 ) -> None:
@@ -211,3 +216,7 @@ def main() -> None:
 def _say(message: str, code: int) -> int:
     print(f"simxfer: {message}", file=sys.stderr)
     return code
+
+
+if __name__ == "__main__":
+    main()

@@ -95,16 +95,18 @@ def best_thresholds(
     Args:
         gold: the gold answers of each question, none where it is unanswerable.
         predicted: the predicted answer of each question, "" for no answer.
-        no_answer: the probability (0-1) that there is no answer; questions of equal probability enter the search
-            for the best threshold one by one in the order given, as in the script.
+        no_answer: a number that grows as no answer becomes more likely: a probability, or how much better no answer
+            scores than the best one; questions of equal numbers enter the search for the best threshold one by one
+            in the order given, as in the script.
 
     Returns:
         exact, f1 and total, the same for the questions with and without answers (HasAns_..., NoAns_...) where
-        there are any, and with probabilities best_exact, best_exact_thresh, best_f1, best_f1_thresh: the score
-        in points if only the questions up to the best threshold were answered.
+        there are any, and with such numbers best_exact, best_exact_thresh, best_f1, best_f1_thresh: the score
+        in points if only the questions up to the best threshold were answered. The threshold is 0 where none should
+        be answered, as in the script, which expects probabilities.
 
     Raises:
-        ValueError: not one probability a question, or one outside 0-1.
+        ValueError: not one finite number a question.
     """
     scores = {
         "exact": squad2_exact_match(gold, predicted).examples,
@@ -118,11 +120,11 @@ def best_thresholds(
             report |= {f"{prefix}{name}": 100.0 * float(s[chosen].mean()) for name, s in scores.items()}
             report[f"{prefix}total"] = int(chosen.sum())
     if no_answer is not None:
-        probabilities = np.asarray(no_answer, dtype=np.float64)
-        if len(probabilities) != len(gold) or not ((probabilities >= 0) & (probabilities <= 1)).all():
-            raise ValueError(f"best_thresholds: expected {len(gold)} probabilities between 0 and 1")
+        numbers = np.asarray(no_answer, dtype=np.float64)
+        if len(numbers) != len(gold) or not np.isfinite(numbers).all():
+            raise ValueError(f"best_thresholds: expected {len(gold)} finite numbers, one a question")
         for name, found in scores.items():
-            best = _best_threshold(found, answerable, predicted, probabilities)
+            best = _best_threshold(found, answerable, predicted, numbers)
             report[f"best_{name}"], report[f"best_{name}_thresh"] = best
     return report
 

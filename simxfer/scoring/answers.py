@@ -11,46 +11,17 @@ Most kinds are answered example by example. Two are not:
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from simxfer.common.errors import InputError
 from simxfer.encoder.dataset import Dataset, read_gold
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pairs import relevant
-from simxfer.metrics import METRICS, Scored, pairs_above, tune_threshold
+from simxfer.metrics import pairs_above, tune_threshold
 from simxfer.scoring.predict import Pool, candidate_pool, predict, rank
+from simxfer.scoring.record import Answers, pairs
 from simxfer.tasks.record import Task
 
 SELF_TUNED = "threshold-tuned-on-reported-data"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Gold and predictions, one entry an example that is scored; mining: lists of the ids of target sentences."""
-
-    ids: list[str]
-    subsets: list[str]
-    gold: list
-    predictions: list
-    flags: tuple[str, ...] = ()
-
-    def score(self, metric: str, language: str) -> Scored:
-        """Return the score under a metric."""
-        if METRICS[metric].paired:
-            return METRICS[metric](self.gold, self.predictions, language)
-        return METRICS[metric](_pairs(self.ids, self.gold), _pairs(self.ids, self.predictions), language)
-
-    def subset(self, name: str) -> "Answers":
-        """Return those of the examples of a subset; all where the name is empty."""
-        chosen = [i for i, names in enumerate(self.subsets) if not name or name in names.split()]
-        columns = (self.ids, self.subsets, self.gold, self.predictions)
-        ids, subsets, gold, predictions = ([column[i] for i in chosen] for column in columns)
-        return Answers(ids, subsets, gold, predictions, self.flags)
-
-    def counts(self) -> list[tuple[int, int, int]]:
-        """Return (tp, fp, fn) of every example of mining; they add up to the F1."""
-        sets = [(set(gold), set(found)) for gold, found in zip(self.gold, self.predictions, strict=True)]
-        return [(len(gold & found), len(found - gold), len(gold - found)) for gold, found in sets]
 
 
 def answers(
@@ -135,14 +106,10 @@ def _sources(dataset: Dataset) -> tuple[list[str], list[str], list]:
 
 
 def _threshold(candidates: list, ids: list[str], gold: list, task: Task) -> float:
-    pairs = _pairs(ids, gold)
-    if not pairs:
+    wanted = pairs(ids, gold)
+    if not wanted:
         raise InputError(
             f"{task.name}: none of the {len(ids)} source sentences has a translation, so that no threshold can be "
             "chosen and nothing scored; read more of them"
         )
-    return tune_threshold(candidates, pairs)
-
-
-def _pairs(ids: Sequence[str], targets: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
-    return [(source, target) for source, found in zip(ids, targets, strict=True) for target in found]
+    return tune_threshold(candidates, wanted)

@@ -7,19 +7,14 @@ import pandas as pd
 
 from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.network import TransferModel
-from simxfer.metrics import Scored
-from simxfer.metrics.guards import warnings
-from simxfer.scoring.answers import Answers, answers
+from simxfer.scoring.answers import answers
 from simxfer.scoring.protocol import Evaluation
+from simxfer.scoring.record import Answers
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
 
 UNKNOWN_LIMIT = 0.05
 """Share of unknown subwords in a language's test data above which its scores are flagged."""
-
-
-FEWEST_FOR_LABELS = 30
-"""Test examples below which nothing is said about labels that the gold does not have."""
 
 
 def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int) -> float:
@@ -94,7 +89,7 @@ def _scores(
                     "metric": name,
                     "value": scored.value,
                     "n_examples": len(part.ids),
-                    "flags": ";".join([*flags, *_score_flags(task, name, scored, part.gold)]),
+                    "flags": ";".join([*flags, *part.score_flags(task, name, scored)]),
                     "truncated": truncated,
                     "unknown_share": unknown_share,
                 }
@@ -106,15 +101,6 @@ def _data_flags(dataset: Dataset) -> list[str]:
     _, unknown, subwords, without_gold = dataset.features.counts
     flags = ["unknown-subwords"] * bool(unknown > UNKNOWN_LIMIT * max(1, subwords))
     return flags + [f"without-gold={without_gold}"] * bool(without_gold)
-
-
-def _score_flags(task: Task, metric: str, scored: Scored, gold: list) -> list[str]:
-    """Return the warnings that a score deserves by itself, and the labels that its gold does not have."""
-    flags = warnings(metric, scored.value, gold)
-    if task.kind != "classification" or len(gold) < FEWEST_FOR_LABELS:
-        return flags
-    missing = [label for label in task.labels if label not in set(gold)]
-    return flags + [f"labels-without-gold={','.join(missing)}"] * bool(missing)
 
 
 def _examples(task: Task, found: Answers, language: str) -> list[dict]:

@@ -223,8 +223,12 @@ def test_best_thresholds_by_hand():
     assert best_thresholds(gold, ["", "x", "", "y"], [0.5] * 4)["best_f1_thresh"] == 0.0  # nothing is best
     assert "best_f1" not in best_thresholds(gold, [""] * 4)
     assert "NoAns_total" not in best_thresholds([["a"]], ["a"])
-    with pytest.raises(ValueError, match="expected 4 probabilities between 0 and 1"):
-        best_thresholds(gold, [""] * 4, [0.1, 0.2, 0.3, 1.4])
+    odds = best_thresholds(
+        gold, ["a1", "x", "a2", "y"], [-3.5, 0.0, 1.0, 7.0]
+    )  # the same order, another unit
+    assert odds == report | {"best_exact_thresh": -3.5, "best_f1_thresh": -3.5}
+    with pytest.raises(ValueError, match="expected 4 finite numbers"):
+        best_thresholds(gold, [""] * 4, [0.1, 0.2, 0.3, float("nan")])
 
 
 @given(

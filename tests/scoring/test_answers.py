@@ -15,10 +15,11 @@ from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import Features
 from simxfer.metrics import METRICS
 from simxfer.metrics.ranking import average_precision
-from simxfer.scoring.answers import SELF_TUNED, Answers
+from simxfer.scoring.answers import SELF_TUNED
 from simxfer.scoring.evaluate import dev_score, evaluate
 from simxfer.scoring.predict import candidate_pool, predict
 from simxfer.scoring.protocol import Evaluation
+from simxfer.scoring.record import Answers
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import MiningExample, RankingExample, SpanExample
 

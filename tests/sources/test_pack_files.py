@@ -26,7 +26,7 @@ def _listed() -> list[dict[str, str]]:
         return []
     with (PACK / "FILES.tsv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    # XTREME's mock data are predictions and labels: `simxfer score` reads them (tests/scoring/test_official.py).
+    # XTREME's mock data are predictions and labels: `simxfer score` reads them (tests/scoring/test_official_scores.py).
     data = [row for row in rows if not row["file"].startswith("xtreme_mock_test_data/")]
     return [row for row in data if not Path(row["file"]).name.startswith(NO_DATA)]
 

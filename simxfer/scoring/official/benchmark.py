@@ -8,6 +8,7 @@ import pandas as pd
 from simxfer.common.errors import InputError, unknown
 from simxfer.scoring.official.layouts import BENCHMARKS, LAYOUTS
 from simxfer.scoring.official.task import score_file
+from simxfer.tasks import TASKS
 
 SUFFIXES = ("tsv", "json", "jsonl", "txt")
 
@@ -104,9 +105,8 @@ def averages(name: str, scores: pd.DataFrame) -> pd.DataFrame:
             continue
         table = found.pivot(index="language", columns="metric", values="value")
         missing = [language for language in languages if language not in table.index]
-        layout = LAYOUTS[task]
-        means = table[list(layout.metrics)].mean()
-        score = float(means.iloc[: layout.averaged].mean())
+        means = table[list(TASKS[task].metrics)].mean()
+        score = float(means.iloc[: LAYOUTS[task].averaged].mean())
         for metric, value in (*means.items(), ("score", score)):
             rows.append(_average(task, str(metric), float(value), len(table), missing))
         if not missing:

@@ -4,72 +4,55 @@ The layouts, languages, groups and averages are those of google-research/xtreme'
 Ruder et al. 2021), which reads `TASK/test-LANGUAGE.SUFFIX` below a folder of predictions and one of labels.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
 
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS
-
-Form = Literal["labels", "indices", "tags", "answers", "pairs", "rankings"]
+from simxfer.tasks.record import Files, Task
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How the predictions of a task are laid out, and how they are scored."""
+    """What the files of a task have that its record does not say; its kind decides their form."""
 
-    form: Form
-    """labels, indices: one a line; tags: one a line, a blank line between sentences; answers: {id: text} against
-    SQuAD's JSON; pairs: two ids a line; rankings: {id: [ids]}."""
-    metrics: tuple[str, ...]
-    """Names in `simxfer.metrics.METRICS`; XTREME averages those of the first group."""
-    averaged: int = 1
-    """How many of the metrics make the task's score in a benchmark, as their mean."""
-    languages: tuple[str, ...]
-    """Languages of the test sets, as in the task's record."""
-    more_languages: bool = False
-    """Whether the data set exists in more languages than the record has."""
-    labels: tuple[str, ...] = ()
-    """The label space, as in the task's record."""
-    spellings: Mapping[str, str] = field(default_factory=dict)
-    """Other spellings of labels in files -> labels."""
     suffix: str = "tsv"
     """Ending of the files in a benchmark's folder."""
-    quoted: bool = False
-    """Whether tab-separated fields are quoted as in CSV."""
-    unanswerable: bool = False
-    """Whether a question may have no answer."""
+    averaged: int = 1
+    """How many of the metrics make the task's score in a benchmark, as their mean."""
+    more_languages: bool = False
+    """Whether the data set exists in more languages than the record has."""
+    dates: bool = False
+    """Whether published scores count dates, which the record reads as no entity; both are then given."""
 
 
-def _layout(task: str, form: Form, **how: Any) -> Layout:
-    """Return the layout of a task; what is scored, in which languages and labels, is the record's to say."""
-    record = TASKS[task]
-    said = {"metrics": record.metrics, "labels": record.labels, "spellings": record.spellings}
-    return Layout(form=form, languages=record.languages, **said | how)
-
-
-_ANSWERS: dict[str, Any] = {"form": "answers", "suffix": "json", "averaged": 2}
-_CHOICES = {"labels": ("0", "1"), "suffix": "jsonl"}
+_QUESTIONS = Layout(suffix="json", averaged=2)
 
 LAYOUTS: dict[str, Layout] = {
-    "xnli": _layout("xnli", "labels"),
-    "americasnli": _layout("americasnli", "labels"),
-    "pawsx": _layout("pawsx", "labels", quoted=True),
-    "xcopa": _layout("xcopa", "labels", **_CHOICES),
-    "udpos": _layout("udpos", "tags", more_languages=True),
-    "panx": _layout("panx", "tags", more_languages=True),
-    "ud": _layout("ud", "tags"),
-    "masakhaner2": _layout("masakhaner2", "tags"),
-    "xquad": _layout("xquad", **_ANSWERS),
-    "mlqa": _layout("mlqa", **_ANSWERS),
-    "tydiqa": _layout("tydiqa", **_ANSWERS),
-    "squad_v1": _layout("squad_v1", **_ANSWERS),
-    "squad_v2": _layout("squad_v2", **_ANSWERS, unanswerable=True),
-    "bucc2018": _layout("bucc2018", "pairs"),
-    "tatoeba": _layout("tatoeba", "indices"),
-    "lareqa": _layout("lareqa", "rankings", suffix="json"),
-    "mewslix": _layout("mewslix", "rankings", suffix="json"),
+    "xnli": Layout(),
+    "americasnli": Layout(),
+    "pawsx": Layout(),
+    "xcopa": Layout(suffix="jsonl"),
+    "udpos": Layout(more_languages=True),
+    "panx": Layout(more_languages=True),
+    "ud": Layout(),
+    "masakhaner2": Layout(dates=True),
+    "xquad": _QUESTIONS,
+    "mlqa": _QUESTIONS,
+    "tydiqa": _QUESTIONS,
+    "squad_v1": _QUESTIONS,
+    "squad_v2": _QUESTIONS,
+    "bucc2018": Layout(),
+    "tatoeba": Layout(),
+    "lareqa": Layout(suffix="json"),
+    "mewslix": Layout(suffix="json"),
 }
+"""The tasks that files can be scored for."""
+
+
+def native(task: Task) -> Files:
+    """Return how the own files of a task that can be scored are read."""
+    assert task.files is not None, f"{task.name} has no native files"
+    return task.files
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,10 +92,12 @@ def _questions(path: Path) -> Iterator[Row]:
 
 
 def _question(path: Path, asked: Row, context: Any) -> Row:
-    if "id" not in asked or "question" not in asked:
-        raise InputError(f"{path}: a question has the keys {sorted(asked)}, expected id, question, answers")
+    if not isinstance(asked, dict) or "id" not in asked:
+        raise InputError(
+            f"{path}: a question is {str(asked)[:60]!r}, expected one with id, question, answers"
+        )
     answers = [] if asked.get("is_impossible") else asked.get("answers")
-    return {"id": asked["id"], "question": asked["question"], "context": context, "answers": answers}
+    return {"id": asked["id"], "question": asked.get("question"), "context": context, "answers": answers}
 
 
 def _data(path: Path) -> list[Row]:

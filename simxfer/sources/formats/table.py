@@ -28,7 +28,7 @@ def read_table(
     language_column: str = "",
     partial_rows: bool = False,
 ) -> Iterator[Row]:
-    """Yield the rows of `.jsonl`, `.csv` (header, quoting), `.xml` (the root's elements) or tab-separated values.
+    """Yield the rows of JSON lines, `.csv` (header, quoting), `.xml` (the root's elements) or tab-separated values.
 
     Args:
         path: the file; its ending decides how it is read.
@@ -43,7 +43,7 @@ def read_table(
     Raises:
         InputError: broken JSON or quoting, a wrong number of columns (with file and line), no row of the language.
     """
-    if path.suffix == ".jsonl":
+    if path.suffix in (".jsonl", ".json"):
         rows = _json_lines(path)
     elif path.suffix == ".xml":
         rows = _elements(path)
