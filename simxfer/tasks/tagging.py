@@ -102,7 +102,7 @@ TAGGING_TASKS: tuple[Task, ...] = (
                 split: (f"{split}.tsv", f"ccg.{split}", f"ccg_{split}.tsv")
                 for split in ("train", "dev", "test")
             },
-            options={"numbered_by": "labels.txt"},
+            options={"numbered_by": ("labels.txt", "tags_to_id.json")},
         ),
         sizes=(("train", 39_604), ("dev", 1_913), ("test", 2_407)),
         licence="LDC user agreement (LDC2005T13); local files only",

@@ -119,7 +119,8 @@ def test_conll_round_trip_loses_no_token(tmp_path_factory, sentences, ends, gaps
     assert [list(zip(e.words, e.tags, strict=True)) for e in examples] == sentences
 
 
-TEXTS = st.text(st.characters(exclude_characters="\r\n\ufeff", exclude_categories=["Cs"]), min_size=1)
+# What may stand in a field: csv.writer quotes tabs as well, but no text of these data has one.
+TEXTS = st.text(st.characters(exclude_characters="\t\r\n\ufeff", exclude_categories=["Cs"]), min_size=1)
 
 
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS, st.sampled_from("01")), min_size=1, max_size=6))

@@ -1,6 +1,7 @@
 """Text of a file, strictly UTF-8, as lines or as JSON."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,22 @@ def read_lines(path: Path) -> list[str]:
     return lines
 
 
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file, or raise an InputError with the line of the fault."""
-    return parse_json(read_text(path), path, 1)
+def read_json(path: Path, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Return the content of a JSON file, or raise an InputError with the line of the fault.
+
+    Args:
+        path: the file.
+        pairs: what becomes of an object's keys and values, where keys that stand there twice matter; a dict if None.
+    """
+    return parse_json(read_text(path), path, 1, pairs)
 
 
-def parse_json(text: str, path: Path, line: int) -> Any:
-    """Return the value of a JSON text that begins in a line of a file."""
+def parse_json(
+    text: str, path: Path, line: int, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Any:
+    """Return the value of a JSON text that begins in a line of a file; see `read_json`."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
         at_end = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         reason = (
