@@ -12,6 +12,7 @@ from simxfer.planner import make_plan
 from simxfer.sources import HELD_OUT, KEPT, DataRequest, source_of
 from simxfer.sources.files import used_files
 from simxfer.sources.hub import on_hub, place_of
+from simxfer.sources.parallel import AS_IS, english_of, english_places
 from simxfer.tasks import TASKS, get_task
 
 
@@ -75,4 +76,15 @@ def _trained_on(stage: Stage) -> Iterator[DataRequest]:
 def _tested_on(evaluation: Evaluation) -> Iterator[DataRequest]:
     for split in filter(None, (evaluation.split, evaluation.tuned_on)):
         for language in evaluation.languages:
-            yield DataRequest(evaluation.target, split, language, folder=evaluation.folder)
+            request = DataRequest(evaluation.target, split, language, folder=evaluation.folder)
+            yield request
+            if TASKS[evaluation.target].pivot_task and evaluation.fields != AS_IS:
+                yield from _english(request)
+
+
+def _english(request: DataRequest) -> Iterator[DataRequest]:
+    """Yield the request for the English items that decide what a language is asked: at hand, or to be fetched."""
+    there = english_of(request)
+    yield from (
+        [there] if there else [r for r in english_places(request) if source_of(r) == "hub" and on_hub(r)]
+    )

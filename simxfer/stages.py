@@ -254,6 +254,7 @@ class StageRunner:
                 evaluation.draw,
                 evaluation.limit,
                 evaluation.folder,
+                evaluation.fields,
             )
             return self.dataset(
                 request, evaluation.target, stage.encoder, evaluation.max_length, evaluation.stride

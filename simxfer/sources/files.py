@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from simxfer.errors import InputError, unknown
 from simxfer.sources.formats import FORMATS
-from simxfer.sources.rows import examples_of
+from simxfer.sources.rows import examples_of, questions_of
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import Examples
 from simxfer.tasks.record import SPLITS, Files, Task
@@ -25,7 +25,7 @@ from simxfer.tasks.record import SPLITS, Files, Task
 if TYPE_CHECKING:
     from simxfer.sources import DataRequest
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised by hand when the readers give other examples of the same files."""
 
 
@@ -63,6 +63,16 @@ def read_examples(request: "DataRequest") -> Examples:
     return read_files(find_files(request), get_task(request.task), request.language)
 
 
+def read_questions(request: "DataRequest") -> dict[str, str]:
+    """Return what the rows of a request ask, by their ids, those without gold as well."""
+    task = get_task(request.task)
+    files, found = _files(task), {}
+    for path in find_files(request):
+        rows = FORMATS[files.format].read(path, files.code(request.language), **files.options)
+        found.update(questions_of(rows, task, files, str(path)))
+    return found
+
+
 def read_files(paths: Sequence[Path], task: Task, language: str) -> Examples:
     """Return the examples of native files of a task.
 
@@ -78,6 +88,7 @@ def read_files(paths: Sequence[Path], task: Task, language: str) -> Examples:
             raise InputError(f"{path} is not there; asked for {task.name} in {language}")
         examples = examples_of(read(path, code, **files.options), task, files, str(path))
         found.without_gold += examples.without_gold
+        found.noted += examples.noted
         if len(paths) > 1 and "file_name" not in files.options:
             prefix = path.relative_to(shared).as_posix()
             found += [replace(example, id=f"{prefix}:{example.id}") for example in examples]
