@@ -15,6 +15,7 @@ from simxfer.errors import InputError, StageFailed
 from simxfer.lock import check_lock
 from simxfer.plan import Plan
 from simxfer.planner import make_plan
+from simxfer.preflight import TestData, read_tests
 from simxfer.progress import Status, status
 from simxfer.schema import LANGUAGES, validate
 from simxfer.sources import UNRESOLVED
@@ -46,22 +47,23 @@ def train_grid(
         The run directory.
 
     Raises:
-        InputError: the grid file is wrong, data are missing or differ from its lock file, or the directory
-            belongs to another grid.
+        InputError: the grid file is wrong, data are missing, cannot be scored or differ from its lock file, or the
+            directory belongs to another grid.
         StageFailed: some stages diverged; everything else is done and gathered.
     """
     grid = load_grid(grid_file)
     check_lock(grid_file)
     plan = make_plan(grid)
     _refuse_missing_data(plan, grid_file)
-    return _train(grid_file, grid, plan, out, workers, report)
+    tests = read_tests(plan, RunDirectory(out / grid.name).receipts)
+    run = open_run(grid_file, grid, plan, out, tests)
+    return _train(run, grid, plan, workers, report)
 
 
 def _train(
-    grid_file: Path,
+    run: RunDirectory,
     grid: Grid,
     plan: Plan,
-    out: Path,
     workers: int,
     report: Callable[[float, float], None],
 ) -> RunDirectory:
@@ -73,7 +75,6 @@ def _train(
     from simxfer.results import gather
     from simxfer.stages import StageRunner
 
-    run = open_run(grid_file, grid, plan, out)
     _retry_failed(run, plan)
     workers = min(workers or default_workers(), len(plan.stages))
     write_json(run.environment, environment(devices(workers)))
@@ -115,17 +116,19 @@ def _data(task: str, split: str) -> str:
     return f"{task}, {split} ({hub.id} on the hub)" if hub else f"{task}, {split} (native files only)"
 
 
-def open_run(grid_file: Path, grid: Grid, plan: Plan, out: Path) -> RunDirectory:
-    """Make the run directory of a grid, or find it as it was left.
+def open_run(
+    grid_file: Path, grid: Grid, plan: Plan, out: Path, tests: TestData | None = None
+) -> RunDirectory:
+    """Make the run directory of a grid, or find it as it was left; `tests` go into its receipts.
 
     Raises:
         InputError: the directory holds the run of another grid, or cannot be written.
     """
     with turn(out / f".{grid.name}.lock"):  # a second process must not see a directory in the making
-        return _open_run(RunDirectory(out / grid.name), grid_file, grid, plan)
+        return _open_run(RunDirectory(out / grid.name), grid_file, grid, plan, tests or {})
 
 
-def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan) -> RunDirectory:
+def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan, tests: TestData) -> RunDirectory:
     resolved = _resolved(grid, plan)
     if run.grid_json.exists():
         _refuse_other_grid(run, resolved)
@@ -136,7 +139,7 @@ def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan) -> Run
         )
     write_file(run.grid_file, lambda temporary: _copy(grid_file, temporary))
     write_json(run.plan, plan.as_dict())
-    write_json(run.receipts, receipts(grid, plan))
+    write_json(run.receipts, receipts(grid, plan, tests))
     _write_languages(run, grid)
     write_json(run.grid_json, resolved)
     return run
@@ -146,7 +149,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def receipts(grid: Grid, plan: Plan) -> dict:
+def receipts(grid: Grid, plan: Plan, tests: TestData) -> dict:
     """Return the protocol behind every score, by target and checkpoint."""
     return {
         "encoders": {
@@ -157,14 +160,14 @@ def receipts(grid: Grid, plan: Plan) -> dict:
             }
             for name in grid.encoders
         },
-        "targets": {name: _receipt(grid, plan, name) for name in grid.targets},
+        "targets": {name: _receipt(grid, plan, name, tests) for name in grid.targets},
         "head": grid.head,
         "numerics": grid.numerics,
         "recipe": grid.recipe,
     }
 
 
-def _receipt(grid: Grid, plan: Plan, target: str) -> dict:
+def _receipt(grid: Grid, plan: Plan, target: str, tests: TestData) -> dict:
     task, values = get_task(target), grid.hyperparameters(target)
     evaluations = [e for found in plan.evaluations.values() for e in found.values() if e.target == target]
     return {
@@ -174,6 +177,7 @@ def _receipt(grid: Grid, plan: Plan, target: str) -> dict:
         "data_revisions": sorted({e.revision for e in evaluations}),
         "split": evaluations[0].split,
         "test_examples": grid.test_examples or dict(task.sizes).get("test"),
+        "test_data": tests.get(target),
         "parallel_test_sets": task.parallel,
         "max_length": values.max_length,
         "training": values.as_dict() if task.training_data else None,
