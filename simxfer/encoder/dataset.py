@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from simxfer.tasks.examples import (
 )
 from simxfer.tasks.record import Task
 
-FEATURES_VERSION = 4
+FEATURES_VERSION = 5
 """Bumped by hand whenever the arrays change."""
 
 
@@ -44,10 +44,12 @@ class Dataset:
 
     `gold` has one row an example: id, subsets (joined by blanks), gold (JSON), context (span QA only), digest (of
     the inputs: equal inputs, equal digests). Gold of mining is {side, matches}, of ranking {side, keys}.
+    `noted` is what `Examples.noted` says of the data.
     """
 
     features: Features
     gold: pd.DataFrame
+    noted: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_gold(dataset: Dataset) -> list:
@@ -106,7 +108,7 @@ def make_dataset(
         InputError: a label is not in the task's label space, ids occur twice, an answer does not stand at its
             offset, or `max_length` and `stride` leave no room for questions.
     """
-    without_gold = examples.without_gold if isinstance(examples, Examples) else 0
+    whole = examples if isinstance(examples, Examples) else Examples()
     questions = [e for e in examples if isinstance(e, SpanExample)] if task.kind == "ranking" else []
     examples = from_questions(questions) if questions else examples
     gold = pd.DataFrame([_gold(example) for example in examples], dtype="string")
@@ -114,20 +116,22 @@ def make_dataset(
     if len(twice):
         raise InputError(f"{task.name}: example id {twice.iloc[0]!r} occurs twice; ids must be unique")
     features = FEATURES[task.kind](examples, task, tokenizer, max_length, stride)
-    features.counts[3] = without_gold
-    return Dataset(features, gold)
+    features.counts[3] = whole.without_gold
+    return Dataset(features, gold, dict(whole.noted))
 
 
 def _write(path: Path, dataset: Dataset) -> None:
     write_table(path.with_suffix(".parquet"), dataset.gold)
     arrays = {f.name: np.ascontiguousarray(getattr(dataset.features, f.name)) for f in fields(Features)}
-    write_file(path, lambda temporary: save_file(arrays, temporary))
+    noted = {name: str(count) for name, count in dataset.noted.items()}
+    write_file(path, lambda temporary: save_file(arrays, temporary, metadata=noted))
 
 
 def _read(path: Path) -> Dataset:
     with safe_open(path, framework="numpy") as stream:
         features = Features(**{f.name: stream.get_tensor(f.name) for f in fields(Features)})
-    return Dataset(features, pd.read_parquet(path.with_suffix(".parquet")))
+        noted = {name: int(count) for name, count in (stream.metadata() or {}).items()}
+    return Dataset(features, pd.read_parquet(path.with_suffix(".parquet")), noted)
 
 
 def _gold(example: AnyExample) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 Mining and ranking: one row a sentence, query or candidate; beside its context as the second part, where it has one.
 No word of a tagging sentence is lost: long sentences are cut into windows. Long contexts of span QA are cut into
-overlapping windows. Pairs that are too long are truncated, and counted.
+overlapping windows. Contexts of multiple choice are cut at their beginning, the same for all choices. Other pairs that
+are too long are truncated at the end of their longer part. What is cut is counted.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +13,8 @@ import numpy as np
 
 from simxfer.encoder.ragged import Features
 from simxfer.encoder.tokens import build, encode, label_index
-from simxfer.encoder.windows import span_features, tagging_features
+from simxfer.encoder.windows import choice_features, span_features, tagging_features
 from simxfer.tasks.examples import (
-    ChoiceExample,
     ClassificationExample,
     MiningExample,
     RankingExample,
@@ -32,17 +32,6 @@ def _classification(
     encodings, cut = encode(tokenizer, texts, paired, max_length)
     labels = [label_index(e.label, task, e.id) for e in examples]
     return build(tokenizer, encodings, [1] * len(examples), range(len(examples)), cut, labels=labels)
-
-
-def _choice(
-    examples: Sequence[ChoiceExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
-) -> Features:
-    texts = [e.context for e in examples for _ in e.choices]
-    choices = [choice for e in examples for choice in e.choices]
-    encodings, cut = encode(tokenizer, texts, choices, max_length)
-    sizes = [len(e.choices) for e in examples]
-    index = np.repeat(np.arange(len(examples)), sizes)
-    return build(tokenizer, encodings, sizes, index, cut, labels=[e.label for e in examples])
 
 
 def _retrieval(
@@ -94,7 +83,7 @@ def _masked(
 
 FEATURES: dict[str, Callable[..., Features]] = {
     "classification": _classification,
-    "multiple_choice": _choice,
+    "multiple_choice": choice_features,
     "retrieval": _retrieval,
     "mining": _mining,
     "ranking": _ranking,

@@ -165,9 +165,31 @@ def _local(name: str) -> Encoder:
         raise InputError(
             f"encoder folder {name} lacks a tokenizer (tokenizer.json or sentencepiece.bpe.model)"
         )
+    _refuse_unknown_casing(folder)
     config = _config(folder)
     model = f"{config.get('model_type', 'encoder')}-{config.get('hidden_size', 0)}x{config.get('num_hidden_layers', 0)}"
     return Encoder(name, model, str(folder), config=config)
+
+
+def _refuse_unknown_casing(folder: Path) -> None:
+    """Refuse a lone vocab.txt that lower-casing contradicts: it is what transformers does where nothing is said.
+
+    Google published cased multilingual BERT as a vocab.txt without tokenizer_config.json; read lower-cased and without
+    accents, its words become unknown (huggingface/transformers, issue 1232).
+    """
+    vocabulary, settings = folder / "vocab.txt", folder / "tokenizer_config.json"
+    if (folder / "tokenizer.json").is_file() or not vocabulary.is_file():
+        return
+    if settings.is_file() and "do_lower_case" in json.loads(settings.read_text(encoding="utf-8")):
+        return
+    pieces = vocabulary.read_text(encoding="utf-8").splitlines()
+    cased = [piece for piece in pieces if piece != piece.lower() and not piece.startswith("[")]
+    if cased:
+        raise InputError(
+            f"encoder folder {folder} has a vocab.txt and nothing that says whether text is lower-cased: its pieces "
+            f"are not ({', '.join(map(repr, cased[:3]))}), what the tokenizer reads would be. Bring its "
+            'tokenizer_config.json, or write one: {"do_lower_case": false}'
+        )
 
 
 def _config(folder: Path) -> dict[str, Any]:

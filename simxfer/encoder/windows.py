@@ -1,4 +1,4 @@
-"""Tagging and span QA: long inputs become several rows, windows, so that nothing of them is lost."""
+"""What is too long: tagging and span QA become several rows, windows; of multiple choice the text alone is cut."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ import numpy as np
 
 from simxfer.common.errors import InputError
 from simxfer.encoder.ragged import IGNORED, Features
-from simxfer.encoder.tokens import build, cut_off, label_index
-from simxfer.tasks.examples import SpanExample, TaggingExample
+from simxfer.encoder.tokens import build, cut_off, encode, label_index
+from simxfer.tasks.examples import ChoiceExample, SpanExample, TaggingExample
 from simxfer.tasks.record import Task
 
 
@@ -168,3 +168,40 @@ def _cut(text: str, tokenizer: Any, most: int) -> str:
     while len(tokenizer(text[: ends[-1]], add_special_tokens=False)["input_ids"]) > most:
         ends.pop()
     return text[: ends[-1]]
+
+
+def choice_features(
+    examples: Sequence[ChoiceExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+) -> Features:
+    """One row a choice, behind the context; all choices of an example see the same part of one that is too long.
+
+    A context is cut at its beginning: what is asked (Cosmos QA, COPA), and the beginning of the sentence that the
+    choices complete (HellaSwag, SWAG), stand at its end. It keeps a third of the room where the choices are long as
+    well, so that no question is lost; then they are cut at their end.
+    """
+    sizes = [len(e.choices) for e in examples]
+    index = np.repeat(np.arange(len(examples)), sizes).tolist()
+    first_rows = np.cumsum([0, *sizes])
+    choices = [choice for e in examples for choice in e.choices]
+    encodings, _ = encode(tokenizer, [examples[i].context for i in index], choices, max_length)
+    cut = sorted({i for i, encoding in zip(index, encodings, strict=True) if encoding.overflowing})
+    for i in cut:
+        context = _end_of_context(examples[i], tokenizer, max_length)
+        again, _ = encode(tokenizer, [context] * sizes[i], examples[i].choices, max_length)
+        encodings[first_rows[i] : first_rows[i + 1]] = again
+    truncated = sum(sizes[i] for i in cut)
+    return build(tokenizer, encodings, sizes, index, truncated, labels=[e.label for e in examples])
+
+
+def _end_of_context(example: ChoiceExample, tokenizer: Any, max_length: int) -> str:
+    """Return the longest end of a context that leaves room for the longest choice, or a third of the room."""
+    room = max_length - tokenizer.num_special_tokens_to_add(pair=True)
+    [context] = tokenizer([example.context], add_special_tokens=False).encodings
+    longest = max(len(ids) for ids in tokenizer(list(example.choices), add_special_tokens=False)["input_ids"])
+    kept = min(len(context.ids), max(room - longest, room // 3))
+    for start, _ in context.offsets[len(context.ids) - kept :]:
+        end = example.context[start:].lstrip()
+        # What is cut off may have held subwords together: the end alone can have more of them.
+        if len(tokenizer(end, add_special_tokens=False)["input_ids"]) <= kept:
+            return end
+    return ""

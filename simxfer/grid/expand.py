@@ -135,7 +135,8 @@ class _Planner:
 
     def evaluation(self, target: str, world: int, draw: int) -> Evaluation:
         grid, values, task = self.grid, self.grid.hyperparameters(target), TASKS[target]
-        split, folder = str(grid.task_data(target).test), grid.data.folder or ""
+        options, folder = grid.task_data(target), grid.data.folder or ""
+        split = str(options.test)
         languages = grid.test_languages(target)
         tuned_on = "dev" if task.kind == "mining" and split != "dev" else ""
         return Evaluation(
@@ -144,8 +145,9 @@ class _Planner:
             tuned_on=tuned_on,
             languages=languages,
             folder=folder,
+            fields=options.fields,
             revision=_joint(
-                DataRequest(target, part, language, world, draw, folder=folder)
+                DataRequest(target, part, language, world, draw, folder=folder, fields=options.fields)
                 for part in (split, tuned_on)
                 if part
                 for language in languages

@@ -10,7 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from simxfer.common.errors import InputError, nearest
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.faults import Location, causes, fault, positions
-from simxfer.grid.names import ALL, EncoderName, Intermediate, Languages, Method, Overridden, Seed, Target
+from simxfer.grid.names import (
+    ALL,
+    EncoderName,
+    Intermediate,
+    Language,
+    Languages,
+    Method,
+    Overridden,
+    Seed,
+    Target,
+)
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, tasks_of
 from simxfer.training.recipes import Hyperparameters, Selection, get_recipe
@@ -49,6 +59,11 @@ class TaskData(Strict):
     """Split that is scored: one with gold."""
     trains_on: tuple[Overridden, ...] | None = None
     """Tasks whose training data the target is trained on."""
+    fields: Literal["english", "as-is"] = "english"
+    """Whether what parallel test sets share (XCOPA's question) is taken from the English item where the two disagree,
+    or as the language's own files have it."""
+    untested: tuple[Language, ...] = ()
+    """Languages that the target is not tested in, such as those whose test files have no gold."""
 
 
 class Data(Strict):
@@ -184,13 +199,14 @@ class Grid(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Grid":
-        if self.languages != ALL:
-            for target in self.targets:
-                if not self.test_languages(target):
-                    raise ValueError(
-                        f"target {target!r} has no test data in any of the languages {self.languages}; "
-                        f"it has {list(TASKS[target].languages)}"
-                    )
+        for target in self.targets:
+            if not self.test_languages(target):
+                without = self.task_data(target).untested
+                raise ValueError(
+                    f"target {target!r} has no test data in any of the languages {self.languages}"
+                    + f" but {list(without)}, which are left untested" * bool(without)
+                    + f"; it has {list(TASKS[target].languages)}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -258,12 +274,12 @@ class Grid(Strict):
         }
         for key in ("*", task):
             if key in self.data.tasks:
-                values |= self.data.tasks[key].model_dump(exclude_none=True)
+                values |= self.data.tasks[key].model_dump(exclude_unset=True, exclude_none=True)
         return TaskData(**values)
 
     def test_languages(self, target: str) -> tuple[str, ...]:
         """Return the languages a target is tested in, in the order of its record."""
-        known = TASKS[target].languages
+        known = tuple(c for c in TASKS[target].languages if c not in self.task_data(target).untested)
         if self.languages == ALL:
             return known
         wanted = LANGUAGE_GROUPS.get(str(self.languages), self.languages)

@@ -13,6 +13,7 @@ from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import source_of
 from simxfer.sources.files import used_files
 from simxfer.sources.hub import on_hub, place_of
+from simxfer.sources.parallel import AS_IS, english_of, english_places
 from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 from simxfer.tasks import TASKS, get_task
 
@@ -77,4 +78,15 @@ def _trained_on(stage: Stage) -> Iterator[DataRequest]:
 def _tested_on(evaluation: Evaluation) -> Iterator[DataRequest]:
     for split in filter(None, (evaluation.split, evaluation.tuned_on)):
         for language in evaluation.languages:
-            yield DataRequest(evaluation.target, split, language, folder=evaluation.folder)
+            request = DataRequest(evaluation.target, split, language, folder=evaluation.folder)
+            yield request
+            if TASKS[evaluation.target].pivot_task and evaluation.fields != AS_IS:
+                yield from _english(request)
+
+
+def _english(request: DataRequest) -> Iterator[DataRequest]:
+    """Yield the request for the English items that decide what a language is asked: at hand, or to be fetched."""
+    there = english_of(request)
+    yield from (
+        [there] if there else [r for r in english_places(request) if source_of(r) == "hub" and on_hub(r)]
+    )

@@ -14,6 +14,7 @@ from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.file import Grid
 from simxfer.grid.plan import Plan
 from simxfer.run.claims import turn
+from simxfer.run.preflight import TestData
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
 from simxfer.tasks import get_task
@@ -24,17 +25,19 @@ _DECIDES_NO_SCORE = ("description", "task_embeddings")
 _VERSIONED = ("torch", "transformers", "tokenizers", "numpy", "pandas", "simxfer")
 
 
-def open_run(grid_file: Path, grid: Grid, plan: Plan, out: Path) -> RunDirectory:
-    """Make the run directory of a grid, or find it as it was left.
+def open_run(
+    grid_file: Path, grid: Grid, plan: Plan, out: Path, tests: TestData | None = None
+) -> RunDirectory:
+    """Make the run directory of a grid, or find it as it was left; `tests` go into its receipts.
 
     Raises:
         InputError: the directory holds the run of another grid, or cannot be written.
     """
     with turn(out / f".{grid.name}.lock"):  # a second process must not see a directory in the making
-        return _open_run(RunDirectory(out / grid.name), grid_file, grid, plan)
+        return _open_run(RunDirectory(out / grid.name), grid_file, grid, plan, tests or {})
 
 
-def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan) -> RunDirectory:
+def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan, tests: TestData) -> RunDirectory:
     resolved = _resolved(grid, plan)
     if run.grid_json.exists():
         _refuse_other_grid(run, resolved)
@@ -45,7 +48,7 @@ def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan) -> Run
         )
     write_file(run.grid_file, lambda temporary: _copy(grid_file, temporary))
     write_json(run.plan, plan.as_dict())
-    write_json(run.receipts, receipts(grid, plan))
+    write_json(run.receipts, receipts(grid, plan, tests))
     _write_languages(run, grid)
     write_json(run.grid_json, resolved)
     return run
@@ -55,7 +58,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def receipts(grid: Grid, plan: Plan) -> dict:
+def receipts(grid: Grid, plan: Plan, tests: TestData) -> dict:
     """Return the protocol behind every score, by target and checkpoint."""
     return {
         "encoders": {
@@ -66,14 +69,14 @@ def receipts(grid: Grid, plan: Plan) -> dict:
             }
             for name in grid.encoders
         },
-        "targets": {name: _receipt(grid, plan, name) for name in grid.targets},
+        "targets": {name: _receipt(grid, plan, name, tests) for name in grid.targets},
         "head": grid.head,
         "numerics": grid.numerics,
         "recipe": grid.recipe,
     }
 
 
-def _receipt(grid: Grid, plan: Plan, target: str) -> dict:
+def _receipt(grid: Grid, plan: Plan, target: str, tests: TestData) -> dict:
     task, values = get_task(target), grid.hyperparameters(target)
     evaluations = [e for found in plan.evaluations.values() for e in found.values() if e.target == target]
     return {
@@ -83,6 +86,7 @@ def _receipt(grid: Grid, plan: Plan, target: str) -> dict:
         "data_revisions": sorted({e.revision for e in evaluations}),
         "split": evaluations[0].split,
         "test_examples": grid.test_examples or dict(task.sizes).get("test"),
+        "test_data": tests.get(target),
         "parallel_test_sets": task.parallel,
         "max_length": values.max_length,
         "training": values.as_dict() if task.training_data else None,

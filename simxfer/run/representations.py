@@ -181,7 +181,9 @@ def _sampled(grid: Grid, plan: Plan, world: int) -> list[_Sampled]:
     ]
     tested = {e.target: e for found in plan.evaluations.values() for e in found.values()}
     found += [
-        _Sampled(target, "test", DataRequest(target, e.split, code, world, seed, SAMPLE_SIZE, folder))
+        _Sampled(
+            target, "test", DataRequest(target, e.split, code, world, seed, SAMPLE_SIZE, folder, e.fields)
+        )
         for target, e in tested.items()
         for code in e.languages
     ]

@@ -3,6 +3,7 @@
 import copy
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import cache, lru_cache
 from itertools import product
@@ -108,12 +109,14 @@ class StageRunner:
             save_weights(folder.encoder, model.encoder)
             save_weights(folder.heads, model.heads)
         folder.state.unlink(missing_ok=True)
+        receipts = self._receipts(stage)
+        never_peaks = leading_values(tasks).warmup_steps >= max(1, steps)
         done = {
             "stage": stage.id,
             "steps": steps,
             "seconds": round(time.monotonic() - started, 3),
-            "data": self._receipts(stage),
-            "flags": ["learning-rate-never-peaks"] * (leading_values(tasks).warmup_steps >= max(1, steps)),
+            "data": receipts,
+            "flags": ["learning-rate-never-peaks"] * never_peaks + _training_flags(receipts),
             "selected": json.loads(folder.best.read_text()) if mark else None,
             "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
         }
@@ -249,6 +252,7 @@ class StageRunner:
                 evaluation.draw,
                 evaluation.limit,
                 evaluation.folder,
+                evaluation.fields,
             )
             return self.dataset(
                 request, evaluation.target, stage.encoder, evaluation.max_length, evaluation.stride
@@ -284,6 +288,7 @@ class StageRunner:
                         "truncated": truncated,
                         "unknown_share": unknown / max(1, subwords),
                         "without_gold": without_gold,
+                        "noted": dict(dataset.noted),
                     }
                 )
         return rows
@@ -304,6 +309,15 @@ class StageRunner:
         return sorted(
             {flag for folder in folders for flag in json.loads(folder.done.read_text()).get("flags", ())}
         )
+
+
+def _training_flags(receipts: list[dict[str, Any]]) -> list[str]:
+    """Return what all scores after a stage are flagged with for its data: `truncated-in-training=TASK:ROWS`."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for row in receipts:
+        counts["truncated", row["task"]] += row["truncated"]
+        counts.update({(name, row["task"]): count for name, count in row["noted"].items()})
+    return [f"{name}-in-training={task}:{count}" for (name, task), count in counts.items() if count]
 
 
 def _logger(folder: StageDirectory) -> Callable[[Any], None]:

@@ -11,6 +11,7 @@ from simxfer.grid.file import Grid, load_grid
 from simxfer.grid.lock import check_lock
 from simxfer.grid.plan import Plan
 from simxfer.run.opening import environment, open_run
+from simxfer.run.preflight import read_tests
 from simxfer.run.progress import Status, status
 from simxfer.schema.directory import RunDirectory
 from simxfer.sources.request import UNRESOLVED
@@ -35,22 +36,23 @@ def train_grid(
         The run directory.
 
     Raises:
-        InputError: the grid file is wrong, data are missing or differ from its lock file, or the directory
-            belongs to another grid.
+        InputError: the grid file is wrong, data are missing, cannot be scored or differ from its lock file, or the
+            directory belongs to another grid.
         StageFailed: some stages diverged; everything else is done and gathered.
     """
     grid = load_grid(grid_file)
     check_lock(grid_file)
     plan = make_plan(grid)
     _refuse_missing_data(plan, grid_file)
-    return _train(grid_file, grid, plan, out, workers, report)
+    tests = read_tests(plan, RunDirectory(out / grid.name).receipts)
+    run = open_run(grid_file, grid, plan, out, tests)
+    return _train(run, grid, plan, workers, report)
 
 
 def _train(
-    grid_file: Path,
+    run: RunDirectory,
     grid: Grid,
     plan: Plan,
-    out: Path,
     workers: int,
     report: Callable[[float, float], None],
 ) -> RunDirectory:
@@ -62,7 +64,6 @@ def _train(
     from simxfer.run.results import gather
     from simxfer.run.stages import StageRunner
 
-    run = open_run(grid_file, grid, plan, out)
     _retry_failed(run, plan)
     workers = min(workers or default_workers(), len(plan.stages))
     write_json(run.environment, environment(devices(workers)))

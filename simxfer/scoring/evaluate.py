@@ -100,7 +100,8 @@ def _scores(
 def _data_flags(dataset: Dataset) -> list[str]:
     _, unknown, subwords, without_gold = dataset.features.counts
     flags = ["unknown-subwords"] * bool(unknown > UNKNOWN_LIMIT * max(1, subwords))
-    return flags + [f"without-gold={without_gold}"] * bool(without_gold)
+    flags += [f"without-gold={without_gold}"] * bool(without_gold)
+    return flags + [f"{name}={count}" for name, count in dataset.noted.items()]
 
 
 def _examples(task: Task, found: Answers, language: str) -> list[dict]:

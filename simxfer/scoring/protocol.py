@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from simxfer.common.identity import CODE_VERSION, content_id
 
@@ -17,6 +18,8 @@ class Evaluation:
     languages: tuple[str, ...]
     folder: str = ""
     """Folder of native files; empty: the hub."""
+    fields: Literal["english", "as-is"] = "english"
+    """Where fields that parallel test sets share are from; see `DataRequest`."""
     revision: str
     draw: int
     world: int
@@ -29,7 +32,7 @@ class Evaluation:
 
     @cached_property
     def id(self) -> str:
-        """Name of the evaluation's files."""
+        """Name of the evaluation's files; folder and fields count by the revision."""
         spec = asdict(self)
-        del spec["folder"]
+        del spec["folder"], spec["fields"]
         return f"{self.target}-{content_id(spec)}"

@@ -10,7 +10,8 @@ from importlib import import_module
 
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream_seed
-from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
+from simxfer.sources import parallel
+from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import AnyExample, Examples, MiningExample, RankingExample
 
@@ -41,22 +42,40 @@ def source_of(request: DataRequest) -> str:
 def revision(request: DataRequest) -> str:
     """Return the revision of the data of a request: equal revisions are equal data.
 
-    It begins with the name of the source and ends with `UNRESOLVED` where the data are not at hand.
+    It begins with the name of the source and ends with `UNRESOLVED` where the data are not at hand. That of a parallel
+    test set counts the English items at hand as well, which it is checked against.
     """
-    return _call(request, "revision")(_whole(request))
+    whole = _whole(request)
+    own = str(_call(request, "revision")(whole))
+    return own if own.endswith(UNRESOLVED) else own + parallel.mark_of(whole)
+
+
+def read_questions(request: DataRequest) -> dict[str, str]:
+    """Return what the items of real data ask, by id, those without gold as well."""
+    found: dict[str, str] = _call(request, "read_questions")(_whole(request))
+    return found
 
 
 def read_examples(request: DataRequest) -> Examples:
-    """Return the examples, or raise an InputError that says what is missing and how to get it."""
-    found = _call(request, "read_examples")(_whole(request))
+    """Return the examples, or raise an InputError that says what is missing and how to get it.
+
+    Parallel test sets are checked against their English (`simxfer.sources.parallel`).
+    """
+    whole = _whole(request)
+    found = _call(request, "read_examples")(whole)
+    found = parallel.checked(found, whole) if isinstance(found, Examples) else Examples(found)
     examples: Sequence[AnyExample] = found
     if request.split.endswith((KEPT, HELD_OUT)):
         out = request.split.endswith(HELD_OUT)
         examples = [e for e in examples if _is_searched(e) or (_rank(e) % _HELD_OUT_SHARE == 0) == out]
     examples = sampled(examples, request.limit)
     if not examples:
-        raise InputError(f"{request.task} has no usable {request.split} examples in {request.language}")
-    return Examples(examples, found.without_gold if isinstance(found, Examples) else 0)
+        left_out = ", ".join(f"{flag}: {count}" for flag, count in found.noted.items()) or "none at all"
+        raise InputError(
+            f"{request.task} has no usable {request.split} examples in {request.language} ({left_out}); bring its "
+            "files anew, or leave the language out"
+        )
+    return Examples(examples, found.without_gold, found.noted)
 
 
 def sampled(examples: Sequence[AnyExample], limit: int | None) -> list[AnyExample]:

@@ -7,15 +7,17 @@ by a pattern of one's own.
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import filter as matching
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simxfer.common.errors import InputError, unknown
 from simxfer.sources.formats import FORMATS
-from simxfer.sources.rows import examples_of
+from simxfer.sources.rows import examples_of, questions_of
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import Examples
 from simxfer.tasks.record import SPLITS, Files, Task
@@ -23,8 +25,24 @@ from simxfer.tasks.record import SPLITS, Files, Task
 if TYPE_CHECKING:
     from simxfer.sources.request import DataRequest
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised by hand when the readers give other examples of the same files."""
+
+
+class MissingFiles(InputError):
+    """Files that were asked for and are not there; what there is instead is looked up when it is shown."""
+
+    def __init__(self, request: "DataRequest", folder: Path, globs: Sequence[str]) -> None:
+        super().__init__(request, folder, globs)
+        self.request, self.folder, self.globs = request, folder, globs
+
+    def __str__(self) -> str:
+        """Return what was looked for, where, and what there is."""
+        asked = f"{self.request.split} files of {self.request.task} in {self.request.language}"
+        return (
+            f"no {asked}: looked for {', '.join(self.globs) or 'nothing'} in {self.folder}; it has "
+            f"{_present(get_task(self.request.task), self.folder)}. Put the files there, or ask for what is there"
+        )
 
 
 def revision(request: "DataRequest") -> str:
@@ -45,6 +63,16 @@ def read_examples(request: "DataRequest") -> Examples:
     return read_files(find_files(request), get_task(request.task), request.language)
 
 
+def read_questions(request: "DataRequest") -> dict[str, str]:
+    """Return what the rows of a request ask, by their ids, those without gold as well."""
+    task = get_task(request.task)
+    files, found = _files(task), {}
+    for path in find_files(request):
+        rows = FORMATS[files.format].read(path, files.code(request.language), **files.options)
+        found.update(questions_of(rows, task, files, str(path)))
+    return found
+
+
 def read_files(paths: Sequence[Path], task: Task, language: str) -> Examples:
     """Return the examples of native files of a task.
 
@@ -60,6 +88,7 @@ def read_files(paths: Sequence[Path], task: Task, language: str) -> Examples:
             raise InputError(f"{path} is not there; asked for {task.name} in {language}")
         examples = examples_of(read(path, code, **files.options), task, files, str(path))
         found.without_gold += examples.without_gold
+        found.noted += examples.noted
         if len(paths) > 1 and "file_name" not in files.options:
             prefix = path.relative_to(shared).as_posix()
             found += [replace(example, id=f"{prefix}:{example.id}") for example in examples]
@@ -82,19 +111,14 @@ def find_files(request: "DataRequest") -> list[Path]:
         InputError: an unknown language, no folder of the task, no file.
     """
     task = get_task(request.task)
-    known = dict.fromkeys((*task.languages, *task.train_languages))
-    if request.language not in known:
-        raise InputError(unknown(f"language of {task.name}", request.language, known))
+    if request.language not in _languages(task):
+        raise InputError(unknown(f"language of {task.name}", request.language, _languages(task)))
     folder = _folder(task, request.folder)
     patterns = _patterns(task, request.split)
     paths = _first_match(folder, patterns, task, request.language)
     if not paths:
         globs = [glob for pattern in patterns for glob in _filled(pattern, task, request.language)]
-        looked = ", ".join(globs) or "nothing"
-        raise InputError(
-            f"no {request.split} files of {task.name} in {request.language}: looked for {looked} in {folder}; "
-            f"it has {_present(task, folder)}. Put the files there, or ask for what is there"
-        )
+        raise MissingFiles(request, folder, globs)
     return paths
 
 
@@ -168,10 +192,26 @@ def _first_match(folder: Path, patterns: Sequence[str], task: Task, language: st
 
 def _present(task: Task, folder: Path) -> str:
     """Return the splits and languages that the folder does have."""
-    languages = dict.fromkeys((*task.languages, *task.train_languages))
     parts = []
     for split, patterns in _files(task).paths.items():
-        there = [code for code in languages if _first_match(folder, patterns, task, code)]
-        if there:
-            parts.append(f"{split}: {', '.join(there)}")
+        there = {code for pattern in patterns for code in _languages_at(pattern, task, folder)}
+        listed = [code for code in _languages(task) if code in there]
+        if listed:
+            parts.append(f"{split}: {', '.join(listed)}")
     return "; ".join(parts) or "no file that the task knows"
+
+
+def _languages_at(pattern: str, task: Task, folder: Path) -> list[str]:
+    """Return the languages that have a file of a pattern; one look at the folder for all of them."""
+    anywhere = re.sub(r"\{\w+\}", "*", pattern)
+    paths = [path.relative_to(folder).as_posix() for path in folder.glob(anywhere) if path.is_file()]
+    return [
+        code
+        for code in _languages(task)
+        if any(matching(paths, glob) for glob in _filled(pattern, task, code))
+    ]
+
+
+def _languages(task: Task) -> tuple[str, ...]:
+    """Return every language that the task may be asked for."""
+    return tuple(dict.fromkeys((*task.languages, *task.train_languages)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from simxfer.common.errors import InputError, unknown
 from simxfer.common.hubcache import Repository, cached
-from simxfer.sources.rows import examples_of
+from simxfer.sources.rows import examples_of, questions_of
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import Examples
 from simxfer.tasks.record import Hub
@@ -104,6 +104,18 @@ def read_examples(request: "DataRequest") -> Examples:
     Raises:
         InputError: the data are not in the cache, or their rows are not what the record says.
     """
+    place, files = _at_hand(request)
+    return examples_of(_rows(place, files), get_task(request.task), place.hub, f"hub:{place}")
+
+
+def read_questions(request: "DataRequest") -> dict[str, str]:
+    """Return what the rows of a request ask, by their ids, those without gold as well."""
+    place, files = _at_hand(request)
+    return questions_of(_rows(place, files), get_task(request.task), place.hub, f"hub:{place}")
+
+
+def _at_hand(request: "DataRequest") -> tuple[Location, list[Path]]:
+    """Return the place of a request and its cached files, or raise an InputError."""
     place = place_of(request)
     files = files_of(place)
     if not files:
@@ -112,7 +124,7 @@ def read_examples(request: "DataRequest") -> Examples:
             "in the local Hugging Face cache (HF_HOME). Run `simxfer fetch GRID` on a connected machine and bring "
             "the cache here, or give native files: 'data: {folder: FOLDER}' in the grid file"
         )
-    return examples_of(_rows(place, files), get_task(request.task), place.hub, f"hub:{place}")
+    return place, files
 
 
 def files_of(place: Location) -> list[Path]:

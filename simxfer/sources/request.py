@@ -1,6 +1,7 @@
 """Which examples are asked for: task, split, language, where they stand, and how many."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 UNRESOLVED = "unresolved"
 """Stands in the revision of data that are not at hand: such a plan can be printed, not trained."""
@@ -25,3 +26,5 @@ class DataRequest:
     """At most so many examples (queries); None means all."""
     folder: str = ""
     """Folder of native files, one subfolder a task; empty: all from the hub."""
+    fields: Literal["english", "as-is"] = "english"
+    """Whether what parallel test sets share (XCOPA's question) is taken from the English item, or as it is."""

@@ -1,15 +1,17 @@
 """Rows, as a file or a Parquet data set gives them, become examples of a task's kind, or one clear error.
 
 A row is a dict; `Rows` says which of its columns are the standard ones (see there). Rows of files tell their line
-under `LINE`. A row without gold (label None, -1 or `-`, SNLI's mark for "annotators did not agree") is left out and
-counted in the log; data in which no row has gold, or all have the same label, are refused.
+under `LINE`. A row without gold (label None, -1 or `-`, SNLI's mark for "annotators did not agree"), and one that lacks
+a text, is left out and counted; data in which no row has gold, or all have the same label, are refused.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from simxfer.common.errors import InputError
+from simxfer.sources.texts import lacks_breaks, lacks_text
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
@@ -48,6 +50,9 @@ class _NoGold(Exception):
 def examples_of(rows: Iterable[Row], task: Task, how: Rows, where: str) -> Examples:
     """Return the examples that the rows hold, in their order, and how many rows have no gold.
 
+    Notes: `without-text`, rows left out because they lack a text; `no-sentence-breaks`, sentences that a file to tag
+    has no blank line in.
+
     Args:
         rows: as found; a row without `id` is named by its position, counted from 0.
         task: the record that decides kind, label space and spellings of labels.
@@ -60,9 +65,9 @@ def examples_of(rows: Iterable[Row], task: Task, how: Rows, where: str) -> Examp
     """
     examples: list[AnyExample] = []
     seen: dict[str, str] = {}
-    without_gold = left_out = 0
+    without_gold = without_text = left_out = 0
     for position, found in enumerate(rows):
-        place = f"line {found[LINE]}" if LINE in found else f"row {position + 1}"
+        place = _place(found, position)
         try:
             example = _example(found, position, task, how)
         except _NoGold:
@@ -73,24 +78,54 @@ def examples_of(rows: Iterable[Row], task: Task, how: Rows, where: str) -> Examp
         if example is None:
             left_out += 1
             continue
+        if lacks_text(example):
+            if _is_searched(example):
+                raise InputError(f"{where}, {place}: a text that is searched is empty; bring the file anew")
+            without_text += 1
+            continue
         if example.id in seen:
             raise InputError(
                 f"{where}, {place}: the id {example.id!r} stands in {seen[example.id]} as well; ids must be unique"
             )
         seen[example.id] = place
         examples.append(example)
-    _check_any(examples, without_gold, left_out, task, where)
-    return Examples(examples, without_gold)
+    _check_any(examples, without_gold, without_text, left_out, task, where)
+    noted = Counter(
+        {"without-text": without_text, "no-sentence-breaks": len(examples) * lacks_breaks(examples)}
+    )
+    if noted["no-sentence-breaks"]:
+        _log.warning(
+            "%s: %d words in %d sentences; are the blank lines between sentences lost?",
+            where,
+            sum(len(example.words) for example in examples if isinstance(example, TaggingExample)),
+            len(examples),
+        )
+    return Examples(examples, without_gold, +noted)
 
 
-def _check_any(examples: list[AnyExample], without_gold: int, left_out: int, task: Task, where: str) -> None:
+def questions_of(rows: Iterable[Row], task: Task, how: Rows, where: str) -> dict[str, str]:
+    """Return what the rows ask, by their ids; those without gold as well. Arguments and errors as `examples_of`."""
+    found = {}
+    for position, raw in enumerate(rows):
+        try:
+            row = _standard(raw, task, how)
+        except _Fault as fault:
+            raise InputError(f"{where}, {_place(raw, position)}: {fault}") from None
+        if row and row.get("question"):
+            found[_name(row, position)] = str(row["question"])
+    return found
+
+
+def _check_any(
+    examples: list[AnyExample], without_gold: int, without_text: int, left_out: int, task: Task, where: str
+) -> None:
     """Refuse data without a usable row; log what was left out."""
     if not examples and without_gold:
         raise InputError(
             f"{where}: none of the {without_gold} rows has gold ({task.name} is unlabelled here, as in XTREME's "
             "test files); score on the dev split, or give files with labels"
         )
-    if not examples:
+    if not examples and not without_text:  # a treebank without text may stand beside others
         raise InputError(f"{where}: no usable {task.name} row ({left_out} left out); is it the right file?")
     labels = {label for example in examples for label in _labels(example)}
     if len(examples) >= FEWEST_OF_ONE_LABEL and len(labels) == 1:
@@ -98,15 +133,23 @@ def _check_any(examples: list[AnyExample], without_gold: int, left_out: int, tas
             f"{where}: all {len(examples)} labels of {task.name} are {labels.pop()!r}, which are placeholders and no "
             "gold; score on the dev split, or give files with labels"
         )
-    if without_gold or left_out:
+    if without_gold or without_text or left_out:
         _log.warning(
-            "%s: %d rows without gold and %d rows that are no %s examples left out, %d kept",
+            "%s: %d rows without gold, %d without text and %d rows that are no %s examples left out, %d kept",
             where,
             without_gold,
+            without_text,
             left_out,
             task.name,
             len(examples),
         )
+
+
+def _is_searched(example: AnyExample) -> bool:
+    """Tell whether gold of other rows may name this one, so that it cannot be left out."""
+    return isinstance(example, MiningExample) or (
+        isinstance(example, RankingExample) and example.side == "candidate"
+    )
 
 
 def _labels(example: AnyExample) -> tuple[str | int, ...]:
@@ -115,25 +158,39 @@ def _labels(example: AnyExample) -> tuple[str | int, ...]:
     return (example.label,) if isinstance(example, ClassificationExample | ChoiceExample) else ()
 
 
+def _place(row: Row, position: int) -> str:
+    """Return where a row stands, for people."""
+    return f"line {row[LINE]}" if LINE in row else f"row {position + 1}"
+
+
+def _name(row: Row, position: int) -> str:
+    """Return the id of a row: its own, or its position."""
+    return str(position) if row.get("id") is None else str(row["id"])
+
+
 def _example(found: Row, position: int, task: Task, how: Rows) -> AnyExample | None:
     """Return the example of a row, or None if the task's conversion leaves it out."""
+    row = _standard(found, task, how)
+    if row is None:
+        return None
+    common = {"id": _name(row, position), "subsets": tuple(row.get("subsets", ()))}
+    return _BUILDERS[task.kind](row, task, common)
+
+
+def _standard(found: Row, task: Task, how: Rows) -> Row | None:
+    """Return a row with the standard columns, or None if the task's conversion leaves it out."""
     row = dict(found)
     if how.convert is None and not set(how.columns.values()) <= set(found):
         raise _Fault(_missing(next(column for column in how.columns.values() if column not in found), row))
     row.update({standard: found[column] for standard, column in how.columns.items() if column in found})
-    if how.convert is not None:
-        try:
-            converted = how.convert(row)
-        except KeyError as error:
-            raise _Fault(_missing(str(error.args[0]), row)) from None
-        except (ValueError, TypeError, AttributeError, IndexError) as error:
-            raise _Fault(f"is not a {task.name} row ({error}); it has the columns {_columns(row)}") from None
-        if converted is None:
-            return None
-        row = converted
-    name = row.get("id")
-    common = {"id": str(position) if name is None else str(name), "subsets": tuple(row.get("subsets", ()))}
-    return _BUILDERS[task.kind](row, task, common)
+    if how.convert is None:
+        return row
+    try:
+        return how.convert(row)
+    except KeyError as error:
+        raise _Fault(_missing(str(error.args[0]), row)) from None
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        raise _Fault(f"is not a {task.name} row ({error}); it has the columns {_columns(row)}") from None
 
 
 def _classification(row: Row, task: Task, common: Row) -> ClassificationExample:
@@ -161,7 +218,8 @@ def _choice(row: Row, task: Task, common: Row) -> ChoiceExample:
     gold = _gold(row, "label")
     if not str(gold).isdigit() or not int(gold) < len(choices):
         raise _Fault(f"label {gold!r}: expected the index of a choice, 0 to {len(choices) - 1}")
-    return ChoiceExample(**common, context=_text(row, "context"), choices=choices, label=int(gold))
+    context, question = _text(row, "context"), str(row.get("question") or "")
+    return ChoiceExample(**common, context=context, choices=choices, label=int(gold), question=question)
 
 
 def _span(row: Row, task: Task, common: Row) -> SpanExample:

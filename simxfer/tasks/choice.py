@@ -85,9 +85,11 @@ def copa(row: Row) -> Row:
         }
     if row["question"] not in _COPA_QUESTIONS:
         raise ValueError(f"the question is {row['question']!r}, expected {' or '.join(_COPA_QUESTIONS)}")
+    question = _COPA_QUESTIONS[row["question"]]
     return {
         "id": row.get("idx"),
-        "context": f"{row['premise']} {_COPA_QUESTIONS[row['question']]}",
+        "context": f"{row['premise']} {question}",
+        "question": question,
         "choices": [row["choice1"], row["choice2"]],
         "label": _given(row, "label"),
     }
@@ -251,6 +253,7 @@ CHOICE_TASKS: tuple[Task, ...] = (
         ),
         training_data=("socialiqa", "copa"),
         languages=XCOPA_LANGUAGES,
+        pivot_task="copa",
         trains_on=("socialiqa", "copa"),
         roles=("target",),
         sizes=(("dev", 100), ("test", 500)),

@@ -4,7 +4,8 @@
 examples have none. `id` is equal across languages where test sets are parallel.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,6 +66,8 @@ class ChoiceExample(Example):
     context: str
     choices: tuple[str, ...]
     label: int
+    question: str = field(default="", compare=False)
+    """The end of the context that asks, where all languages ask it in the same words; empty otherwise."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -146,8 +149,15 @@ AnyExample = (
 
 
 class Examples(list[AnyExample]):
-    """Examples, and how many rows of their files have no gold and are left out."""
+    """Examples, how many rows of their files have no gold and are left out, and what else is to be said of them."""
 
-    def __init__(self, examples: Iterable[AnyExample] = (), without_gold: int = 0) -> None:
+    def __init__(
+        self,
+        examples: Iterable[AnyExample] = (),
+        without_gold: int = 0,
+        noted: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__(examples)
         self.without_gold = without_gold
+        self.noted: Counter[str] = Counter(noted)
+        """Name of a flag -> how many rows or examples it is about."""

@@ -20,9 +20,9 @@ class Rows:
     """How rows as they are found (of a file, of a Parquet data set) become examples of the task's kind.
 
     The standard columns are `text`, `text_pair`, `label` (classification); `context`, `choices`, `label`
-    (multiple choice); `words`, `tags` (tagging); `question`, `context`, `answers` (span QA: a list of {text,
-    answer_start}, or one dict of two lists); `text`, `translation` (retrieval); `text` (mlm); each with `id`,
-    where there is one.
+    (multiple choice; `question` where all languages ask in the same words: the end of the context); `words`, `tags`
+    (tagging); `question`, `context`, `answers` (span QA: a list of {text, answer_start}, or one dict of two lists);
+    `text`, `translation` (retrieval); `text` (mlm); each with `id`, where there is one.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -98,6 +98,8 @@ class Task:
     """Which parts the task may play in a grid."""
     parallel: bool = True
     """Whether the test sets of all languages are translations of each other."""
+    pivot_task: str = ""
+    """Task that has the pivot's items of parallel test sets where the task's own files lack them (XCOPA: COPA)."""
     world: bool = False
     """Whether the embedded world makes its examples."""
     files: Files | None = None

@@ -77,9 +77,19 @@ _XTREME_NAMES = dict(
 """The hub's XTREME names the languages of UDPOS in English; it has the treebanks of UD 2.5."""
 
 
-def _without_multiwords(row: dict[str, Any]) -> dict[str, Any]:
-    """Drop the lines of multiword tokens, whose tag is `_` (trap 5); their words follow one by one."""
-    kept = [(word, tag) for word, tag in zip(row["tokens"], row["upos"], strict=True) if tag != "_"]
+_NO_HEAD = (None, "None", "_", "")
+
+
+def _only_words(row: dict[str, Any]) -> dict[str, Any]:
+    """Drop the lines that are no words of the sentence: multiword tokens (trap 5) and empty nodes, which have no head.
+
+    A treebank that gives no heads at all is read by its tags: `_` is that of multiword tokens alone.
+    """
+    heads = [head not in _NO_HEAD for head in row.get("head") or ()]
+    is_word = heads if any(heads) else [tag != "_" for tag in row["upos"]]
+    kept = [
+        pair for pair, keep in zip(zip(row["tokens"], row["upos"], strict=True), is_word, strict=True) if keep
+    ]
     return {"words": [word for word, _ in kept], "tags": [tag for _, tag in kept]}
 
 
@@ -102,7 +112,7 @@ TAGGING_TASKS: tuple[Task, ...] = (
                 split: (f"{split}.tsv", f"ccg.{split}", f"ccg_{split}.tsv")
                 for split in ("train", "dev", "test")
             },
-            options={"numbered_by": "labels.txt"},
+            options={"numbered_by": ("labels.txt", "tags_to_id.json")},
         ),
         sizes=(("train", 39_604), ("dev", 1_913), ("test", 2_407)),
         licence="LDC user agreement (LDC2005T13); local files only",
@@ -160,7 +170,7 @@ TAGGING_TASKS: tuple[Task, ...] = (
             id="universal-dependencies/universal_dependencies",
             config="{language}_*",
             splits={"train": "train", "dev": "validation", "test": "test"},
-            convert=_without_multiwords,
+            convert=_only_words,
         ),
         mean_characters=88,
         licence="one per treebank, some CC BY-NC-SA",

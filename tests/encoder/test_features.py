@@ -111,6 +111,60 @@ def test_a_tags_subword_is_the_first_of_its_word(tokenizer):
     assert np.flatnonzero(features.labels != IGNORED).tolist() == starts.tolist()
 
 
+STORY = "be fage hehu rakezi ri " * 12
+
+
+def _parts(features, unit, tokenizer):
+    """The context and the choice of every row of a unit, as subwords."""
+    found = []
+    for row in rows(features)[features.unit_starts[unit] : features.unit_starts[unit + 1]]:
+        tokens = row.tolist()[1:-1]
+        middle = tokens.index(tokenizer.sep_token_id)
+        found.append((tokens[:middle], tokens[middle + 2 :]))
+    return found
+
+
+def test_of_multiple_choice_the_text_is_cut_and_all_choices_see_the_same(tokenizer):
+    """The question stands behind the text; the choices of HellaSwag differ in length."""
+    plain = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
+    choices = ("ri", "fage hehu ri", "be be be be fage hehu")
+    examples = [
+        ChoiceExample(id=question, context=f"{STORY}{question}", choices=choices, label=0)
+        for question in ("hehu ri be ?", "rakezi fage ?")
+    ]
+    features = make_dataset(examples, get_task("w-xcloze"), tokenizer, 40, 0).features
+    for unit, example in enumerate(examples):
+        contexts, seen = zip(*_parts(features, unit, tokenizer), strict=True)
+        assert len({tuple(context) for context in contexts}) == 1
+        assert list(seen) == [plain(choice) for choice in choices]
+        whole = plain(example.context)
+        assert contexts[0][1:] == whole[1 - len(contexts[0]) :]  # the first may be cut inside a word
+        assert len(plain(example.id)) < len(contexts[0]) < len(whole)
+    assert max(features.lengths) == 40 and features.counts[0] == 6
+
+
+def test_choices_too_long_leave_a_third_of_the_room_to_the_question(tokenizer):
+    example = ChoiceExample(id="1", context=f"{STORY}hehu ri ?", choices=(STORY, "ri"), label=0)
+    features = make_dataset([example], get_task("w-xcloze"), tokenizer, 40, 0).features
+    (context, long), (same, short) = _parts(features, 0, tokenizer)
+    assert context == same and len(context) == 12 and len(long) == 24  # of 36 that are left
+    assert context[1:] == tokenizer(example.context, add_special_tokens=False)["input_ids"][-11:]
+    assert short == tokenizer("ri", add_special_tokens=False)["input_ids"]
+    bare = ChoiceExample(id="1", context="ri", choices=(STORY, "ri"), label=0)
+    features = make_dataset([bare], get_task("w-xcloze"), tokenizer, 40, 0).features
+    assert {tuple(c) for c, _ in _parts(features, 0, tokenizer)} == {
+        tuple(tokenizer("ri", add_special_tokens=False)["input_ids"])
+    }
+
+
+def test_choices_that_fit_are_the_tokenizers_own_beside_one_that_does_not(tokenizer):
+    fits = ChoiceExample(id="1", context="be", choices=("fage", "ri"), label=1)
+    long = ChoiceExample(id="2", context=STORY, choices=("fage", "ri"), label=1)
+    features = make_dataset([fits, long], get_task("w-xcloze"), tokenizer, 40, 0).features
+    assert [r.tolist() for r in rows(features)[:2]] == [tokenizer("be", c)["input_ids"] for c in fits.choices]
+    assert features.counts[0] == 2
+
+
 def test_windows_cut_between_words_and_truncate_only_a_word_too_long_for_any(tokenizer):
     words = ("be",) * 10 + ("fagekop" * 10,) + ("be",) * 3
     example = TaggingExample(id="1", words=words, tags=("NOUN",) * 14)

@@ -1,9 +1,12 @@
 """Faulty native files through `simxfer train`: exit code 2, the file and line, no traceback, what was finished kept."""
 
 import json
+import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 from tiny import Cli
 
 GRID = """\
@@ -78,6 +81,26 @@ def test_a_missing_file_is_refused_before_anything_is_written(encoder, tmp_path,
     assert done.returncode == 2 and "no test files of panx in sw" in done.stderr
     assert "it has train: en; test: en" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_language_without_gold_is_refused_before_training_and_can_be_left_out(
+    encoder, tmp_path, simxfer: Cli
+):
+    gone = {"panx/test-sw.tsv": "Ana\nBen\n\n", "panx/test-en.tsv": "_\tO\n_\tO\n\n" + TAGS}
+    folder = tree(tmp_path / "data", PANX | gone)
+    path = tmp_path / "own.yaml"
+    path.write_text(GRID.format(encoder=encoder, folder=folder, target="panx"))
+    done = simxfer("train", path, "--out", tmp_path / "runs", "--workers", 1)
+    assert done.returncode == 2 and "panx, sw: " in done.stderr and not (tmp_path / "runs").exists()
+    [remedy] = re.findall(r"`(data: .*untested: \[sw\].*)`", done.stderr)
+    assert yaml.safe_load(remedy) == {"data": {"tasks": {"panx": {"untested": ["sw"]}}}}
+    leave_out = f"data: {{folder: {folder}, tasks: {{panx: {{untested: [sw]}}}}}}\n"
+    path.write_text(re.sub(r"data: .*\n", leave_out, path.read_text()))
+    assert simxfer("train", path, "--out", tmp_path / "runs", "--workers", 1).returncode == 0
+    results = pd.read_parquet(tmp_path / "runs/own/results.parquet")
+    assert set(results["language"]) == {"en"} and results["flags"].str.contains("without-text=1").all()
+    receipts = json.loads((tmp_path / "runs/own/receipts.json").read_text())
+    assert receipts["targets"]["panx"]["test_data"] == {"en": {"examples": 6, "flags": ["without-text=1"]}}
 
 
 def test_after_a_file_is_mended_the_run_goes_on(encoder, tmp_path, simxfer: Cli):

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from simxfer.common.errors import InputError
@@ -170,6 +172,32 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "latin.yaml").write_bytes("name: café\n".encode("latin-1"))
     with pytest.raises(InputError, match="is not a text file in UTF-8"):
         load_grid(tmp_path / "latin.yaml")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "settings", "refused"),
+    [
+        ("die\nMühle", None, True),
+        ("die\nMühle", {"model_max_length": 512}, True),
+        ("die\nMühle", {"do_lower_case": False}, False),
+        ("die\nmuhle\nपानी", None, False),  # what lower-casing leaves as it is
+    ],
+)
+def test_a_lone_vocabulary_must_not_contradict_lower_casing(
+    grid_text, checkpoint, tmp_path, pieces, settings, refused
+):
+    (tmp_path / "config.json").write_text((checkpoint / "config.json").read_text())
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "vocab.txt").write_text(f"[PAD]\n[UNK]\n{pieces}\n", encoding="utf-8")
+    if settings is not None:
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    text = grid_text.replace(str(checkpoint), str(tmp_path))
+    if refused:
+        [fault] = faults_of(text)
+        assert "says whether text is lower-cased" in fault and "'Mühle'" in fault
+        assert '{"do_lower_case": false}' in fault
+    else:
+        parse_grid(text)
 
 
 def test_a_folder_that_is_no_checkpoint(grid_text, checkpoint, tmp_path):

@@ -23,7 +23,13 @@ from simxfer.run.opening import open_run
 from simxfer.run.progress import stage_progress, status
 from simxfer.run.representations import write_samples
 from simxfer.run.results import export_results, gather, import_results, read_results
-from simxfer.run.stages import DamagedCheckpoint, StageRunner, is_complete, pending_evaluations
+from simxfer.run.stages import (
+    DamagedCheckpoint,
+    StageRunner,
+    _training_flags,
+    is_complete,
+    pending_evaluations,
+)
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
 from simxfer.scoring.evaluate import evaluate
@@ -359,6 +365,16 @@ def test_progress_knows_what_has_begun_and_corrects_the_rest(tmp_path, checkpoin
         + 2.5 * sum(s.cost for s in rest)
     )
     assert stage_progress(run.run, run.plan)[1] - scoring == said
+
+
+def test_what_is_noted_of_training_data_is_a_flag_with_its_task():
+    row = {"task": "cosmosqa", "truncated": 3, "noted": {"placeholder-texts": 1}}
+    other = {"task": "pawsx", "truncated": 0, "noted": {"without-text": 2}}
+    assert _training_flags([row, row, other]) == [
+        "truncated-in-training=cosmosqa:6",
+        "placeholder-texts-in-training=cosmosqa:2",
+        "without-text-in-training=pawsx:2",
+    ]
 
 
 def test_warnings_are_counted_by_flag():

@@ -1,6 +1,7 @@
 """Bad input: each an InputError that names the file and the line, and says what to do."""
 
 import json
+import time
 
 import pytest
 
@@ -116,6 +117,15 @@ TABLE = [
     ("panx", "dev-en.tsv", "Zürich\tB-LOC\n".encode("latin-1"), r"line 1: byte 0xfc is not UTF-8 .*iconv"),
     # quoting
     ("pawsx", "dev-en.tsv", 'a\tb\t0\n"a\tb\t1\n', r"line 2: broken quoting"),
+    # a quotation mark of the text opens a field, which then swallows a tab, or the line behind it
+    ("xnli", "dev-en.tsv", 'a\tb\tneutral\n"c\td"\te\tneutral\n', r"line 2: a quotation mark opens a field"),
+    (
+        "xnli",
+        "dev-en.tsv",
+        '"a\tb\tneutral\nc"\td\tneutral\ne\tf\tneutral\n',
+        r"line 1: .*over a tab or a line",
+    ),
+    ("pawsx", "dev-en.tsv", '"a\nc"\td\t0\n', r"line 1: .*over a tab or a line end, 'a\\nc'"),
     # no usable example
     ("xnli", "dev-en.tsv", "a\tb\n", r"none of the 1 rows has gold"),
     ("squad_v1", "dev-v1.1.json", '{"data": []}', r"no usable squad_v1 row"),
@@ -137,6 +147,29 @@ TABLE = [
     ),
     ("copa", "copa-test.xml", "<corpus><item id='501'>", r"line 1: broken XML"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("listed", "content", "message"),
+    [
+        ("labels.txt", "NP\n\nN\n", r"labels.txt, line 2: is blank"),
+        ("labels.txt", "NP\nN\nNP\n", r"labels.txt, line 3: the tag 'NP' stands in line 1 as well"),
+        ("labels.txt", "NP\nN\n NP\n", r"line 3: the tag 'NP' stands in line 1"),
+        (
+            "tags_to_id.json",
+            '{"NP": 0, "N": 1, "NP": 2}',
+            r"'NP': 2 is a blank tag, a tag or number that stands",
+        ),
+        ("tags_to_id.json", '{"NP": 0, "N": 0}', r"'N': 0 is a blank tag, a tag or number that stands"),
+        ("tags_to_id.json", '{"NP": 0, "": 1}', r"'': 1 is a blank tag"),
+        ("tags_to_id.json", '["NP", "N"]', r"expected a JSON object of tags and their numbers"),
+    ],
+)
+def test_a_list_of_tags_with_doubles_or_blanks_is_refused(tmp_path, listed, content, message):
+    _write(tmp_path / "ccg" / listed, content)
+    path = _write(tmp_path / "ccg" / "train.tsv", "it\tNP\n")
+    with pytest.raises(InputError, match=message):
+        read_files([path], TASKS["ccg"], "en")
 
 
 @pytest.mark.parametrize(("task", "name", "content", "message"), TABLE)
@@ -188,6 +221,18 @@ def test_missing_files_name_what_was_looked_for_where_and_what_is_there(tmp_path
         assert "it has train: en; dev: de" in str(caught.value) and str(tmp_path / "panx") in str(
             caught.value
         )
+
+
+def test_a_missing_language_among_many_folders_is_named_at_once(tmp_path):
+    """One look at the folder a split, not one a language: 300 treebanks took 9 seconds."""
+    for i, code in enumerate(TASKS["ud"].languages[1:] * 2):
+        (tmp_path / "ud" / f"UD_{i}").mkdir(parents=True)
+        for split in ("train", "dev", "test"):
+            (tmp_path / "ud" / f"UD_{i}" / f"{code}_{i}-ud-{split}.conllu").touch()
+    started = time.monotonic()
+    with pytest.raises(InputError, match=r"no test files of ud in en: .*; test: abq, ab, af") as caught:
+        revision(DataRequest("ud", "test", "en", folder=str(tmp_path)))
+    assert str(caught.value) and time.monotonic() - started < 2.0  # .3 s on an idle machine
 
 
 def test_a_missing_folder_names_the_names_it_may_have(tmp_path):

@@ -112,9 +112,9 @@ def test_a_half_finished_download_does_not_count(hub: Path) -> None:
 
 
 def test_shards_are_read_in_their_order(hub: Path) -> None:
-    snapshot = write_cached(hub, "facebook/xnli", {"sw/test": [nli("0", "", 0)]}, NLI)
+    snapshot = write_cached(hub, "facebook/xnli", {"sw/test": [nli("0", "so", 0)]}, NLI)
     for i in reversed(range(1, 12)):
-        write_parquet(snapshot / f"sw/test/{i:04}.parquet", [nli(str(i), "", 0)], NLI)
+        write_parquet(snapshot / f"sw/test/{i:04}.parquet", [nli(str(i), "so", 0)], NLI)
     assert [e.text for e in read_examples(DataRequest("xnli", "test", "sw"))] == [str(i) for i in range(12)]
 
 

@@ -185,6 +185,21 @@ def test_ccg_tags_are_numbers_of_the_users_own_list(write, tmp_path):
         _read(tmp_path, "ccg", "train")
 
 
+def test_ccg_may_have_a_sentence_a_line_and_its_numbers_in_json(write, tmp_path):
+    """jiant's layout: words, a tab, tags; `tags_to_id.json` beside it (jiant/tasks/lib/ccg.py)."""
+    write("ccg/tags_to_id.json", '{"NP": "0", "S\\\\NP": 7}')
+    write("ccg/ccg.train", "She sleeps\tNP S\\NP\n\nIt\tNP\n")
+    first, second = _read(tmp_path, "ccg", "train")
+    assert (first.words, first.tags) == (("She", "sleeps"), ("0", "7"))
+    assert (second.words, second.tags) == (("It",), ("0",))
+    write("ccg/ccg.train", "She sleeps\tNP S\\NP\nIt is\tNP\n")
+    with pytest.raises(InputError, match=r"line 2: 2 words before the tab and 1 tags behind it"):
+        _read(tmp_path, "ccg", "train")
+    write("ccg/labels.txt", "S\\NP\nNP\n")  # comes before the JSON file
+    write("ccg/ccg.train", "She sleeps\tNP S\\NP\n")
+    assert _read(tmp_path, "ccg", "train")[0].tags == ("1", "0")
+
+
 def test_plain_text_is_a_sentence_a_line(write, tmp_path):
     write("mlm/sw.txt", "Habari ya leo.\n\nKaribu\u2028sana.\n")
     assert [e.text for e in _read(tmp_path, "mlm", "train", "sw")] == ["Habari ya leo.", "Karibu\u2028sana."]

@@ -15,6 +15,7 @@ from simxfer.sources import read_examples
 from simxfer.sources.files import read_files
 from simxfer.sources.request import DataRequest
 from simxfer.sources.rows import LINE, examples_of
+from simxfer.sources.texts import has_text
 from simxfer.tasks import TASKS
 from simxfer.tasks.examples import ChoiceExample, ClassificationExample, SpanExample
 from simxfer.tasks.record import Rows
@@ -102,10 +103,13 @@ def test_the_index_of_a_choice_is_within_the_choices():
             _examples("w-cloze", {**row, "label": label})
 
 
-# What may stand in a token: anything but what separates tokens, tags and sentences; nothing at all, too.
-WORDS = st.text(st.characters(exclude_characters="\t\n\r\ufeff", exclude_categories=["Cs"]))
+# What may stand in a token: anything but what separates tokens, tags and sentences; nothing at all, too, though not in
+# all tokens of a sentence.
+WORDS = st.text(st.characters(exclude_characters="_\t\n\r\ufeff", exclude_categories=["Cs"]))
 SENTENCES = st.lists(
-    st.lists(st.tuples(WORDS, st.sampled_from(TASKS["panx"].labels)), min_size=1, max_size=5),
+    st.lists(st.tuples(WORDS, st.sampled_from(TASKS["panx"].labels)), min_size=1, max_size=5).filter(
+        lambda sentence: any(has_text(word) for word, _ in sentence)
+    ),
     min_size=1,
     max_size=5,
 )
@@ -120,7 +124,9 @@ def test_conll_round_trip_loses_no_token(tmp_path_factory, sentences, ends, gaps
     assert [list(zip(e.words, e.tags, strict=True)) for e in examples] == sentences
 
 
-TEXTS = st.text(st.characters(exclude_characters="\r\n\ufeff", exclude_categories=["Cs"]), min_size=1)
+# What may stand in a field: csv.writer quotes tabs as well, but no text of these data has one.
+TEXTS = st.text(st.characters(exclude_characters="\t\r\n\ufeff", exclude_categories=["Cs"]), min_size=1)
+TEXTS = TEXTS.filter(has_text)
 
 
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS, st.sampled_from("01")), min_size=1, max_size=6))
@@ -157,3 +163,99 @@ def test_rows_without_gold_are_counted_up_to_the_flags(tmp_path):
     tokenizer = load_tokenizer(resolve_encoder("world/w0-s0"))
     features = make_dataset(examples, TASKS["xnli"], tokenizer, 64, 16).features
     assert features.counts[3] == 2
+
+
+CLOZE = {"context": "c", "choices": ["a", "b"], "label": 0}
+
+
+@pytest.mark.parametrize(
+    ("task", "good", "bad"),
+    [
+        ("xnli", {"text": "a", "text_pair": "b", "label": "e"}, {"text": "a", "text_pair": " ", "label": "e"}),
+        ("xnli", {"text": "a", "text_pair": "b", "label": "e"}, {"text": "\u200e", "text_pair": "b", "label": "e"}),
+        ("w-cloze", CLOZE, {"context": "c", "choices": ["a", ""], "label": 0}),
+        ("w-cloze", CLOZE, {"context": "", "choices": ["a", "b"], "label": 0}),
+        (
+            "squad_v2",
+            {"question": "q", "context": "c", "answers": []},
+            {"question": "  ", "context": "c", "answers": []},
+        ),
+        ("tatoeba", {"text": "a", "translation": "b"}, {"text": "", "translation": "b"}),
+        ("tatoeba", {"text": "a", "translation": "b"}, {"text": "a", "translation": "\u3000"}),
+        ("panx", {"words": ["a", ""], "tags": ["O", "O"]}, {"words": ["", " "], "tags": ["O", "O"]}),
+        ("ud", {"words": ["a", "_", "c"], "tags": ["X"] * 3}, {"words": ["_", "_", "."], "tags": ["X"] * 3}),
+        ("udpos", {"words": ["a", "_", "c", "d"], "tags": ["X"] * 4}, {"words": ["_"], "tags": ["X"]}),
+        ("udpos", {"words": ["a", "b"], "tags": ["X"] * 2}, {"words": ["_", "."], "tags": ["X"] * 2}),
+        ("mlm", {"text": "a"}, {"text": "\t"}),
+    ],
+)  # fmt: skip
+def test_examples_without_text_are_left_out_and_counted(caplog, task, good, bad):
+    with caplog.at_level(logging.WARNING):
+        examples = _examples(task, bad, good, bad)
+    assert len(examples) == 1 and examples[0].id == "1" and examples.noted == {"without-text": 2}
+    assert "2 without text" in caplog.text
+
+
+def test_what_gold_may_name_is_not_left_out_for_want_of_text():
+    for task in ("bucc2018", "lareqa"):
+        row = {"text": " ", "side": "target" if task == "bucc2018" else "candidate", "keys": ()}
+        with pytest.raises(InputError, match=r"row 1: a text that is searched is empty"):
+            _examples(task, row)
+
+
+def test_a_treebank_without_text_stands_beside_others_and_is_refused_alone(tmp_path):
+    def conllu(*forms):
+        rows = (f"{i}\t{form}\t_\tNOUN\t_\t_\t0\troot\t_\t_" for i, form in enumerate(forms, start=1))
+        return "\n".join(rows) + "\n\n"
+
+    for name, text in (("a", conllu("_", "_", "_") * 2), ("b", conllu("file", "_", "name"))):
+        folder = tmp_path / "ud" / f"UD_{name}"
+        folder.mkdir(parents=True)
+        (folder / f"en_{name}-ud-test.conllu").write_text(text, encoding="utf-8")
+    request = DataRequest("ud", "test", "en", folder=str(tmp_path))
+    examples = read_examples(request)
+    assert [e.words for e in examples] == [("file", "_", "name")] and examples.noted == {"without-text": 2}
+    (tmp_path / "ud/UD_b/en_b-ud-test.conllu").unlink()
+    with pytest.raises(InputError, match=r"ud has no usable test examples in en \(without-text: 2\)"):
+        read_examples(request)
+
+
+def test_words_on_the_hub_are_those_of_the_files(tmp_path):
+    """Multiword tokens and empty nodes have no head; an elided word has a part of speech all the same."""
+    lines = [
+        ("1", "Ann", "PROPN", "2"), ("2", "likes", "VERB", "0"), ("3-4", "dont", "_", "_"), ("3", "do", "AUX", "2"),
+        ("4", "nt", "PART", "2"), ("4.1", "likes", "VERB", "_"),
+    ]  # fmt: skip
+    path = tmp_path / "en_x-ud-test.conllu"
+    path.write_text(
+        "".join(f"{n}\t{form}\t_\t{tag}\t_\t_\t{head}\t_\t_\t_\n" for n, form, tag, head in lines) + "\n",
+        encoding="utf-8",
+    )
+    [native] = read_files([path], TASKS["ud"], "en")
+    hub = TASKS["ud"].hub
+    row = {
+        "tokens": [form for _, form, _, _ in lines],
+        "upos": [tag for _, _, tag, _ in lines],
+        "head": ["None" if head == "_" else head for *_, head in lines],
+    }
+    [parquet] = examples_of([row], TASKS["ud"], hub, "hub")
+    assert parquet.words == native.words == ("Ann", "likes", "do", "nt") and parquet.tags == native.tags
+    for no_heads in (
+        {"head": None},
+        {"head": ["None"] * 6},
+    ):  # a treebank of tags alone: `_` tells multiword tokens
+        [tagged] = examples_of([{**row, **no_heads}], TASKS["ud"], hub, "hub")
+        assert tagged.words == ("Ann", "likes", "do", "nt", "likes")
+    with pytest.raises(InputError, match=r"label '_' is not in the label space"):  # a word that has no tag
+        examples_of([{"tokens": ["a"], "upos": ["_"], "head": ["0"]}], TASKS["ud"], hub, "hub")
+
+
+@pytest.mark.parametrize(
+    ("sentences", "words", "noted"), [(1, 300, 1), (3, 120, 3), (1, 299, 0), (40, 30, 0)]
+)
+def test_a_file_to_tag_without_blank_lines_is_noted(caplog, sentences, words, noted):
+    row = {"words": ["Budi"] * words, "tags": ["B-PER", "O"] * (words // 2) + ["O"] * (words % 2)}
+    with caplog.at_level(logging.WARNING):
+        examples = _examples("panx", *[row] * sentences)
+    assert examples.noted["no-sentence-breaks"] == noted and len(examples) == sentences
+    assert ("are the blank lines between sentences lost?" in caplog.text) == bool(noted)

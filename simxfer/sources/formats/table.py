@@ -36,7 +36,8 @@ def read_table(
         columns: names of the columns of a tab-separated file without header; the last one, the label, may be
             missing from the whole file.
         header: columns of which one tells the header of a tab-separated file; files with header have no quoting.
-        quoted: whether tab-separated values without header are quoted (csv.writer's, as XTREME writes them).
+        quoted: whether tab-separated values without header are quoted (csv.writer's, as XTREME writes them). No field
+            holds a tab or a line end: one that does was opened by a quotation mark that is part of the text.
         language_column: column that holds the language of a row; rows of other languages are left out.
         partial_rows: leave out rows with too few columns and log their number (GLUE's QQP has some).
 
@@ -61,7 +62,7 @@ def _tab_separated(
     if set(header) & set(first.split("\t")):
         return _with_header(path, _split(path), partial_rows)
     if columns:
-        return _headless(path, _quoted(path, "\t") if quoted else _split(path), columns)
+        return _headless(path, _one_line(path) if quoted else _split(path), columns)
     expected = f"a header with one of {', '.join(header)}"
     raise InputError(f"{path}, line 1: expected {expected}; got {first[:60]!r}")
 
@@ -106,6 +107,19 @@ def _quoted(path: Path, delimiter: str) -> Iterator[Record]:
         raise InputError(
             f"{path}, line {before + 1}: broken quoting ({error}); double the quotes inside"
         ) from None
+
+
+def _one_line(path: Path) -> Iterator[Record]:
+    """Yield quoted tab-separated records; refuse a field that has swallowed a separator or the lines behind it."""
+    for line, fields in _quoted(path, "\t"):
+        swallowed = [field for field in fields if any(mark in field for mark in "\t\r\n")]
+        if swallowed:
+            raise InputError(
+                f"{path}, line {line}: a quotation mark opens a field that goes on over a tab or a line end, "
+                f"{swallowed[0][:60]!r}; quote the fields that hold quotation marks and double those inside, as "
+                "csv.writer does"
+            )
+        yield line, fields
 
 
 def _with_header(path: Path, records: Iterator[Record], partial_rows: bool) -> Iterator[Row]:

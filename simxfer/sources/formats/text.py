@@ -40,7 +40,7 @@ def read_json(path: Path, pairs: Callable[[list[tuple[str, Any]]], Any] | None =
 
     Args:
         path: the file.
-        pairs: what makes an object of its keys and values, where a dict would hide that a key occurs twice.
+        pairs: what becomes of an object's keys and values, where keys that stand there twice matter; a dict if None.
     """
     return parse_json(read_text(path), path, 1, pairs)
 
@@ -48,7 +48,7 @@ def read_json(path: Path, pairs: Callable[[list[tuple[str, Any]]], Any] | None =
 def parse_json(
     text: str, path: Path, line: int, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None
 ) -> Any:
-    """Return the value of a JSON text that begins in a line of a file."""
+    """Return the value of a JSON text that begins in a line of a file; see `read_json`."""
     try:
         return json.loads(text, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:

@@ -1,0 +1,80 @@
+"""The test data of a plan, read before anything is trained: what cannot be scored is refused, all of it together.
+
+Whether a file has gold shows when it is read. Found out at the evaluation, one language without gold would cost the
+training of its target, and the scores of all other languages.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from simxfer.common.errors import InputError
+from simxfer.grid.plan import Plan
+from simxfer.scoring.protocol import Evaluation
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
+from simxfer.tasks import get_task
+
+TestData = dict[str, dict[str, dict[str, Any]]]
+"""Target -> language -> {examples: how many, flags: what is noted of them}."""
+
+
+def read_tests(plan: Plan, receipts: Path) -> TestData:
+    """Return what the test data of real targets hold; those that `receipts` of an earlier start tells are not read.
+
+    Raises:
+        InputError: data of some targets and languages cannot be scored; all are named, each with its reason.
+    """
+    earlier = json.loads(receipts.read_text())["targets"] if receipts.exists() else {}
+    found: TestData = {}
+    faults: dict[str, dict[str, str]] = {}
+    for target, evaluation in _evaluations(plan).items():
+        told = earlier.get(target, {})
+        if told.get("test_data") and told["data_revisions"] == [evaluation.revision]:
+            found[target] = told["test_data"]
+            continue
+        found[target] = {}
+        for language in evaluation.languages:
+            try:
+                found[target][language] = _look(evaluation, language)
+            except InputError as error:
+                faults.setdefault(target, {})[language] = str(error)
+    if faults:
+        raise InputError(_message(faults))
+    return found
+
+
+def _evaluations(plan: Plan) -> dict[str, Evaluation]:
+    """Return one evaluation of every real target; all of a target read the same data."""
+    every = [e for found in plan.evaluations.values() for e in found.values()]
+    return {e.target: e for e in every if not get_task(e.target).world}
+
+
+def _look(evaluation: Evaluation, language: str) -> dict[str, Any]:
+    """Return the counts of one language's test data, after a look at what a threshold is tuned on as well."""
+    for split in filter(None, (evaluation.tuned_on, evaluation.split)):
+        request = DataRequest(
+            evaluation.target,
+            split,
+            language,
+            limit=evaluation.limit,
+            folder=evaluation.folder,
+            fields=evaluation.fields,
+        )
+        examples = read_examples(request)
+    noted = Counter({"without-gold": examples.without_gold}) + examples.noted
+    return {"examples": len(examples), "flags": [f"{name}={count}" for name, count in noted.items()]}
+
+
+def _message(faults: dict[str, dict[str, str]]) -> str:
+    listed = "\n".join(
+        f"  {target}, {language}: {reason}"
+        for target, reasons in faults.items()
+        for language, reason in reasons.items()
+    )
+    leave_out = ", ".join(f"{target}: {{untested: [{', '.join(found)}]}}" for target, found in faults.items())
+    return (
+        f"test data that cannot be scored; nothing was trained:\n{listed}\n"
+        f"Bring other files, or leave these languages out in the grid file: `data: {{tasks: {{{leave_out}}}}}`"
+    )
