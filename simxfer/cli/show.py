@@ -2,13 +2,13 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from simxfer.grid.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
 from simxfer.grid.file import Grid
-from simxfer.grid.plan import PRETRAINED, TARGET, Plan
+from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.progress import Status
 from simxfer.sources.request import UNRESOLVED
 from simxfer.tasks import TASKS, get_task
@@ -47,10 +47,12 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
         + (f", {cost.checkpoint_bytes / 1e9:,.1f} GB" if cost.checkpoint_bytes else ""),
         *_projection(plan, cost),
         *_provisional(plan),
+        *_mixtures(trained),
     ]
     if stages:
         lines += [
             f"  {stage.id}  {'  ' * (len(plan.path(stage.id)) - 1)}{stage.title}"
+            + f": {_updates(stage)}" * (stage.phase != PRETRAINED)
             for stage in plan.stages.values()
         ]
     return "\n".join(lines)
@@ -80,6 +82,21 @@ def _provisional(plan: Plan) -> list[str]:
     return [
         f"  not at hand  {missing} data sets: stage ids are provisional until `simxfer fetch` has brought them"
     ]
+
+
+def _mixtures(trained: Iterable[Stage]) -> list[str]:
+    """Say what each task of a mixture gets, every mixture once."""
+    found = {stage.data: _updates(stage) for stage in trained if len(stage.data) > 1}
+    return [f"  a mixture    {text}" for text in dict.fromkeys(found.values())]
+
+
+def _updates(stage: Stage) -> str:
+    """Return the updates and epochs of each task of a stage, by the records' sizes."""
+    about = "about " * (len(stage.data) > 1)
+    return "; ".join(
+        f"{each.task} {about}{each.updates:,.0f} updates ({each.epochs:.3g} epochs)"
+        for each in stage.expected
+    )
 
 
 def _checkpoints(grid: Grid, plan: Plan) -> int:

@@ -159,7 +159,8 @@ class Grid(Strict):
     numerics: Literal["fp32", "bf16"] = "fp32"
     """bf16 means autocast with fp32 master weights."""
     mixture_temperature: Annotated[float, Field(ge=1)] = 1.0
-    """Tasks of a mixture are drawn with probability proportional to size^(1/T); 1 is proportional."""
+    """Examples of a mixture are drawn with probability proportional to (size x epochs)^(1/T); with 1 every task gets
+    the epochs that it asks for, whatever its batch size."""
     test_examples: Annotated[int, Field(ge=1)] | None = None
     """At most so many test examples a language, drawn by their ids; None means all. Mining data stay whole."""
     retrieval: Retrieval = Retrieval()

@@ -25,7 +25,7 @@ from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
-from simxfer.training.loop import Settings, TrainingTask, fit, leading_values
+from simxfer.training.loop import Settings, TrainingTask, fit, leading_values, updates
 from simxfer.training.recipes import Hyperparameters
 
 
@@ -113,6 +113,7 @@ class StageRunner:
             "steps": steps,
             "seconds": round(time.monotonic() - started, 3),
             "data": self._receipts(stage),
+            "updates": updates(tasks, self._settings(stage)),
             "flags": ["learning-rate-never-peaks"] * (leading_values(tasks).warmup_steps >= max(1, steps)),
             "selected": json.loads(folder.best.read_text()) if mark else None,
             "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
