@@ -9,7 +9,7 @@ from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.file import Block, Grid
 from simxfer.grid.file import TaskData as DataOptions
 from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage
-from simxfer.scoring.protocol import Evaluation
+from simxfer.scoring.protocol import Evaluation, middle_layer
 from simxfer.sources import revision
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
@@ -17,7 +17,7 @@ from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
 from simxfer.tasks.record import Task
 
 
-def _protocol(grid: Grid, task: Task) -> dict:
+def _protocol(grid: Grid, task: Task, encoder: Encoder) -> dict:
     """Return how a target's sentence vectors are made and compared; empty for other kinds.
 
     A bi-encoder is read as it is trained: cosine of the first tokens of the last layer.
@@ -26,8 +26,13 @@ def _protocol(grid: Grid, task: Task) -> dict:
         return {"layer": -1, "pooling": "first", "centre": False, "scoring": "cosine"}
     if task.kind not in ("retrieval", "mining"):
         return {}
-    by_kind = {"scoring": "margin" if task.kind == "mining" else "cosine"}
-    return by_kind | grid.retrieval.model_dump(exclude_none=True)
+    protocol = {"scoring": "margin" if task.kind == "mining" else "cosine"}
+    protocol |= grid.retrieval.model_dump(exclude_none=True)
+    if task.kind == "mining":
+        del protocol["direction"]
+    if grid.retrieval.layer is None:
+        protocol["layer"] = middle_layer(encoder.layers)
+    return protocol
 
 
 def _trains_on(data: TaskData, options: DataOptions) -> tuple[str, ...]:
@@ -133,7 +138,7 @@ class _Planner:
             )
         )
 
-    def evaluation(self, target: str, world: int, draw: int) -> Evaluation:
+    def evaluation(self, encoder: Encoder, target: str, world: int, draw: int) -> Evaluation:
         grid, values, task = self.grid, self.grid.hyperparameters(target), TASKS[target]
         split, folder = str(grid.task_data(target).test), grid.data.folder or ""
         languages = grid.test_languages(target)
@@ -155,7 +160,7 @@ class _Planner:
             limit=grid.test_examples,
             max_length=values.max_length,
             stride=values.stride,
-            protocol=_protocol(grid, task),
+            protocol=_protocol(grid, task, encoder),
         )
 
     def cell(
@@ -166,7 +171,7 @@ class _Planner:
             stage = self.train(stage, (TaskData(target),), TARGET, method, seed)
             selection = self.grid.hyperparameters(target).selection
         # All seeds share one test set, unless its labels are theirs.
-        evaluation = self.evaluation(target, stage.world, seed if task.drawn_labels else 0)
+        evaluation = self.evaluation(encoder, target, stage.world, seed if task.drawn_labels else 0)
         self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
         cell = Cell(
             model=encoder.model,

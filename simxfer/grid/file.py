@@ -11,9 +11,10 @@ from simxfer.common.errors import InputError, nearest
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.faults import Location, causes, fault, positions
 from simxfer.grid.names import ALL, EncoderName, Intermediate, Languages, Method, Overridden, Seed, Target
+from simxfer.scoring.protocol import Direction
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, tasks_of
-from simxfer.training.recipes import Hyperparameters, Selection, get_recipe
+from simxfer.training.recipes import RECIPES, Hyperparameters, Selection, get_recipe
 
 
 class Strict(BaseModel):
@@ -25,12 +26,17 @@ class Strict(BaseModel):
 class Retrieval(Strict):
     """How sentences are embedded and compared in retrieval without training; logged with every score."""
 
-    layer: int = -1
-    """Hidden layer to read: 0 is the embedding layer, -1 the last one."""
+    layer: int | None = -1
+    """Hidden state to read: 0 is the embedding layer, -1 the last one; null is `middle_layer`: 14 of 24, 8 of 12."""
     pooling: Literal["mean", "first"] = "mean"
-    """Mean over the tokens (special ones left out), or the first token."""
+    """Mean over the tokens, or the first token."""
+    special_tokens: bool = False
+    """Whether the mean counts the first and the last token, <s> and </s>."""
     centre: bool = True
     """Whether the mean of each language is subtracted."""
+    direction: Direction = "to-pivot"
+    """Which side asks: every sentence for its nearest one in the pivot, or every sentence of the pivot for its
+    nearest translation. Mining looks both ways."""
     scoring: Literal["cosine", "margin"] | None = None
     """Cosine, or its ratio to the mean cosine of the nearest neighbours (Artetxe and Schwenk 2019); by default margin
     for mining and cosine for retrieval, as XTREME has it."""
@@ -164,7 +170,7 @@ class Grid(Strict):
     test_examples: Annotated[int, Field(ge=1)] | None = None
     """At most so many test examples a language, drawn by their ids; None means all. Mining data stay whole."""
     retrieval: Retrieval = Retrieval()
-    """Protocol of retrieval without training."""
+    """Protocol of retrieval without training; what is left out is the recipe's."""
     world: Annotated[int, Field(ge=0)] = 0
     """The world that a foreign encoder is trained on; shipped encoders know their own."""
     keep_checkpoints: Literal["all", "intermediates"] = "all"
@@ -177,6 +183,15 @@ class Grid(Strict):
     @classmethod
     def _no_twins(cls, values: Any) -> Any:
         return values if isinstance(values, str) else _without_twins(values)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _recipe_reads(cls, value: Any) -> Any:
+        recipe = RECIPES.get(str(value.get("recipe"))) if isinstance(value, dict) else None
+        given = value.get("retrieval", {}) if recipe else None
+        if recipe and isinstance(given, dict):
+            return value | {"retrieval": recipe.retrieval | given}
+        return value
 
     @field_validator("recipe")
     @classmethod
@@ -214,9 +229,10 @@ class Grid(Strict):
                     f"max_length {longest} is more than the {encoder.positions} subwords that encoder "
                     f"{encoder.name!r} can read; lower it under overrides"
                 )
-            if encoder.layers and not -encoder.layers - 1 <= self.retrieval.layer <= encoder.layers:
+            layer = self.retrieval.layer or 0
+            if encoder.layers and not -encoder.layers - 1 <= layer <= encoder.layers:
                 raise ValueError(
-                    f"retrieval.layer is {self.retrieval.layer}, but encoder {encoder.name!r} has layers 0 "
+                    f"retrieval.layer is {layer}, but encoder {encoder.name!r} has layers 0 "
                     f"(embeddings) to {encoder.layers}"
                 )
         return self

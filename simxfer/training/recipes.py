@@ -69,11 +69,16 @@ class Recipe:
     source: str
     default: Hyperparameters
     tasks: dict[str, dict] = field(default_factory=dict)
+    retrieval: dict = field(default_factory=dict)
+    """How sentences are read and compared without training, where it differs from a grid's defaults."""
 
     def hyperparameters(self, task: str) -> Hyperparameters:
         """Return the hyperparameters of a task."""
         return self.default.override(self.tasks.get(task, {}))
 
+
+_XTREME_RETRIEVAL = {"layer": None, "special_tokens": True, "centre": False, "direction": "from-pivot"}
+"""XTREME's evaluate_retrieval.py and jiant: the mean of all tokens, English sentences ask."""
 
 _SPAN = ("squad_v1", "squad_v2", "xquad", "mlqa", "mlqa_cross", "tydiqa")
 
@@ -144,6 +149,7 @@ RECIPES: dict[str, Recipe] = {
                 "bucc2018": {"max_length": 512},
                 "tatoeba": {"max_length": 512},
             },
+            retrieval=_XTREME_RETRIEVAL,
         ),
         Recipe(
             name="xstilts",
@@ -164,6 +170,7 @@ RECIPES: dict[str, Recipe] = {
                 **{task: {"max_length": 384} for task in (*_SPAN, "lareqa")},
                 "mlm": {"train_examples": 200_000, "epochs": 1},
             },
+            retrieval=_XTREME_RETRIEVAL,
         ),
     )
 }
