@@ -87,6 +87,8 @@ class Override(Strict):
     train_examples: Annotated[int, Field(ge=1)] | None = None
     warmup_share: Annotated[float, Field(ge=0, le=1)] | None = None
     weight_decay: Annotated[float, Field(ge=0)] | None = None
+    head_decay: bool | None = None
+    head_input_dropout: bool | None = None
     max_grad_norm: Annotated[float, Field(gt=0)] | None = None
     max_length: Annotated[int, Field(ge=8)] | None = None
     stride: Annotated[int, Field(ge=0)] | None = None
@@ -95,6 +97,8 @@ class Override(Strict):
     adam_beta2: Annotated[float, Field(gt=0, lt=1)] | None = None
     adam_epsilon: Annotated[float, Field(gt=0)] | None = None
     selection: Selection | None = None
+    look_every: Annotated[int, Field(ge=0)] | None = None
+    in_turn: bool | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> "Override":

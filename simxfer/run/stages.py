@@ -122,7 +122,9 @@ class StageRunner:
         return model
 
     def _add_head(self, model: TransferModel, stage: Stage, name: str) -> None:
-        model.add_head(get_task(name), stream_seed(stage.seed or 0, name, stage.phase, "head"))
+        seed = stream_seed(stage.seed or 0, name, stage.phase, "head")
+        values = Hyperparameters(**stage.hyperparameters[stage.tasks.index(name)])
+        model.add_head(get_task(name), seed, input_dropout=values.head_input_dropout)
         if get_task(name).kind == "mlm":
             load_masked_head(resolve_encoder(stage.encoder), model.heads[name])
 

@@ -79,8 +79,8 @@ def fit(
         tasks: one task, or several for a mixture; the lowest peak learning rate of them is used.
         settings: seed, phase, method, numerics.
         log: called with step, steps, task, loss (mean since the last call), learning_rate, gradient_norm.
-        mark: called with the number of steps done at the end of every epoch, or ten times where steps are
-            counted, to look at the model; it may leave it in evaluation mode.
+        mark: called with the number of steps done every `look_every` steps, or at the end of every epoch, or ten
+            times where steps are counted, to look at the model; it may leave it in evaluation mode.
         state: where weights and optimizer of a long stage are saved every `save_every_seconds`, and taken up.
 
     Returns:
@@ -170,6 +170,8 @@ def schedule(step: int, steps: int, warmup: float) -> float:
 
 def _marks(tasks: list[TrainingTask], steps: int) -> frozenset[int]:
     """Return the numbers of steps after which a checkpoint is looked at; the end is always one."""
+    if every := leading_values(tasks).look_every:
+        return frozenset([*range(every, steps, every), steps])
     epochs = sum(t.values.epochs for t in tasks) / len(tasks)
     n = max(1, round(epochs)) if epochs else 10
     return frozenset(max(1, round(steps * k / n)) for k in range(1, n + 1))

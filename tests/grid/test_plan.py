@@ -164,6 +164,33 @@ blocks: [{intermediates: [none], targets: [tatoeba]}]
     assert (read["direction"], read["special_tokens"], read["centre"]) == ("from-pivot", True, False)
 
 
+@pytest.mark.parametrize("target", ["xnli", "americasnli"])
+def test_a_checkpoint_of_xnli_is_chosen_on_its_own_english_dev_data(target, plan_of):
+    """XTREME's run_classify.py evaluates on XNLI's 2,490 English dev pairs, not on the 9,815 of MNLI."""
+    blocks = f"  - {{intermediates: [none], targets: [{target}]}}"
+    extra = "recipe: xtreme\noverrides: {'*': {max_length: 64}}\n"
+    stage = list(plan_of(blocks, extra).stages.values())[-1]
+    assert stage.parts == ((("mnli", "train"),),)
+    assert stage.dev_parts == ((("xnli", "dev"),),)
+    held_out = plan_of(blocks, extra + f"data: {{tasks: {{{target}: {{dev: held-out}}}}}}\n")
+    stage = list(held_out.stages.values())[-1]
+    assert stage.parts == ((("mnli", "train#kept"),),)
+    assert stage.dev_parts == ((("mnli", "train#held-out"),),)
+
+
+def test_xcopa_is_social_iqa_and_then_copa_under_xtreme(plan_of):
+    blocks = "  - {intermediates: [none], targets: [xcopa]}"
+    extra = "languages: [et]\noverrides: {'*': {max_length: 64, stride: 8}}\n"
+    root, first, last, *other_seed = plan_of(blocks, "recipe: xtreme\n" + extra).stages.values()
+    assert (first.parent, last.parent) == (root.id, first.id) and len(other_seed) == 2
+    assert [stage.parts for stage in (first, last)] == [((("socialiqa", "train"),),), ((("copa", "train"),),)]
+    assert [stage.phase for stage in (first, last)] == ["before-target-1", "target"]
+    assert [stage.head for stage in (first, last)] == ["new", "reuse"]
+    assert [stage.sequences for stage in (first, last)] == [(5 * 33_410,), (5 * 400,)]
+    pooled = plan_of(blocks, "recipe: xstilts\n" + extra)
+    assert [s.parts for s in pooled.stages.values()][1] == ((("socialiqa", "train"), ("copa", "train")),)
+
+
 def test_a_cell_that_two_blocks_name_is_one_cell(plan_of):
     plan = plan_of(
         "  - {intermediates: [none, w-nli], targets: [w-xnli]}\n"
