@@ -60,7 +60,7 @@ def test_the_head_goes_on_and_drops_out_no_input(turns, monkeypatch):
     """Untrained, the second turn's head is the first one's, to the bit."""
     *_, first, last = turns.plan.path(turns.plan.cells[0].stage)
     before = load_file(turns.run.stage(first.id).heads)
-    found = {}
+    found: dict = {}
     monkeypatch.setattr("simxfer.run.stages.fit", lambda model, *_: found.update(model=model) or 0)
     turns.runner._train(last, turns.run.stage(last.id))
     head = found["model"].heads["w-xnli"]

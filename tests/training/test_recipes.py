@@ -87,12 +87,11 @@ def test_heads_are_decayed_where_the_recipe_says_so(name, n_matrices, checkpoint
 def test_dropout_of_a_heads_input_can_be_left_out(name):
     """transformers: none before the outputs of span QA; multiple choice has one, behind its pooler."""
     task, states = get_task(name), torch.randn(3, 5, 8)
-    whole = task.kind in ("classification", "multiple_choice")
     head = Head(task, 8, std=0.5, dropout=0.5, input_dropout=False).train()
     torch.manual_seed(1)
     found = head(states)
     torch.manual_seed(1)
-    hidden = dropout(torch.tanh(head.dense(states[:, 0])), 0.5) if whole else states
+    hidden = dropout(torch.tanh(head.dense(states[:, 0])), 0.5) if head.dense is not None else states
     torch.testing.assert_close(found, head.out(hidden))
     with_it = Head(task, 8, std=0.5, dropout=0.5).train()
     with_it.load_state_dict(head.state_dict())
