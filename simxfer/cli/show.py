@@ -192,7 +192,12 @@ def _trained(task: Task, recipe: Recipe) -> str:
         f"{values.max_length} subwords, checkpoint: {values.selection}"
         + f" of every {values.look_every} steps" * bool(values.look_every)
         + ", one task after the other" * values.in_turn
+        + (_windows(values.stride) if task.kind == "span" else "")
     )
+
+
+def _windows(stride: int) -> str:
+    return f", windows {'overlap' if stride >= 0 else 'advance'} by {abs(stride)}"
 
 
 def _read(task: Task, recipe: Recipe) -> str:

@@ -91,7 +91,7 @@ class Override(Strict):
     head_input_dropout: bool | None = None
     max_grad_norm: Annotated[float, Field(gt=0)] | None = None
     max_length: Annotated[int, Field(ge=8)] | None = None
-    stride: Annotated[int, Field(ge=0)] | None = None
+    stride: int | None = None
     micro_batch_size: Annotated[int, Field(ge=0)] | None = None
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
     adam_beta2: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -41,7 +41,8 @@ class Hyperparameters:
     max_length: int = 64
     """Longest input in subwords, special tokens included; longer ones are cut into windows or truncated."""
     stride: int = 16
-    """Overlap of windows of long span-QA contexts, in subwords."""
+    """Overlap of windows of long span-QA contexts, in subwords; a negative one is what they advance by, `doc_stride` of
+    BERT's run_squad.py."""
     warmup_steps: int = 0
     """Steps over which the learning rate rises, in place of `warmup_share`; 0 means that the share counts."""
     adam_beta2: float = 0.98
@@ -95,8 +96,7 @@ _XTREME_DIFFERS = {
     "tagging": "the loss is the mean over all words of 32 sentences, XTREME's the mean over 16 micro-batches of 2 of "
     "their means (within .04 points, SD .1, in 5 seeds of the world's tagging); <s> x </s>, XTREME's has a second </s> "
     "(not measured)",
-    "span": "windows overlap by 128 subwords, XTREME's advance by 128 and overlap by about 240 (its windows are 3.9 % "
-    "more of SQuAD, 1.4 % of TyDiQA, up to 4.8 % of test sets); all spans up to 30 subwords compete, XTREME's 20 x 20 "
+    "span": "all spans up to 30 subwords compete, XTREME's 20 x 20 "
     "best (0 of 24 answers differ), without its rule of the most context; padding is not in the softmax (the loss "
     "starts at 4.82 for 5.10, alike once learnt); a question is cut only where it crowds out the context, XTREME's "
     "at 64 subwords (rare)",
@@ -172,7 +172,7 @@ RECIPES: dict[str, Recipe] = {
                         "learning_rate": 3e-5,
                         "epochs": 3,
                         "max_length": 384,
-                        "stride": 128,
+                        "stride": -128,
                         "warmup_steps": 500,
                         "weight_decay": 1e-4,
                         "head_input_dropout": False,
@@ -202,7 +202,7 @@ RECIPES: dict[str, Recipe] = {
                 weight_decay=0.01,
                 head_decay=True,
                 max_length=256,
-                stride=128,
+                stride=-128,
                 adam_beta2=0.999,
                 adam_epsilon=1e-8,
             ),

@@ -121,7 +121,7 @@ def test_recipes_name_known_tasks_and_values(name):
     for task in TASKS:
         values = recipe.hyperparameters(task)
         assert bool(values.steps) != bool(values.epochs)
-        assert 0 < values.stride < values.max_length
+        assert 0 < abs(values.stride) < values.max_length
 
 
 def test_every_hyperparameter_that_an_override_may_change_exists():
