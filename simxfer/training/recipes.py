@@ -148,8 +148,8 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             name="xtreme",
-            source="scripts of google-research/xtreme for XLM-R Large, effective batch 32; intermediates, which it "
-            "does not train, with jiant's learning rate and epochs",
+            source="scripts of google-research/xtreme (838c13b) for XLM-R Large, effective batch 32 (LAReQA 16); "
+            "intermediates, which they do not train, with jiant's learning rate and epochs",
             default=Hyperparameters(
                 learning_rate=1e-5,
                 batch_size=32,
