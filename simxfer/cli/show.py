@@ -2,13 +2,13 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from simxfer.grid.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
-from simxfer.grid.file import Grid
-from simxfer.grid.plan import PRETRAINED, TARGET, Plan
+from simxfer.grid.file import Grid, Retrieval
+from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.progress import Status
 from simxfer.sources.request import UNRESOLVED
 from simxfer.tasks import TASKS, get_task
@@ -47,10 +47,12 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
         + (f", {cost.checkpoint_bytes / 1e9:,.1f} GB" if cost.checkpoint_bytes else ""),
         *_projection(plan, cost),
         *_provisional(plan),
+        *_mixtures(trained),
     ]
     if stages:
         lines += [
             f"  {stage.id}  {'  ' * (len(plan.path(stage.id)) - 1)}{stage.title}"
+            + f": {_updates(stage)}" * (stage.phase != PRETRAINED)
             for stage in plan.stages.values()
         ]
     return "\n".join(lines)
@@ -80,6 +82,21 @@ def _provisional(plan: Plan) -> list[str]:
     return [
         f"  not at hand  {missing} data sets: stage ids are provisional until `simxfer fetch` has brought them"
     ]
+
+
+def _mixtures(trained: Iterable[Stage]) -> list[str]:
+    """Say what each task of a mixture gets, every mixture once."""
+    found = {stage.data: _updates(stage) for stage in trained if len(stage.data) > 1}
+    return [f"  a mixture    {text}" for text in dict.fromkeys(found.values())]
+
+
+def _updates(stage: Stage) -> str:
+    """Return the updates and epochs of each task of a stage, by the records' sizes."""
+    about = "about " * (len(stage.data) > 1)
+    return "; ".join(
+        f"{each.task} {about}{each.updates:,.0f} updates ({each.epochs:.3g} epochs)"
+        for each in stage.expected
+    )
 
 
 def _checkpoints(grid: Grid, plan: Plan) -> int:
@@ -137,10 +154,11 @@ def task_text(task: Task) -> str:
         "test sets": "translations of each other" if task.parallel else "not parallel",
         "scored apart": ", ".join(task.subsets),
         **{f"recipe {name}": _trained(task, recipe) for name, recipe in RECIPES.items()},
+        **{f"{name} differs": recipe.differs.get(task.kind, "") for name, recipe in RECIPES.items()},
         "sizes": ", ".join(f"{split} {n:,}" for split, n in task.sizes),
         "spelled": ", ".join(f"{found} = {label}" for found, label in task.spellings.items()),
         "scored split": "" if task.world else task.test_split,
-        "chosen on": "" if task.world or not task.training_data else f"English {task.selects_on} data",
+        "chosen on": _chosen_on(task),
         **_places(task),
         "licence": task.licence,
         "citation": task.citation,
@@ -162,15 +180,44 @@ def _places(task: Task) -> dict[str, str]:
 
 def _trained(task: Task, recipe: Recipe) -> str:
     """Return what a recipe says of a task, empty where it is not meant for it."""
-    if not task.training_data or task.world != (recipe.name == "world"):
+    if task.world != (recipe.name == "world"):
         return ""
+    if not task.training_data:
+        return _read(task, recipe)
     values = recipe.hyperparameters(task.name)
     length = f"{values.steps} steps" if values.steps else f"{values.epochs:g} epochs"
     warmup = f"{values.warmup_steps} steps" if values.warmup_steps else f"{100 * values.warmup_share:g} %"
     return (
         f"learning rate {values.learning_rate:g}, batch {values.batch_size}, {length}, warm-up {warmup}, at most "
         f"{values.max_length} subwords, checkpoint: {values.selection}"
+        + f" of every {values.look_every} steps" * bool(values.look_every)
+        + ", one task after the other" * values.in_turn
+        + (_windows(values.stride) if task.kind == "span" else "")
     )
+
+
+def _windows(stride: int) -> str:
+    return f", windows {'overlap' if stride >= 0 else 'advance'} by {abs(stride)}"
+
+
+def _read(task: Task, recipe: Recipe) -> str:
+    """Return how a recipe reads the sentences of a task that is not trained."""
+    reads = Retrieval(**recipe.retrieval)
+    layer = "14 of 24, 8 of 12" if reads.layer is None else str(reads.layer)
+    counted = "all tokens" if reads.special_tokens else "the tokens without the special ones"
+    asked = "both ways" if task.kind == "mining" else reads.direction
+    return (
+        f"hidden state {layer}, {reads.pooling} of {counted}, {'' if reads.centre else 'not '}centred, "
+        f"direction: {asked}"
+    )
+
+
+def _chosen_on(task: Task) -> str:
+    """Return the data that a best checkpoint of a real task is chosen on."""
+    if task.world or not task.training_data:
+        return ""
+    names = task.data_tasks if task.selects_on == "held-out" else task.dev_tasks or task.data_tasks
+    return f"English {task.selects_on} data of {', '.join(names)}"
 
 
 def _shortened(names: tuple[str, ...], most: int = 40) -> str:

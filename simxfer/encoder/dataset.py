@@ -82,7 +82,7 @@ def load_dataset(
         tokenizer: a fast Hugging Face tokenizer.
         fingerprint: what identifies the tokenizer.
         max_length: longest row in subwords, special tokens included.
-        stride: overlap of span-QA windows in subwords.
+        stride: overlap of span-QA windows in subwords; a negative one is what they advance by.
         cache: folder of the cache.
     """
     key = {

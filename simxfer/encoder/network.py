@@ -16,14 +16,18 @@ class Head(nn.Module):
     """Turns hidden states into logits: (rows, outputs) for whole sequences, (rows, length, outputs) for tokens.
 
     Whole sequences (classification, multiple choice) are read at the first token through a dense layer with
-    tanh, as in BERT; tokens (tagging, span QA) through one linear layer.
+    tanh, as in BERT; tokens (tagging, span QA) through one linear layer. In training the states go through dropout,
+    unless `input_dropout` is off, and what the dense layer gives goes through dropout in any case.
     """
 
-    def __init__(self, task: Task, hidden: int, std: float, dropout: float) -> None:
+    def __init__(
+        self, task: Task, hidden: int, std: float, dropout: float, *, input_dropout: bool = True
+    ) -> None:
         super().__init__()
         self.whole = task.kind in ("classification", "multiple_choice")
         outputs = {"multiple_choice": 1, "span": 2}.get(task.kind, len(task.labels))
         self.dropout = nn.Dropout(dropout)
+        self.input_dropout = nn.Dropout(dropout if input_dropout else 0.0)
         self.dense = nn.Linear(hidden, hidden) if self.whole else None
         self.out = nn.Linear(hidden, outputs)
         for module in self.modules():
@@ -33,7 +37,7 @@ class Head(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Map hidden states (rows, length, hidden) to logits."""
-        states = self.dropout(states[:, 0] if self.whole else states)
+        states = self.input_dropout(states[:, 0] if self.whole else states)
         if self.dense is not None:
             states = self.dropout(torch.tanh(self.dense(states)))
         return self.out(states)
@@ -75,11 +79,11 @@ class TransferModel(nn.Module):
         """The encoder's configuration."""
         return self.encoder.config
 
-    def add_head(self, task: Task, seed: int) -> None:
+    def add_head(self, task: Task, seed: int, *, input_dropout: bool = True) -> None:
         """Give the model a new head for a task; equal seeds give equal weights whatever was drawn before.
 
-        A bi-encoder (ranking) compares hidden states: it has no head. A head for masked language modelling looks
-        through the encoder's embeddings.
+        `input_dropout` is `Head`'s. A bi-encoder (ranking) compares hidden states: it has no head. A head for masked
+        language modelling looks through the encoder's embeddings.
         """
         if task.kind == "ranking":
             return
@@ -94,7 +98,9 @@ class TransferModel(nn.Module):
         dropout = getattr(self.config, "hidden_dropout_prob", 0.0)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.heads[task.name] = Head(task, self.config.hidden_size, std, dropout)
+            self.heads[task.name] = Head(
+                task, self.config.hidden_size, std, dropout, input_dropout=input_dropout
+            )
 
     def states(self, batch: Batch) -> Tensor:
         """Return the last hidden states, (rows, length, hidden)."""

@@ -64,21 +64,16 @@ def span_features(
 ) -> Features:
     """A context that is too long becomes windows that overlap by the stride; one that has no answer says (0, 0).
 
+    A negative stride is what windows advance by, whatever room their question leaves.
+
     Raises:
         InputError: an answer does not stand at its offset, or there is no room for questions.
     """
-    questions, cut = _questions(examples, tokenizer, max_length, stride)
-    encoded = tokenizer(
-        questions,
-        [e.context for e in examples],
-        truncation="only_second",
-        max_length=max_length,
-        stride=stride,
-        return_overflowing_tokens=True,
-    )
-    index = encoded["overflow_to_sample_mapping"]
+    questions, cut = _questions(examples, tokenizer, max_length, abs(stride))
+    contexts = [e.context for e in examples]
+    index, encodings = _context_windows(questions, contexts, tokenizer, max_length, stride)
     labels, spans = [], []
-    for k, (i, encoding) in enumerate(zip(index, encoded.encodings, strict=True)):
+    for k, (i, encoding) in enumerate(zip(index, encodings, strict=True)):
         opens, closes = index[k - 1 : k] != [i], index[k + 1 : k + 2] != [i]
         places = _places(encoding, examples[i].context, closes)
         labels.append(_answer_tokens(examples[i], places, opens, closes))
@@ -86,7 +81,33 @@ def span_features(
     whole = {i for i, label in zip(index, labels, strict=True) if label != (0, 0)}
     lost = sum(i in cut or (bool(e.answers) and i not in whole) for i, e in enumerate(examples))
     units = [1] * len(index)
-    return build(tokenizer, encoded.encodings, units, index, lost, labels=labels, spans=spans)
+    return build(tokenizer, encodings, units, index, lost, labels=labels, spans=spans)
+
+
+def _context_windows(
+    questions: list[str], contexts: list[str], tokenizer: Any, max_length: int, stride: int
+) -> tuple[list[int], list[Any]]:
+    """Return whose each window is and the windows, those of a context one after the other."""
+    overlaps = np.full(len(questions), stride)
+    if stride < 0:
+        pieces = [len(e.ids) for e in tokenizer(questions, add_special_tokens=False).encodings]
+        room = max_length - tokenizer.num_special_tokens_to_add(pair=True) - np.array(pieces)
+        overlaps = np.maximum(room + stride, 0)
+    windows: list[tuple[int, Any]] = []
+    for overlap in np.unique(overlaps):  # the tokenizer takes one overlap for all that it is given
+        chosen = np.flatnonzero(overlaps == overlap).tolist()
+        encoded = tokenizer(
+            [questions[i] for i in chosen],
+            [contexts[i] for i in chosen],
+            truncation="only_second",
+            max_length=max_length,
+            stride=int(overlap),
+            return_overflowing_tokens=True,
+        )
+        index = [chosen[k] for k in encoded["overflow_to_sample_mapping"]]
+        windows += zip(index, encoded.encodings, strict=True)
+    windows.sort(key=lambda window: window[0])
+    return [i for i, _ in windows], [encoding for _, encoding in windows]
 
 
 def _places(encoding: Any, context: str, closes: bool) -> list[tuple[int, int]]:
@@ -141,7 +162,8 @@ def _questions(
 ) -> tuple[list[str], set[int]]:
     """Return the questions, those cut that leave too little room for their contexts, and which were cut.
 
-    Where a context has to be cut into windows, the question may take half of what the overlap of windows leaves.
+    Where a context has to be cut into windows, the question may take half of what the overlap (or advance) of windows
+    leaves.
     """
     most = (max_length - tokenizer.num_special_tokens_to_add(pair=True) - stride) // 2
     if most < 1:

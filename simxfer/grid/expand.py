@@ -9,7 +9,7 @@ from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.file import Block, Grid
 from simxfer.grid.file import TaskData as DataOptions
 from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage
-from simxfer.scoring.protocol import Evaluation
+from simxfer.scoring.protocol import Evaluation, middle_layer
 from simxfer.sources import revision
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
@@ -17,7 +17,7 @@ from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
 from simxfer.tasks.record import Task
 
 
-def _protocol(grid: Grid, task: Task) -> dict:
+def _protocol(grid: Grid, task: Task, encoder: Encoder) -> dict:
     """Return how a target's sentence vectors are made and compared; empty for other kinds.
 
     A bi-encoder is read as it is trained: cosine of the first tokens of the last layer.
@@ -26,8 +26,13 @@ def _protocol(grid: Grid, task: Task) -> dict:
         return {"layer": -1, "pooling": "first", "centre": False, "scoring": "cosine"}
     if task.kind not in ("retrieval", "mining"):
         return {}
-    by_kind = {"scoring": "margin" if task.kind == "mining" else "cosine"}
-    return by_kind | grid.retrieval.model_dump(exclude_none=True)
+    protocol: dict = {"scoring": "margin" if task.kind == "mining" else "cosine"}
+    protocol |= grid.retrieval.model_dump(exclude_none=True)
+    if task.kind == "mining":
+        del protocol["direction"]
+    if grid.retrieval.layer is None:
+        protocol["layer"] = middle_layer(encoder.layers)
+    return protocol
 
 
 def _trains_on(data: TaskData, options: DataOptions) -> tuple[str, ...]:
@@ -46,8 +51,9 @@ def _dev_parts(data: TaskData, options: DataOptions) -> tuple[Part, ...]:
     """Return what a task's checkpoint is chosen on; nothing for text, which has no score."""
     if TASKS[data.task].kind == "mlm":
         return ()
-    split = f"{options.train}{HELD_OUT}" if options.dev == "held-out" else str(options.dev)
-    return tuple((task, split) for task in _trains_on(data, options))
+    if options.dev == "held-out":
+        return tuple((task, f"{options.train}{HELD_OUT}") for task in _trains_on(data, options))
+    return tuple((task, str(options.dev)) for task in TASKS[data.task].dev_tasks or _trains_on(data, options))
 
 
 def _joint(requests: Iterable[DataRequest]) -> str:
@@ -99,10 +105,20 @@ class _Planner:
     def world(self, encoder: Encoder) -> int:
         return self.grid.world if encoder.world is None else encoder.world
 
-    def train(self, parent: Stage, data: tuple[TaskData, ...], phase: str, method: str, seed: int) -> Stage:
+    def train(
+        self,
+        parent: Stage,
+        data: tuple[TaskData, ...],
+        phase: str,
+        method: str,
+        seed: int,
+        trains_on: tuple[str, ...] = (),
+        head: str = "",
+    ) -> Stage:
         grid = self.grid
         values = [grid.hyperparameters(item.task) for item in data]
-        options = [grid.task_data(item.task) for item in data]
+        part = {"trains_on": trains_on} if trains_on else {}
+        options = [grid.task_data(item.task).model_copy(update=part) for item in data]
         chosen = any(v.selection != "last" for v in values)
         parts = tuple(_train_parts(item, o, chosen) for item, o in zip(data, options, strict=True))
         dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
@@ -127,13 +143,24 @@ class _Planner:
                 method=method,
                 numerics=grid.numerics,
                 seed=seed,
-                head=grid.head,
+                head=head or grid.head,
                 mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
                 world=parent.world,
             )
         )
 
-    def evaluation(self, target: str, world: int, draw: int) -> Evaluation:
+    def target(self, parent: Stage, target: str, method: str, seed: int) -> Stage:
+        """Train a target in one stage, or in one for each task that it is trained on where they come in turn."""
+        trains_on = self.grid.task_data(target).trains_on or ()
+        turns = [(name,) for name in trains_on] if self.grid.hyperparameters(target).in_turn else [trains_on]
+        stage = parent
+        for i, names in enumerate(turns, start=1):
+            phase = TARGET if i == len(turns) else f"before-target-{i}"
+            head = self.grid.head if i == 1 else "reuse"
+            stage = self.train(stage, (TaskData(target),), phase, method, seed, names, head)
+        return stage
+
+    def evaluation(self, encoder: Encoder, target: str, world: int, draw: int) -> Evaluation:
         grid, values, task = self.grid, self.grid.hyperparameters(target), TASKS[target]
         options, folder = grid.task_data(target), grid.data.folder or ""
         split = str(options.test)
@@ -157,7 +184,7 @@ class _Planner:
             limit=grid.test_examples,
             max_length=values.max_length,
             stride=values.stride,
-            protocol=_protocol(grid, task),
+            protocol=_protocol(grid, task, encoder),
         )
 
     def cell(
@@ -165,10 +192,10 @@ class _Planner:
     ) -> None:
         task, selection = TASKS[target], "last"
         if task.training_data:
-            stage = self.train(stage, (TaskData(target),), TARGET, method, seed)
+            stage = self.target(stage, target, method, seed)
             selection = self.grid.hyperparameters(target).selection
         # All seeds share one test set, unless its labels are theirs.
-        evaluation = self.evaluation(target, stage.world, seed if task.drawn_labels else 0)
+        evaluation = self.evaluation(encoder, target, stage.world, seed if task.drawn_labels else 0)
         self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
         cell = Cell(
             model=encoder.model,

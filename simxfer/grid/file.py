@@ -21,9 +21,10 @@ from simxfer.grid.names import (
     Seed,
     Target,
 )
+from simxfer.scoring.protocol import Direction
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, tasks_of
-from simxfer.training.recipes import Hyperparameters, Selection, get_recipe
+from simxfer.training.recipes import RECIPES, Hyperparameters, Selection, get_recipe
 
 
 class Strict(BaseModel):
@@ -35,12 +36,17 @@ class Strict(BaseModel):
 class Retrieval(Strict):
     """How sentences are embedded and compared in retrieval without training; logged with every score."""
 
-    layer: int = -1
-    """Hidden layer to read: 0 is the embedding layer, -1 the last one."""
+    layer: int | None = -1
+    """Hidden state to read: 0 is the embedding layer, -1 the last one; null is `middle_layer`: 14 of 24, 8 of 12."""
     pooling: Literal["mean", "first"] = "mean"
-    """Mean over the tokens (special ones left out), or the first token."""
+    """Mean over the tokens, or the first token."""
+    special_tokens: bool = False
+    """Whether the mean counts the first and the last token, <s> and </s>."""
     centre: bool = True
     """Whether the mean of each language is subtracted."""
+    direction: Direction = "to-pivot"
+    """Which side asks: every sentence for its nearest one in the pivot, or every sentence of the pivot for its
+    nearest translation. Mining looks both ways."""
     scoring: Literal["cosine", "margin"] | None = None
     """Cosine, or its ratio to the mean cosine of the nearest neighbours (Artetxe and Schwenk 2019); by default margin
     for mining and cosine for retrieval, as XTREME has it."""
@@ -96,14 +102,18 @@ class Override(Strict):
     train_examples: Annotated[int, Field(ge=1)] | None = None
     warmup_share: Annotated[float, Field(ge=0, le=1)] | None = None
     weight_decay: Annotated[float, Field(ge=0)] | None = None
+    head_decay: bool | None = None
+    head_input_dropout: bool | None = None
     max_grad_norm: Annotated[float, Field(gt=0)] | None = None
     max_length: Annotated[int, Field(ge=8)] | None = None
-    stride: Annotated[int, Field(ge=0)] | None = None
+    stride: int | None = None
     micro_batch_size: Annotated[int, Field(ge=0)] | None = None
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
     adam_beta2: Annotated[float, Field(gt=0, lt=1)] | None = None
     adam_epsilon: Annotated[float, Field(gt=0)] | None = None
     selection: Selection | None = None
+    look_every: Annotated[int, Field(ge=0)] | None = None
+    in_turn: bool | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> "Override":
@@ -174,11 +184,12 @@ class Grid(Strict):
     numerics: Literal["fp32", "bf16"] = "fp32"
     """bf16 means autocast with fp32 master weights."""
     mixture_temperature: Annotated[float, Field(ge=1)] = 1.0
-    """Tasks of a mixture are drawn with probability proportional to size^(1/T); 1 is proportional."""
+    """Examples of a mixture are drawn with probability proportional to (size x epochs)^(1/T); with 1 every task gets
+    the epochs that it asks for, whatever its batch size."""
     test_examples: Annotated[int, Field(ge=1)] | None = None
     """At most so many test examples a language, drawn by their ids; None means all. Mining data stay whole."""
     retrieval: Retrieval = Retrieval()
-    """Protocol of retrieval without training."""
+    """Protocol of retrieval without training; what is left out is the recipe's."""
     world: Annotated[int, Field(ge=0)] = 0
     """The world that a foreign encoder is trained on; shipped encoders know their own."""
     keep_checkpoints: Literal["all", "intermediates"] = "all"
@@ -191,6 +202,15 @@ class Grid(Strict):
     @classmethod
     def _no_twins(cls, values: Any) -> Any:
         return values if isinstance(values, str) else _without_twins(values)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _recipe_reads(cls, value: Any) -> Any:
+        recipe = RECIPES.get(str(value.get("recipe"))) if isinstance(value, dict) else None
+        given = value.get("retrieval", {}) if recipe else None
+        if recipe and isinstance(given, dict):
+            return value | {"retrieval": recipe.retrieval | given}
+        return value
 
     @field_validator("recipe")
     @classmethod
@@ -229,9 +249,10 @@ class Grid(Strict):
                     f"max_length {longest} is more than the {encoder.positions} subwords that encoder "
                     f"{encoder.name!r} can read; lower it under overrides"
                 )
-            if encoder.layers and not -encoder.layers - 1 <= self.retrieval.layer <= encoder.layers:
+            layer = self.retrieval.layer or 0
+            if encoder.layers and not -encoder.layers - 1 <= layer <= encoder.layers:
                 raise ValueError(
-                    f"retrieval.layer is {self.retrieval.layer}, but encoder {encoder.name!r} has layers 0 "
+                    f"retrieval.layer is {layer}, but encoder {encoder.name!r} has layers 0 "
                     f"(embeddings) to {encoder.layers}"
                 )
         return self

@@ -10,9 +10,9 @@ from simxfer.grid.expand import make_plan
 from simxfer.grid.file import Grid
 from simxfer.grid.plan import Stage
 from simxfer.scoring.protocol import Evaluation
-from simxfer.sources import source_of
 from simxfer.sources.files import used_files
 from simxfer.sources.hub import on_hub, place_of
+from simxfer.sources.origin import source_of
 from simxfer.sources.parallel import AS_IS, english_of, english_places
 from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 from simxfer.tasks import TASKS, get_task

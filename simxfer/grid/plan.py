@@ -7,11 +7,14 @@ a finished one is recognised after any interruption.
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import ceil
+from typing import NamedTuple
 
 from simxfer.common.identity import CODE_VERSION, content_id
 from simxfer.scoring.protocol import Evaluation
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import TaskData
+from simxfer.training.mixture import epochs_of, expected_updates
+from simxfer.training.recipes import Hyperparameters
 
 TARGET = "target"
 PRETRAINED = "pretrained"
@@ -19,6 +22,16 @@ PRETRAINED = "pretrained"
 
 Part = tuple[str, str]
 """A task whose data are read, and the split (or path pattern) of them."""
+
+
+class Expected(NamedTuple):
+    """How long a task of a stage is trained."""
+
+    task: str
+    updates: float
+    epochs: float
+    examples: int
+    """Training examples; of span QA and tagging each is one window or more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +86,19 @@ class Stage:
         return f"{self.encoder} {self.phase} {what}" + (f" seed {self.seed}" if self.seed is not None else "")
 
     @property
+    def expected(self) -> tuple[Expected, ...]:
+        """What each task gets, by the records' sizes: exact for one task, the mean of what a mixture draws."""
+        values = [Hyperparameters(**row) for row in self.hyperparameters]
+        trained = zip(self.data, self.parts, self.hyperparameters, strict=True)
+        sizes = [_examples(data, parts, row) for data, parts, row in trained]
+        updates = expected_updates(sizes, values, self.mixture_temperature)
+        epochs = map(epochs_of, updates, sizes, values)
+        return tuple(map(Expected, self.tasks, updates, epochs, sizes))
+
+    @property
     def sequences(self) -> tuple[int, ...]:
-        """Training sequences of each task: steps times batch, or epochs times examples by the records' sizes."""
-        return tuple(
-            int(values["steps"] * values["batch_size"] or values["epochs"] * _examples(data, parts, values))
-            for data, parts, values in zip(self.data, self.parts, self.hyperparameters, strict=True)
-        )
+        """Training sequences of each task, by the records' sizes."""
+        return tuple(round(each.epochs * each.examples) for each in self.expected)
 
     @property
     def cost(self) -> int:

@@ -17,6 +17,7 @@ from simxfer.run.claims import turn
 from simxfer.run.preflight import TestData
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
+from simxfer.scoring.protocol import Evaluation
 from simxfer.tasks import get_task
 
 _DECIDES_NO_SCORE = ("description", "task_embeddings")
@@ -90,10 +91,17 @@ def _receipt(grid: Grid, plan: Plan, target: str, tests: TestData) -> dict:
         "parallel_test_sets": task.parallel,
         "max_length": values.max_length,
         "training": values.as_dict() if task.training_data else None,
-        "retrieval": evaluations[0].protocol or None,
+        "retrieval": _protocols(evaluations) or None,
         "licence": task.licence,
         "citation": task.citation,
     }
+
+
+def _protocols(evaluations: list[Evaluation]) -> dict:
+    """Return the protocol of a target; what differs by encoder, the layer, as a list."""
+    found = [evaluation.protocol for evaluation in evaluations]
+    values = {key: [*dict.fromkeys(protocol[key] for protocol in found)] for key in found[0]}
+    return {key: each if len(each) > 1 else each[0] for key, each in values.items()}
 
 
 def environment(devices: list[str]) -> dict:

@@ -74,7 +74,8 @@ def _ratio(begun: Sequence[Stage], cost: Mapping[str, float]) -> float:
 
 
 def _batch(stage: Stage) -> float:
-    return sum(values["batch_size"] for values in stage.hyperparameters) / len(stage.hyperparameters)
+    """Return the sequences of a step, in the mean over the tasks of a mixture."""
+    return stage.cost / sum(each.updates for each in stage.expected)
 
 
 def _steps(run: RunDirectory, stage: Stage) -> tuple[int, int] | None:

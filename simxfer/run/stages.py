@@ -26,7 +26,7 @@ from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
-from simxfer.training.loop import Settings, TrainingTask, fit, leading_values
+from simxfer.training.loop import Settings, TrainingTask, fit, leading_values, updates
 from simxfer.training.recipes import Hyperparameters
 
 
@@ -116,6 +116,7 @@ class StageRunner:
             "steps": steps,
             "seconds": round(time.monotonic() - started, 3),
             "data": receipts,
+            "updates": updates(tasks, self._settings(stage)),
             "flags": ["learning-rate-never-peaks"] * never_peaks + _training_flags(receipts),
             "selected": json.loads(folder.best.read_text()) if mark else None,
             "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
@@ -124,7 +125,9 @@ class StageRunner:
         return model
 
     def _add_head(self, model: TransferModel, stage: Stage, name: str) -> None:
-        model.add_head(get_task(name), stream_seed(stage.seed or 0, name, stage.phase, "head"))
+        seed = stream_seed(stage.seed or 0, name, stage.phase, "head")
+        values = Hyperparameters(**stage.hyperparameters[stage.tasks.index(name)])
+        model.add_head(get_task(name), seed, input_dropout=values.head_input_dropout)
         if get_task(name).kind == "mlm":
             load_masked_head(resolve_encoder(stage.encoder), model.heads[name])
 

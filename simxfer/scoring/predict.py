@@ -39,26 +39,35 @@ def predict(
 
     Classification and multiple choice: a label (index of the choice). Tagging: a list of tags. Span QA: the
     text of the answer, "" where the task has unanswerable questions and none is the better answer. Retrieval: the id
-    of the nearest candidate under `protocol` (layer, pooling, centre, scoring, neighbours). Ranking: of each query
-    the ids of the best candidates of the same data, as `rank` does.
+    of the nearest candidate under `protocol` (layer, pooling, special_tokens, centre, direction, scoring,
+    neighbours). Ranking: of each query the ids of the best candidates of the same data, as `rank` does.
 
     Mining: not one an example but the candidate pairs (source id, target id, score) under `protocol`, the best first.
     """
     return _PREDICT[task.kind](model, task, dataset, pad, protocol or {})
 
 
-def embed(model: TransferModel, features: Features, pad: int, layer: int, pooling: str) -> np.ndarray:
+def embed(
+    model: TransferModel,
+    features: Features,
+    pad: int,
+    layer: int,
+    pooling: str,
+    *,
+    special_tokens: bool = False,
+) -> np.ndarray:
     """Return one vector a row, (rows, hidden) float32: a hidden layer, pooled over the row.
 
-    Mean pooling leaves out the first and last token and padding (XLM-R's <s> and </s>); an inner </s></s> of a
-    pair stays, as it is one for every pair.
+    Mean pooling leaves out padding and, without `special_tokens`, the first and last token (XLM-R's <s> and </s>); an
+    inner </s></s> of a pair stays, as it is one for every pair.
     """
     out = np.zeros((features.n_rows, model.config.hidden_size), dtype=np.float32)
     for units, batch in _batches(model, features, pad):
         states = model.encoder(
             input_ids=batch["ids"], attention_mask=batch["mask"], output_hidden_states=True
         ).hidden_states[layer]
-        out[_rows_of(features, units)] = _pool(states.float(), batch["mask"], pooling).cpu().numpy()
+        pooled = _pool(states.float(), batch["mask"], pooling, special_tokens)
+        out[_rows_of(features, units)] = pooled.cpu().numpy()
     return out
 
 
@@ -88,12 +97,13 @@ def _first_vectors(model: TransferModel, dataset: Dataset, rows: list[int], pad:
     return embed(model, select_rows(dataset.features, np.array(rows, dtype=np.int64)), pad, -1, "first")
 
 
-def _pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
+def _pool(states: Tensor, mask: Tensor, pooling: str, special_tokens: bool = False) -> Tensor:
     if pooling == "first":
         return states[:, 0]
     inner = mask.clone()
-    inner[:, 0] = 0
-    inner.scatter_(1, mask.sum(dim=1, keepdim=True) - 1, 0)
+    if not special_tokens:
+        inner[:, 0] = 0
+        inner.scatter_(1, mask.sum(dim=1, keepdim=True) - 1, 0)
     inner = inner[..., None].to(states.dtype)
     return (states * inner).sum(dim=1) / inner.sum(dim=1).clamp(min=1)
 
@@ -176,8 +186,10 @@ def _best_span(logits: np.ndarray, places: np.ndarray) -> tuple[float, int, int]
 
 
 def _retrieval(model: TransferModel, _task: Task, dataset: Dataset, pad: int, protocol: dict) -> list:
-    vectors = embed(model, dataset.features, pad, protocol["layer"], protocol["pooling"])
+    vectors = _sentences(model, dataset.features, pad, protocol)
     queries, candidates = (_centred(side, protocol) for side in (vectors[0::2], vectors[1::2]))
+    if protocol.get("direction") == "from-pivot":
+        queries, candidates = candidates, queries
     ids = dataset.gold["id"].to_numpy()
     return list(ids[nearest(queries, candidates, 1, **_scoring(protocol)).ids[:, 0]])
 
@@ -188,7 +200,7 @@ def _mining(model: TransferModel, _task: Task, dataset: Dataset, pad: int, proto
     ids, once, vectors = [], [], []
     for side in ("source", "target"):
         rows, repeated = _distinct(dataset.features, np.flatnonzero(sides == side))
-        found = embed(model, select_rows(dataset.features, rows), pad, protocol["layer"], protocol["pooling"])
+        found = _sentences(model, select_rows(dataset.features, rows), pad, protocol)
         ids.append(dataset.gold["id"].to_numpy()[rows])
         once.append(~repeated)
         vectors.append(_centred(found, protocol))
@@ -209,6 +221,11 @@ def _distinct(features: Features, rows: np.ndarray) -> tuple[np.ndarray, np.ndar
         (row, counts[text] > 1) for text, row in zip(texts, rows.tolist(), strict=True) if first[text] == row
     ]
     return np.array([row for row, _ in kept]), np.array([repeated for _, repeated in kept])
+
+
+def _sentences(model: TransferModel, features: Features, pad: int, protocol: dict) -> np.ndarray:
+    special_tokens = protocol.get("special_tokens", False)
+    return embed(model, features, pad, protocol["layer"], protocol["pooling"], special_tokens=special_tokens)
 
 
 def _centred(vectors: np.ndarray, protocol: dict) -> np.ndarray:

@@ -6,6 +6,18 @@ from typing import Literal
 
 from simxfer.common.identity import CODE_VERSION, content_id
 
+Direction = Literal["to-pivot", "from-pivot"]
+"""Which side of a retrieval task asks: the sentences of a language, or those of the pivot."""
+
+
+def middle_layer(layers: int) -> int:
+    """Return the hidden state that sentences are read from in an encoder of so many layers, two above the middle.
+
+    XTREME's Tatoeba script (google-research/xtreme, scripts/run_tatoeba.sh) reads `specific_layer` 13 of 24 and 7 of
+    12, counted from the first layer's output: hidden states 14 and 8. Phang et al. (2020) read 14 as well.
+    """
+    return min(layers, layers // 2 + 2)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:

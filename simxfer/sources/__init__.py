@@ -4,39 +4,16 @@ The embedded world makes its examples; those of real tasks stand in a folder of 
 sets of the Hugging Face hub that `simxfer fetch` brought into the local cache.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from importlib import import_module
+from collections.abc import Sequence
 
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream_seed
 from simxfer.sources import parallel
+from simxfer.sources.origin import answered_by, whole
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
-from simxfer.tasks import get_task
 from simxfer.tasks.examples import AnyExample, Examples, MiningExample, RankingExample
 
 _HELD_OUT_SHARE = 20
-
-SOURCES: dict[str, str] = {
-    "world": "simxfer.sources.embedded",
-    "files": "simxfer.sources.files",
-    "hub": "simxfer.sources.hub",
-}
-
-
-def source_of(request: DataRequest) -> str:
-    """Return the source that a request is answered by, a name in `SOURCES`.
-
-    Tasks that have no subfolder in the folder of native files are read from the hub, if they are there.
-    """
-    task = get_task(request.task)
-    if task.world:
-        return "world"
-    if not request.folder:
-        return "hub"
-    from simxfer.sources import files
-
-    return "files" if task.hub is None or files.holds(task, request.folder) else "hub"
 
 
 def revision(request: DataRequest) -> str:
@@ -45,15 +22,9 @@ def revision(request: DataRequest) -> str:
     It begins with the name of the source and ends with `UNRESOLVED` where the data are not at hand. That of a parallel
     test set counts the English items at hand as well, which it is checked against.
     """
-    whole = _whole(request)
-    own = str(_call(request, "revision")(whole))
-    return own if own.endswith(UNRESOLVED) else own + parallel.mark_of(whole)
-
-
-def read_questions(request: DataRequest) -> dict[str, str]:
-    """Return what the items of real data ask, by id, those without gold as well."""
-    found: dict[str, str] = _call(request, "read_questions")(_whole(request))
-    return found
+    asked = whole(request)
+    own = str(answered_by(asked, "revision")(asked))
+    return own if own.endswith(UNRESOLVED) else own + parallel.mark_of(asked)
 
 
 def read_examples(request: DataRequest) -> Examples:
@@ -61,9 +32,9 @@ def read_examples(request: DataRequest) -> Examples:
 
     Parallel test sets are checked against their English (`simxfer.sources.parallel`).
     """
-    whole = _whole(request)
-    found = _call(request, "read_examples")(whole)
-    found = parallel.checked(found, whole) if isinstance(found, Examples) else Examples(found)
+    asked = whole(request)
+    found = answered_by(asked, "read_examples")(asked)
+    found = parallel.checked(found, asked) if isinstance(found, Examples) else Examples(found)
     examples: Sequence[AnyExample] = found
     if request.split.endswith((KEPT, HELD_OUT)):
         out = request.split.endswith(HELD_OUT)
@@ -98,11 +69,3 @@ def _is_searched(example: AnyExample) -> bool:
 
 def _rank(example: AnyExample) -> int:
     return stream_seed("sample", example.id)
-
-
-def _whole(request: DataRequest) -> DataRequest:
-    return replace(request, split=request.split.removesuffix(KEPT).removesuffix(HELD_OUT))
-
-
-def _call(request: DataRequest, function: str) -> Callable:
-    return getattr(import_module(SOURCES[source_of(request)]), function)

@@ -11,15 +11,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from simxfer.common.errors import InputError
+from simxfer.sources.origin import answered_by
+from simxfer.sources.request import UNRESOLVED, DataRequest
 from simxfer.sources.texts import is_placeholder, read_texts
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import AnyExample, ChoiceExample, ClassificationExample, Examples
-
-if TYPE_CHECKING:
-    from simxfer.sources.request import DataRequest
 
 AS_IS = "as-is"
 """Choice of a grid: fields that parallel test sets share stay as the language's own files have them."""
@@ -31,12 +29,12 @@ _KINDS = ("classification", "multiple_choice", "span")
 _log = logging.getLogger(__name__)
 
 
-def english_of(request: "DataRequest") -> "DataRequest | None":
+def english_of(request: DataRequest) -> DataRequest | None:
     """Return the request for the English items of a parallel test set; None where there are none at hand."""
     return next(filter(_at_hand, english_places(request)), None)
 
 
-def english_places(request: "DataRequest") -> "list[DataRequest]":
+def english_places(request: DataRequest) -> list[DataRequest]:
     """Return where the English items of a parallel test set may be: with the task's own, or with its `pivot_task`."""
     task = get_task(request.task)
     pivot = task.train_languages[:1]
@@ -47,37 +45,34 @@ def english_places(request: "DataRequest") -> "list[DataRequest]":
     return [replace(request, task=name, language=pivot[0], limit=None, fields="english") for name in names]
 
 
-def _at_hand(request: "DataRequest") -> bool:
-    from simxfer.sources import revision
-    from simxfer.sources.request import UNRESOLVED
-
+def _at_hand(request: DataRequest) -> bool:
     try:
-        return not revision(request).endswith(UNRESOLVED)
+        return not _revision(request).endswith(UNRESOLVED)
     except InputError:  # no such files
         return False
 
 
-def mark_of(request: "DataRequest") -> str:
-    """Return what the revision of a parallel test set has of its English, which decides questions and flags."""
-    from simxfer.sources import revision
+def _revision(english: DataRequest) -> str:
+    return str(answered_by(english, "revision")(english))
 
+
+def mark_of(request: DataRequest) -> str:
+    """Return what the revision of a parallel test set has of its English, which decides questions and flags."""
     english = english_of(request)
     if english is None:
         return ""
-    return "+" + hashlib.sha256(f"{revision(english)} {request.fields}".encode()).hexdigest()[:16]
+    return "+" + hashlib.sha256(f"{_revision(english)} {request.fields}".encode()).hexdigest()[:16]
 
 
-def checked(examples: Examples, request: "DataRequest") -> Examples:
+def checked(examples: Examples, request: DataRequest) -> Examples:
     """Return the examples with the questions of their English items, and what is to be said of them.
 
     Notes: `placeholder-texts`; against the English items `labels-not-as-english`, `unmatched-with-english` (items that
     one of the two lacks), `questions-from-english`, or `questions-not-as-english` where the request has them as they
     are; `questions-unchecked` where there is no English at hand.
     """
-    from simxfer.sources import revision
-
     task, english = get_task(request.task), english_of(request)
-    items = _items(english, revision(english)) if english else {}
+    items = _items(english, _revision(english)) if english else {}
     found = Examples(examples, examples.without_gold, examples.noted)
     stand_ins = {e.id for e in examples if any(map(is_placeholder, read_texts(e)))}
     found.noted["placeholder-texts"] = len(stand_ins | _stand_ins(examples, items))
@@ -86,7 +81,7 @@ def checked(examples: Examples, request: "DataRequest") -> Examples:
         found.noted["labels-not-as-english"] = sum(_label(a) != _label(b) for a, b in pairs)
         found.noted["unmatched-with-english"] = len(items.keys() ^ {e.id for e in examples})
     if task.pivot_task and request.language not in task.train_languages:
-        questions = _questions(english, revision(english)) if english else {}
+        questions = _questions(english, _revision(english)) if english else {}
         _ask_as(questions, found, request.fields)
     found.noted = +found.noted
     for flag, count in (found.noted - examples.noted).items():
@@ -113,24 +108,20 @@ def _ask_as(questions: Mapping[str, str], examples: Examples, fields: str) -> No
 
 
 @lru_cache(maxsize=2)  # the other languages of the test set come next
-def _items(english: "DataRequest", _revision: str) -> dict[str, AnyExample]:
+def _items(english: DataRequest, _revision: str) -> dict[str, AnyExample]:
     """Return the English items by id; none if they have no gold, or the file of all languages has no English."""
-    from simxfer.sources import read_examples
-
     try:
-        return {example.id: example for example in read_examples(english)}
+        return {example.id: example for example in answered_by(english, "read_examples")(english)}
     except InputError as error:
         _log.info("%s is not compared with its English: %s", english.task, error)
         return {}
 
 
 @lru_cache(maxsize=2)
-def _questions(english: "DataRequest", _revision: str) -> dict[str, str]:
+def _questions(english: DataRequest, _revision: str) -> dict[str, str]:
     """Return what the English items ask, by id, those without gold as well."""
-    from simxfer.sources import read_questions
-
     try:
-        return read_questions(english)
+        return dict(answered_by(english, "read_questions")(english))
     except InputError as error:
         _log.info("the questions of %s are not compared with its English: %s", english.task, error)
         return {}

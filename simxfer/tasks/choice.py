@@ -10,7 +10,7 @@ Row = dict[str, Any]
 XCOPA_LANGUAGES = codes("en et ht id it qu sw ta th tr vi zh")
 
 _HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
-_COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What happened as a result?"}
+_COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What was the effect?"}
 
 
 def hellaswag(row: Row) -> Row:

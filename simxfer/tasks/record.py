@@ -112,6 +112,8 @@ class Task:
     """The split that is reported where a grid does not say otherwise: one with public gold."""
     selects_on: Literal["dev", "held-out"] = "dev"
     """English data for model selection; held-out where dev is the reported set or overlaps with it."""
+    dev_tasks: tuple[str, ...] = ()
+    """Tasks on whose dev data a checkpoint is chosen; empty: on those of the tasks that it is trained on."""
     spellings: Mapping[str, str] = field(default_factory=dict)
     """Labels as found in the wild -> labels of the label space."""
     unanswerable: bool = False

@@ -6,6 +6,7 @@ masking. So a stage that is taken up again at step k does what it would have don
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +28,7 @@ from simxfer.tasks.record import Task
 from simxfer.training.losses import loss_count
 from simxfer.training.masking import mask_tokens
 from simxfer.training.methods import METHODS
+from simxfer.training.mixture import epochs_of, step_shares, steps_asked
 from simxfer.training.recipes import Hyperparameters
 
 
@@ -41,10 +43,7 @@ class TrainingTask:
     @property
     def steps(self) -> int:
         """Number of steps, from `steps` or from `epochs`."""
-        if self.values.steps:
-            return self.values.steps
-        per_epoch = self.features.n_units // min(self.values.batch_size, self.features.n_units)
-        return math.ceil(self.values.epochs * per_epoch)
+        return steps_asked(self.features.n_units, self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +79,8 @@ def fit(
         tasks: one task, or several for a mixture; the lowest peak learning rate of them is used.
         settings: seed, phase, method, numerics.
         log: called with step, steps, task, loss (mean since the last call), learning_rate, gradient_norm.
-        mark: called with the number of steps done at the end of every epoch, or ten times where steps are
-            counted, to look at the model; it may leave it in evaluation mode.
+        mark: called with the number of steps done every `look_every` steps, or at the end of every epoch, or ten
+            times where steps are counted, to look at the model; it may leave it in evaluation mode.
         state: where weights and optimizer of a long stage are saved every `save_every_seconds`, and taken up.
 
     Returns:
@@ -171,6 +170,8 @@ def schedule(step: int, steps: int, warmup: float) -> float:
 
 def _marks(tasks: list[TrainingTask], steps: int) -> frozenset[int]:
     """Return the numbers of steps after which a checkpoint is looked at; the end is always one."""
+    if every := leading_values(tasks).look_every:
+        return frozenset([*range(every, steps, every), steps])
     epochs = sum(t.values.epochs for t in tasks) / len(tasks)
     n = max(1, round(epochs)) if epochs else 10
     return frozenset(max(1, round(steps * k / n)) for k in range(1, n + 1))
@@ -224,22 +225,31 @@ def _order(training: TrainingTask, settings: Settings) -> BatchOrder | LengthOrd
 
 
 def _turns(tasks: list[TrainingTask], settings: Settings) -> list[tuple[str, int]]:
-    """Return (task, number of the task's batch) of every step; a mixture draws by size^(1/temperature)."""
+    """Return (task, number of the task's batch) of every step; a mixture draws them by `step_shares`."""
     steps = sum(t.steps for t in tasks)
     names = [t.task.name for t in tasks]
-    weights = np.array([t.features.n_units for t in tasks], dtype=float) ** (1 / settings.mixture_temperature)
+    sizes, values = [t.features.n_units for t in tasks], [t.values for t in tasks]
+    shares = step_shares(sizes, values, settings.mixture_temperature)
     rng = stream(settings.seed, "+".join(names), settings.phase, "mixture")
-    drawn = (
-        rng.choice(len(tasks), size=steps, p=weights / weights.sum())
-        if len(tasks) > 1
-        else np.zeros(steps, int)
-    )
+    drawn = rng.choice(len(tasks), size=steps, p=shares) if len(tasks) > 1 else np.zeros(steps, int)
     counts = dict.fromkeys(names, 0)
     turns = []
     for k in drawn:
         turns.append((names[k], counts[names[k]]))
         counts[names[k]] += 1
     return turns
+
+
+def updates(tasks: list[TrainingTask], settings: Settings) -> list[dict[str, Any]]:
+    """Return what `fit` gives each task, for receipts: units, updates, epochs."""
+    counts = Counter(name for name, _ in _turns(tasks, settings))
+    rows = []
+    for t in tasks:
+        units, n = t.features.n_units, counts[t.task.name]
+        rows.append(
+            {"task": t.task.name, "units": units, "updates": n, "epochs": epochs_of(n, units, t.values)}
+        )
+    return rows
 
 
 def _save(path: Path, model: TransferModel, optimizer: torch.optim.Optimizer, step: int) -> None:

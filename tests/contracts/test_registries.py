@@ -18,7 +18,8 @@ from simxfer.grid.file import Grid, Override
 from simxfer.metrics import METRICS
 from simxfer.schema.tables import PSEUDO_LANGUAGES, TABLES, is_language
 from simxfer.scoring.predict import _PREDICT
-from simxfer.sources import SOURCES, read_examples, revision
+from simxfer.sources import read_examples, revision
+from simxfer.sources.origin import SOURCES
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS, get_task
 from simxfer.training.losses import _LOSSES
@@ -121,7 +122,7 @@ def test_recipes_name_known_tasks_and_values(name):
     for task in TASKS:
         values = recipe.hyperparameters(task)
         assert bool(values.steps) != bool(values.epochs)
-        assert 0 < values.stride < values.max_length
+        assert 0 < abs(values.stride) < values.max_length
 
 
 def test_every_hyperparameter_that_an_override_may_change_exists():

@@ -250,6 +250,34 @@ def test_windows_of_a_context_overlap_by_the_stride_and_lose_nothing(tokenizer):
     assert (features.labels[:-1] == 0).all()
 
 
+def test_windows_of_a_negative_stride_advance_by_it_whatever_the_question(tokenizer):
+    """As run_squad.py of BERT and XTREME: a window starts every `doc_stride` subwords of the context."""
+    words = ["be", "fagekop", "hehu", "rakezi"]
+    examples = [
+        SpanExample(id=str(i), question="be " * asked, context=" ".join(words * n), answers=((0, "be"),))
+        for i, (asked, n) in enumerate([(3, 15), (1, 2), (7, 20), (3, 4), (12, 1)])
+    ]
+    features = make_dataset(examples, QA, tokenizer, 40, -8).features
+    rows = iter(range(features.n_rows))
+    for i, example in enumerate(examples):
+        whole, question = (
+            tokenizer(text, add_special_tokens=False)["input_ids"]
+            for text in (example.context, example.question)
+        )
+        room = 40 - tokenizer.num_special_tokens_to_add(pair=True) - len(question)
+        start = 0
+        while True:
+            row = next(rows)
+            places = slice(features.starts[row], features.starts[row + 1])
+            inside = features.spans[places, 0] >= 0
+            assert features.example[row] == i
+            assert features.ids[places][inside].tolist() == whole[start : start + room]
+            if start + room >= len(whole):
+                break
+            start += 8
+    assert list(rows) == [] and features.counts[0] == 0
+
+
 def test_a_question_that_leaves_no_room_is_cut_and_counted(tokenizer):
     long = SpanExample(id="q7", question="be " * 40, context="fagekop " * 60, answers=((0, "fagekop"),))
     features = make_dataset([long], QA, tokenizer, 64, 24).features

@@ -48,7 +48,15 @@ def test_analyses_need_neither_world_nor_hub(undisturbed: Path) -> None:
     rows = pd.read_parquet(next((undisturbed / "representations").glob("*.parquet")))
     assert set(rows["example_id"]) == set(samples["example_id"])
     receipts = json.loads((undisturbed / "receipts.json").read_text())
-    protocol = {"layer": -1, "pooling": "mean", "centre": True, "scoring": "cosine", "neighbours": 4}
+    protocol = {
+        "layer": -1,
+        "pooling": "mean",
+        "special_tokens": False,
+        "centre": True,
+        "direction": "to-pivot",
+        "scoring": "cosine",
+        "neighbours": 4,
+    }
     assert receipts["targets"]["w-tatoeba"]["retrieval"] == protocol
 
 

@@ -21,7 +21,7 @@ from simxfer.grid.cost import PEAK_FLOPS, UTILISATION, parameters, project
 from simxfer.grid.expand import make_plan
 from simxfer.grid.file import load_grid, parse_grid
 from simxfer.run.train import train_grid
-from simxfer.sources import source_of
+from simxfer.sources.origin import source_of
 from simxfer.sources.request import UNRESOLVED, DataRequest
 from simxfer.tasks import get_task
 from simxfer.training.recipes import get_recipe

@@ -10,6 +10,8 @@ from simxfer.common.identity import content_id
 from simxfer.grid.expand import make_plan
 from simxfer.grid.file import parse_grid
 from simxfer.grid.plan import Plan, Stage
+from simxfer.run.opening import receipts
+from simxfer.scoring.protocol import middle_layer
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import (
     TaskData,
@@ -114,6 +116,79 @@ def test_retrieval_reads_the_intermediate_checkpoint_and_none_is_scored_once(pla
     assert [cell.seed for cell in none] == [0, 1]
     assert len({(cell.stage, cell.evaluation) for cell in none}) == 1
     assert len({cell.stage for cell in plan.cells if cell.intermediate == "w-nli"}) == 2
+
+
+def protocols(plan: Plan) -> dict[str, dict]:
+    return {e.target: e.protocol for found in plan.evaluations.values() for e in found.values()}
+
+
+@pytest.mark.parametrize("recipe", ["xtreme", "xstilts"])
+def test_recipes_of_xtreme_read_sentences_as_xtreme_does(recipe, plan_of):
+    """evaluate_retrieval.py: English asks, all tokens count, no centring; hidden state 14 of 24, 8 of 12."""
+    blocks = "  - {intermediates: [none], targets: [tatoeba, bucc2018, lareqa]}"
+    extra = f"recipe: {recipe}\nlanguages: [en, de]\noverrides: {{'*': {{max_length: 64, stride: 8}}}}\n"
+    found = protocols(plan_of(blocks, extra))
+    theirs = {"layer": 2, "pooling": "mean", "special_tokens": True, "centre": False, "neighbours": 4}
+    assert found["tatoeba"] == theirs | {"scoring": "cosine", "direction": "from-pivot"}
+    assert found["bucc2018"] == theirs | {"scoring": "margin"}
+    assert found["lareqa"] == {"layer": -1, "pooling": "first", "centre": False, "scoring": "cosine"}
+    given = extra + "retrieval: {layer: -1, centre: true, direction: to-pivot}\n"
+    changed = protocols(plan_of(blocks, given))["tatoeba"]
+    assert changed == found["tatoeba"] | {"layer": -1, "centre": True, "direction": "to-pivot"}
+    assert [middle_layer(n) for n in (24, 12, 6, 2)] == [14, 8, 5, 2]
+
+
+def test_the_protocol_of_the_world_is_the_grids_own(plan_of):
+    found = protocols(plan_of("  - {intermediates: [none], targets: [w-tatoeba]}"))["w-tatoeba"]
+    assert found == {
+        "layer": -1,
+        "pooling": "mean",
+        "special_tokens": False,
+        "centre": True,
+        "direction": "to-pivot",
+        "scoring": "cosine",
+        "neighbours": 4,
+    }
+
+
+def test_receipts_say_how_sentences_are_read():
+    text = """name: g
+encoders: [FacebookAI/xlm-roberta-large, FacebookAI/xlm-roberta-base]
+recipe: xtreme
+seeds: [0]
+blocks: [{intermediates: [none], targets: [tatoeba]}]
+"""
+    grid = parse_grid(text)
+    read = receipts(grid, make_plan(grid), {})["targets"]["tatoeba"]["retrieval"]
+    assert read["layer"] == [14, 8]
+    assert (read["direction"], read["special_tokens"], read["centre"]) == ("from-pivot", True, False)
+
+
+@pytest.mark.parametrize("target", ["xnli", "americasnli"])
+def test_a_checkpoint_of_xnli_is_chosen_on_its_own_english_dev_data(target, plan_of):
+    """XTREME's run_classify.py evaluates on XNLI's 2,490 English dev pairs, not on the 9,815 of MNLI."""
+    blocks = f"  - {{intermediates: [none], targets: [{target}]}}"
+    extra = "recipe: xtreme\noverrides: {'*': {max_length: 64}}\n"
+    stage = list(plan_of(blocks, extra).stages.values())[-1]
+    assert stage.parts == ((("mnli", "train"),),)
+    assert stage.dev_parts == ((("xnli", "dev"),),)
+    held_out = plan_of(blocks, extra + f"data: {{tasks: {{{target}: {{dev: held-out}}}}}}\n")
+    stage = list(held_out.stages.values())[-1]
+    assert stage.parts == ((("mnli", "train#kept"),),)
+    assert stage.dev_parts == ((("mnli", "train#held-out"),),)
+
+
+def test_xcopa_is_social_iqa_and_then_copa_under_xtreme(plan_of):
+    blocks = "  - {intermediates: [none], targets: [xcopa]}"
+    extra = "languages: [et]\noverrides: {'*': {max_length: 64, stride: 8}}\n"
+    root, first, last, *other_seed = plan_of(blocks, "recipe: xtreme\n" + extra).stages.values()
+    assert (first.parent, last.parent) == (root.id, first.id) and len(other_seed) == 2
+    assert [stage.parts for stage in (first, last)] == [((("socialiqa", "train"),),), ((("copa", "train"),),)]
+    assert [stage.phase for stage in (first, last)] == ["before-target-1", "target"]
+    assert [stage.head for stage in (first, last)] == ["new", "reuse"]
+    assert [stage.sequences for stage in (first, last)] == [(5 * 33_410,), (5 * 400,)]
+    pooled = plan_of(blocks, "recipe: xstilts\n" + extra)
+    assert [s.parts for s in pooled.stages.values()][1] == ((("socialiqa", "train"), ("copa", "train")),)
 
 
 def test_a_cell_that_two_blocks_name_is_one_cell(plan_of):

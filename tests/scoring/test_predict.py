@@ -193,6 +193,8 @@ def test_pooling_by_hand():
     mean = torch.stack([states[0, 1:3].mean(dim=0), states[1, 1:4].mean(dim=0)])
     torch.testing.assert_close(_pool(states, mask, "mean"), mean)
     torch.testing.assert_close(_pool(states, mask, "first"), states[:, 0])
+    every = torch.stack([states[0, :4].mean(dim=0), states[1].mean(dim=0)])
+    torch.testing.assert_close(_pool(states, mask, "mean", special_tokens=True), every)
     assert torch.isfinite(_pool(states, torch.tensor([[1, 1, 0, 0, 0]] * 2), "mean")).all()  # an empty text
 
 
@@ -220,6 +222,28 @@ def test_retrieval_is_sklearns(centre, model, dataset_of):
     expected = dataset.gold["id"].to_numpy()[theirs.kneighbors(queries, return_distance=False)[:, 0]]
     protocol = {"layer": 1, "pooling": "mean", "centre": centre}
     assert predict(model, get_task("w-tatoeba"), dataset, PAD, protocol) == list(expected)
+
+
+@pytest.mark.parametrize("special_tokens", [True, False])
+def test_the_pivot_asks_as_in_xtreme(special_tokens, model, dataset_of):
+    """XTREME's `similarity_search(x=foreign, y=english)`: of every English sentence the nearest foreign one."""
+    dataset = dataset_of("w-tatoeba", 40)
+    protocol = {"layer": 1, "pooling": "mean", "centre": False, "special_tokens": special_tokens}
+    rows = [torch.tensor(ids.astype(np.int64))[None] for ids in rows_of(dataset.features)]
+    cut = slice(None) if special_tokens else slice(1, -1)
+    with torch.no_grad():
+        states = [model.encoder(row, output_hidden_states=True).hidden_states[1][0, cut] for row in rows]
+    vectors = torch.nn.functional.normalize(torch.stack([state.mean(dim=0) for state in states]), dim=1)
+    foreign, english = vectors[0::2], vectors[1::2]
+    ids = dataset.gold["id"].to_numpy()
+    expected = {
+        "from-pivot": ids[(english @ foreign.T).argmax(dim=1).numpy()],
+        "to-pivot": ids[(foreign @ english.T).argmax(dim=1).numpy()],
+    }
+    for direction, found in expected.items():
+        asked = protocol | {"direction": direction}
+        assert predict(model, get_task("w-tatoeba"), dataset, PAD, asked) == list(found)
+    assert list(expected["from-pivot"]) != list(expected["to-pivot"])
 
 
 def test_a_sentence_is_its_own_translation(model, world_tokenizer):

@@ -244,7 +244,7 @@ CASES = [
         COPA,
         [
             ChoiceExample(
-                id="0", context="It rained. What happened as a result?", choices=("I got wet.", "I flew."), label=0
+                id="0", context="It rained. What was the effect?", choices=("I got wet.", "I flew."), label=0
             )
         ],
         left_out=1,
@@ -256,7 +256,7 @@ CASES = [
         XCOPA,
         [
             ChoiceExample(
-                id="0", context="It rained. What happened as a result?", choices=("I got wet.", "I flew."), label=1
+                id="0", context="It rained. What was the effect?", choices=("I got wet.", "I flew."), label=1
             )
         ],
         language="it",

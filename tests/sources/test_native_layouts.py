@@ -159,7 +159,7 @@ def test_xcopa_of_xtreme_r(write, tmp_path):
     }
     write("xcopa/val.et.jsonl", row)
     write("xcopa/train.en.jsonl", row)
-    assert _read(tmp_path, "xcopa", "dev", "et")[0].context == "It rained. What happened as a result?"
+    assert _read(tmp_path, "xcopa", "dev", "et")[0].context == "It rained. What was the effect?"
     assert _read(tmp_path, "copa", "train")[0].label == 1
 
 

@@ -20,7 +20,7 @@ from simxfer.tasks import TASKS
 
 ASKED = ["cause", "effect", "cause", "effect"]
 """What the English items ask, by idx."""
-CAUSE, EFFECT = "What was the cause?", "What happened as a result?"
+CAUSE, EFFECT = "What was the cause?", "What was the effect?"
 ENGLISH = [
     ("The mill stands by the river .", "By the river stands the mill .", 1),
     ("Anna met Otto in Bonn .", "Otto met Anna in Bonn .", 1),

@@ -12,12 +12,14 @@ class FullFineTuning:
     """What is trained, and the loss of a batch; the loop is `simxfer.training.loop`'s."""
 
     def parameter_groups(self, model: TransferModel, values: Hyperparameters) -> list[dict]:
-        """Return AdamW's groups: decayed matrices of the encoder; everything else without decay."""
+        """Return AdamW's groups: decayed matrices of the encoder, or of heads as well; all else without decay."""
         encoder = list(model.encoder.parameters())
         tied = {id(p) for p in encoder}  # an MLM head shares its output matrix with the word embeddings
+        heads = [p for p in model.heads.parameters() if id(p) not in tied]
         matrices = [p for p in encoder if p.ndim >= 2]
+        matrices += [p for p in heads if p.ndim >= 2 and values.head_decay]
         rest = [p for p in encoder if p.ndim < 2]
-        rest += [p for p in model.heads.parameters() if id(p) not in tied]
+        rest += [p for p in heads if p.ndim < 2 or not values.head_decay]
         return [
             {"params": matrices, "weight_decay": values.weight_decay},
             {"params": rest, "weight_decay": 0.0},
