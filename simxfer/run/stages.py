@@ -155,7 +155,7 @@ class StageRunner:
         return mark
 
     def _spec(self, stage: Stage) -> dict[str, Any]:
-        return next(entry for entry in self.plan.as_dict()["stages"] if entry["id"] == stage.id)
+        return stage.as_dict()
 
     def _fresh(self, stage: Stage) -> TransferModel:
         """Return the pretrained (or random) encoder without heads."""
