@@ -11,8 +11,7 @@ from itertools import product
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
-from simxfer.grid.file import Block, Grid
-from simxfer.grid.file import TaskData as DataOptions
+from simxfer.grid.file import Block, DataChoice, Grid
 from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
@@ -34,19 +33,19 @@ def _protocol(grid: Grid, task: Task) -> dict:
     return by_kind | grid.retrieval.model_dump(exclude_none=True)
 
 
-def _trains_on(data: TaskData, options: DataOptions) -> tuple[str, ...]:
+def _trains_on(data: TaskData, options: DataChoice) -> tuple[str, ...]:
     """Return whose training data are read: those of other tasks (XNLI: MNLI) are English; `xnli@sw` has its own."""
     by_default = options.trains_on == TASKS[data.task].data_tasks
     return (data.task,) if data.languages and by_default else options.trains_on or ()
 
 
-def _train_parts(data: TaskData, options: DataOptions, chosen: bool) -> tuple[Part, ...]:
+def _train_parts(data: TaskData, options: DataChoice, chosen: bool) -> tuple[Part, ...]:
     """Return what a task is trained on: all but the held-out part where a checkpoint is chosen on that."""
     kept = KEPT if chosen and options.dev == "held-out" else ""
     return tuple((task, f"{options.train}{kept}") for task in _trains_on(data, options))
 
 
-def _dev_parts(data: TaskData, options: DataOptions) -> tuple[Part, ...]:
+def _dev_parts(data: TaskData, options: DataChoice) -> tuple[Part, ...]:
     """Return what a task's checkpoint is chosen on; nothing for text, which has no score."""
     if TASKS[data.task].kind == "mlm":
         return ()
