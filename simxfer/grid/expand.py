@@ -77,6 +77,22 @@ def _joint(requests: Iterable[DataRequest], revision: Callable[[DataRequest], st
     return f"{source}:{content_id({'revisions': list(found)})}" + f":{UNRESOLVED}" * unresolved
 
 
+def _learned(target: str, trains_on: tuple[str, ...]) -> str:
+    """Return the task that a target's stage learns: the one whose data it is trained on, if that asks the same.
+
+    XQuAD and MLQA are one stage that learns SQuAD: its data, its head, its random streams.
+    """
+    if len(trains_on) != 1:
+        return target
+    one, other = TASKS[target], TASKS[trains_on[0]]
+    alike = (one.kind, one.labels, one.unanswerable, one.train_languages[:1])
+    return (
+        other.name
+        if alike == (other.kind, other.labels, other.unanswerable, other.train_languages[:1])
+        else target
+    )
+
+
 class _Planner:
     """Collects stages, evaluations and cells; equal ones fall together by their ids."""
 
@@ -113,6 +129,10 @@ class _Planner:
         chosen = any(v.selection != "last" for v in values)
         parts = tuple(_train_parts(item, o, chosen) for item, o in zip(data, options, strict=True))
         dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
+        if phase == TARGET:
+            data = tuple(
+                TaskData(_learned(i.task, o.trains_on or ())) for i, o in zip(data, options, strict=True)
+            )
         stage = Stage(
             encoder=parent.encoder,
             fingerprint=parent.fingerprint,

@@ -1,10 +1,11 @@
-"""A grid and its plan -> a run directory, new or found as it was left; another grid's is refused."""
+"""A grid and its plan -> a run directory, new, as it was left or grown; another grid's is refused."""
 
 import json
 import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,42 +13,54 @@ from simxfer.common.atomic import write_file, write_json, write_table
 from simxfer.common.errors import InputError
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.file import Grid
+from simxfer.grid.growth import compare
 from simxfer.grid.plan import Plan
 from simxfer.run.claims import turn
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
 from simxfer.tasks import get_task
 
-_DECIDES_NO_SCORE = ("description", "task_embeddings")
-"""Keys of a grid that may change while its run directory stays."""
+_SAID = 4
+"""How many names a message lists."""
 
 _VERSIONED = ("torch", "transformers", "tokenizers", "numpy", "pandas", "simxfer")
 
 
-def open_run(grid_file: Path, grid: Grid, plan: Plan, out: Path) -> RunDirectory:
-    """Make the run directory of a grid, or find it as it was left.
+def open_run(
+    grid_file: Path, grid: Grid, plan: Plan, out: Path, say: Callable[[str], None] = print
+) -> RunDirectory:
+    """Make the run directory of a grid, or find it as it was left; a grid may have grown since.
+
+    Args:
+        grid_file: the file of the grid.
+        grid: what it says.
+        plan: the plan of it.
+        out: folder of the runs.
+        say: called with what is new since, and with what is not in the grid any more.
 
     Raises:
         InputError: the directory holds the run of another grid, or cannot be written.
     """
     with turn(out / f".{grid.name}.lock"):  # a second process must not see a directory in the making
-        return _open_run(RunDirectory(out / grid.name), grid_file, grid, plan)
+        return _open_run(RunDirectory(out / grid.name), grid_file, grid, plan, say)
 
 
-def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan) -> RunDirectory:
-    resolved = _resolved(grid, plan)
-    if run.grid_json.exists():
-        _refuse_other_grid(run, resolved)
-    elif run.root.exists() and any(run.root.iterdir()):
+def _open_run(
+    run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan, say: Callable[[str], None]
+) -> RunDirectory:
+    if run.plan.exists():
+        for line in _grown(run, plan):
+            say(line)
+    elif run.root.exists() and any(not path.name.startswith(".") for path in run.root.iterdir()):
         raise InputError(
             f"{run.root} exists and is no run directory; nothing was changed. Choose another name: in the grid "
             "file, or another folder with --out"
         )
+    write_json(run.plan, plan.as_dict())  # first: it makes the folder a run, whenever this is killed
     write_file(run.grid_file, lambda temporary: _copy(grid_file, temporary))
-    write_json(run.plan, plan.as_dict())
     write_json(run.receipts, receipts(grid, plan))
     _write_languages(run, grid)
-    write_json(run.grid_json, resolved)
+    write_json(run.grid_json, _resolved(grid))
     return run
 
 
@@ -132,34 +145,53 @@ def _commit() -> str | None:
     return head.stdout.strip() + "+" * bool(changes.stdout) if head.returncode == 0 else None
 
 
-def _resolved(grid: Grid, plan: Plan) -> dict:
-    """Return the grid with its defaults filled in, and the ids that its results depend on."""
+def _resolved(grid: Grid) -> dict:
+    """Return the grid with its defaults filled in, and the language that all targets are trained in."""
     pivots = {get_task(name).train_languages[:1] for name in grid.targets} - {()}
     return {
         **grid.model_dump(mode="json"),
         "pivot": next(iter(pivots))[0] if len(pivots) == 1 else None,
-        "stages": list(plan.stages),
     }
 
 
-def _refuse_other_grid(run: RunDirectory, resolved: dict) -> None:
-    stored = json.loads(run.grid_json.read_text())
-    now = json.loads(json.dumps(resolved))
-    differing = [key for key in now if stored.get(key) != now[key] and key not in _DECIDES_NO_SCORE]
-    if not differing:
-        return
-    said = "; ".join(
-        f"{key}: {_short(stored.get(key))} there, {_short(now[key])} here" for key in differing[:4]
-    )
-    raise InputError(
-        f"{run.root} holds another grid ({said}); nothing was changed. Give this grid another name, choose "
-        "another folder with --out, or delete the old run"
-    )
+def _grown(run: RunDirectory, plan: Plan) -> list[str]:
+    """Say how the plan of a run has grown since it was left.
+
+    Raises:
+        InputError: something has changed, or nothing of it is left.
+    """
+    before = read_plan(run)
+    growth = compare(before, plan)
+    changed = growth.changed
+    if not changed and not growth.kept and growth.gone_cells:
+        changed = ("none of its stages is in this one",)
+    if changed:
+        more = f" and {len(changed) - _SAID} more" * (len(changed) > _SAID)
+        raise InputError(
+            f"{run.root} holds another grid ({'; '.join(changed[:_SAID])}{more}); nothing was changed. A grid may "
+            "grow, what it trained may not change: undo that, give this grid another name, choose another folder "
+            "with --out, or delete the old run"
+        )
+    lines = []
+    if new := [stage.title for stage in growth.new_stages]:
+        lines.append(f"{run.root} goes on; new: {_listed('stages', new)}")
+    known = [(stage, e) for stage, e in growth.new_evaluations if stage.id in before.stages]
+    if again := [f"{stage.title} on {e.target}" for stage, e in known]:
+        lines.append(
+            f"{run.root} goes on; scored for the first time or in other languages: {_listed('', again)}"
+        )
+    if growth.gone_cells:
+        gone = list(dict.fromkeys(f"{c.intermediate} > {c.target} seed {c.seed}" for c in growth.gone_cells))
+        lines.append(
+            f"not in the grid any more: {_listed('cells', gone)}. Their files stay in {run.root}, the results table "
+            "is without them"
+        )
+    return lines
 
 
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _listed(what: str, names: list[str]) -> str:
+    more = ", ..." * (len(names) > _SAID)
+    return f"{len(names)} {what} ({', '.join(names[:_SAID])}{more})".replace("  ", " ")
 
 
 def _write_languages(run: RunDirectory, grid: Grid) -> None:

@@ -55,11 +55,17 @@ class _Sampled:
 
 
 def write_samples(run: RunDirectory, grid: Grid, plan: Plan, device: str = "cpu") -> None:
-    """Write samples, subword counts and embeddings of every pretrained encoder of the run, where missing."""
+    """Write samples, subword counts and embeddings of every pretrained encoder of the run, where missing.
+
+    A run that has grown is sampled anew: the texts of what it had are the same ones.
+    """
     roots = {s.encoder: s for s in plan.stages.values() if s.parent is None and s.seed is None}
-    if run.samples.exists() and all(run.representations(name).exists() for name in roots):
+    worlds = sorted({s.world for s in roots.values()})
+    sampled = {world: _sampled(grid, plan, world) for world in worlds}
+    wanted = {(part.task, part.request.language, part.role) for parts in sampled.values() for part in parts}
+    if wanted <= _present(run) and all(run.representations(name).exists() for name in roots):
         return
-    texts = {world: _sample(grid, plan, world) for world in sorted({s.world for s in roots.values()})}
+    texts = {world: _sample(parts, world) for world, parts in sampled.items()}
     counts = [_represent(run, name, texts[stage.world], device) for name, stage in roots.items()]
     write_table(run.subwords, validate(pd.concat(counts, ignore_index=True), SUBWORDS))
     write_table(run.samples, validate(pd.concat(texts.values(), ignore_index=True), SAMPLES))
@@ -172,10 +178,15 @@ _READ: dict[str, Callable[[Tensor, Batch], tuple[Tensor, Tensor]]] = {
 def _sampled(grid: Grid, plan: Plan, world: int) -> list[_Sampled]:
     """Return what is sampled: training data of every task, test data of every target in every language."""
     seed, folder = grid.seeds[0], grid.data.folder or ""
+    targets: dict[str, dict[str, None]] = {}  # a stage that learns SQuAD trains XQuAD and MLQA
+    for cell in plan.cells:
+        if plan.stages[cell.stage].phase == TARGET:
+            targets.setdefault(cell.stage, {})[cell.target] = None
     found = [
-        _Sampled(data.task, "train", DataRequest(name, split, code, world, seed, SAMPLE_SIZE, folder))
+        _Sampled(task, "train", DataRequest(name, split, code, world, seed, SAMPLE_SIZE, folder))
         for stage in plan.stages.values()
         for data, parts in zip(stage.data, stage.parts, strict=True)
+        for task in targets.get(stage.id, (data.task,))
         for name, split in parts
         for code in data.languages or get_task(data.task).train_languages[:1]
     ]
@@ -188,9 +199,19 @@ def _sampled(grid: Grid, plan: Plan, world: int) -> list[_Sampled]:
     return list(dict.fromkeys(found))
 
 
-def _sample(grid: Grid, plan: Plan, world: int) -> pd.DataFrame:
+def _present(run: RunDirectory) -> set[tuple[str, str, str]]:
+    """Return task, language and split of the samples that are there."""
+    if not run.samples.exists():
+        return set()
+    columns = ["task", "language", "split"]
+    return set(
+        pd.read_parquet(run.samples, columns=columns).drop_duplicates().itertuples(index=False, name=None)
+    )
+
+
+def _sample(parts: list[_Sampled], world: int) -> pd.DataFrame:
     rows: dict[tuple[str, ...], dict] = {}
-    for part in _sampled(grid, plan, world):
+    for part in parts:
         examples = read_examples(part.request)
         # Candidates and sentences to mine come whole: here evenly spaced ones do.
         for example in examples[:: -(-len(examples) // SAMPLE_SIZE)]:

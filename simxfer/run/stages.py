@@ -18,7 +18,7 @@ from simxfer.encoder.loading import load_encoder, load_masked_head, load_tokeniz
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import join_features
-from simxfer.grid.plan import PRETRAINED, Part, Plan, Stage
+from simxfer.grid.plan import PRETRAINED, TARGET, Part, Plan, Stage
 from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.scoring.evaluate import dev_score, evaluate
 from simxfer.scoring.protocol import Evaluation
@@ -257,6 +257,8 @@ class StageRunner:
         def dev_of(language: str) -> Dataset | None:
             return dataset_of(language, evaluation.tuned_on) if evaluation.tuned_on else None
 
+        if stage.phase == TARGET:
+            model = model.known_as(stage.tasks[0], evaluation.target)
         pad = self.tokenizer(stage.encoder).pad_token_id
         frames = evaluate(model, evaluation, dataset_of, pad, self._seen(stage), self._flags(stage), dev_of)
         write_table(folder.examples(evaluation.id), frames["examples"])

@@ -69,6 +69,9 @@ def _train(
     write_json(run.environment, environment(devices(workers)))
     if not status(run, plan).complete:
         run_local(run, plan, workers, report)
+        plan = read_plan(
+            run
+        )  # another process may have let the run grow meanwhile: the table is the whole grid's
     gather(run, plan)
     [device] = devices(1)
     write_samples(run, grid, plan, device)

@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 from itertools import product
-from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
+from simxfer.encoder.pretrained import Encoder
 from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.grid.plan import Plan, Stage
@@ -141,12 +141,10 @@ def test_a_plan_is_made_of_what_is_handed_in():
         asked.append(request)
         return f"{request.task}-{request.language}"
 
-    encoder = Mock(random=False, world=5, model="m", fingerprint=lambda: "f")
-    encoder.name = "nowhere"
-    plan = expand(grid, revision, lambda _: encoder)
+    plan = expand(grid, revision, lambda _: Encoder("e", "m", "nowhere", hub="f"))
     assert len(asked) == len(set(asked)), "one question a request"
     assert [s.revisions for s in plan.stages.values()][1] == ("mnli-en",)
-    assert {s.fingerprint for s in plan.stages.values()} == {"f"} and plan.cells[0].checkpoint == "nowhere"
+    assert {s.fingerprint for s in plan.stages.values()} == {"hub:f"} and plan.cells[0].checkpoint == "e"
 
 
 def test_children_and_paths_go_both_ways(plan_of):

@@ -1,7 +1,9 @@
 """A small grid from its file to its results table, in this process: stages, results, samples."""
 
 import json
+import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,11 +44,20 @@ test_examples: 8
 """
 
 
-def opened(folder: Path, checkpoint: Path, targets: str = "w-which-a, w-tatoeba", extra: str = ""):
-    """Return a run directory with nothing trained yet, and what works on it."""
+def opened(
+    folder: Path,
+    checkpoint: Path,
+    targets: str = "w-which-a, w-tatoeba",
+    extra: str = "",
+    changes: Sequence[tuple[str, str]] = (),
+):
+    """Return a run directory with nothing trained yet, or as it was left, and what works on it."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "grid.yaml"
-    file.write_text(GRID.format(checkpoint=checkpoint, targets=targets) + extra)
+    text = GRID.format(checkpoint=checkpoint, targets=targets) + extra
+    for old, new in changes:
+        text = text.replace(old, new)
+    file.write_text(text)
     grid = load_grid(file)
     plan = expand(grid, revision)
     run = open_run(file, grid, plan, folder / "runs")
@@ -223,14 +234,68 @@ def test_checkpoints_of_targets_can_be_dropped_after_scoring(tmp_path, checkpoin
     work(lean)  # nothing is left to do, and nothing is done
 
 
+def test_a_run_that_grew_ends_as_if_it_had_been_whole(tmp_path, checkpoint, capsys):
+    """A target, a seed and a language are added; a target is taken out again: the table is the grid's."""
+    first = opened(tmp_path / "grown", checkpoint, "w-which-a")
+    work(first)
+    weights = {s.id: weights_of(first, s.id) for s in first.plan.stages.values() if s.parent}
+    write_samples(first.run, first.grid, first.plan)
+    changes = [("seeds: [0]", "seeds: [1, 0]"), ("x-pivot, x-agg", "x-pivot, x-agg, x-sov")]
+    whole = opened(tmp_path / "grown", checkpoint, "w-which-a, w-pos", changes=changes)
+    said = capsys.readouterr().out
+    assert "new: 8 stages" in said and "scored for the first time or in other languages: 2 (" in said
+    assert not is_complete(whole.run, whole.plan, whole.plan.stages[whole.plan.cells[0].stage])
+    work(whole)
+    assert all(same(weights[i], weights_of(whole, i)) for i in weights), "what was trained stays"
+    write_samples(whole.run, whole.grid, whole.plan)
+    assert {"w-which-a", "w-pos"} <= set(pd.read_parquet(whole.run.samples)["task"])
+    fresh = opened(tmp_path / "fresh", checkpoint, "w-which-a, w-pos", changes=changes)
+    work(fresh)
+    pd.testing.assert_frame_equal(gather(whole.run, whole.plan), gather(fresh.run, fresh.plan))
+    capsys.readouterr()
+    less = opened(tmp_path / "grown", checkpoint, "w-pos", changes=changes)
+    assert "not in the grid any more: 4 cells (none > w-which-a seed 1" in capsys.readouterr().out
+    assert status(less.run, less.plan).complete
+    assert set(gather(less.run, less.plan)["target"]) == {"w-pos"}
+    assert all(less.run.stage(stage_id).done.exists() for stage_id in weights)
+
+
+def test_a_renamed_encoder_is_the_same_one(made, checkpoint, tmp_path, capsys):
+    shutil.copytree(made.run.root, tmp_path / "runs" / "small")
+    moved = Path(shutil.copytree(checkpoint, tmp_path / "elsewhere"))
+    again = opened(tmp_path, moved)
+    assert status(again.run, again.plan).complete and "new" not in capsys.readouterr().out
+    results = gather(again.run, again.plan)
+    assert set(results["checkpoint"]) == {str(moved)}
+    assert results["value"].tolist() == made.results["value"].tolist()
+
+
+def test_a_run_that_was_killed_while_it_was_made_goes_on(checkpoint, tmp_path):
+    run = opened(tmp_path, checkpoint).run
+    for path in (run.grid_json, run.grid_file, run.receipts):
+        path.unlink()
+    (run.root / ".grid.json.1.tmp").write_text("{")
+    assert opened(tmp_path, checkpoint).run.grid_json.exists()
+
+
 def test_the_directory_of_another_grid_is_refused(made, checkpoint, tmp_path):
+    before = {path: path.read_bytes() for path in made.run.root.iterdir() if path.is_file()}
+
+    def refused(text: str, words: str) -> None:
+        file = tmp_path / "grid.yaml"
+        file.write_text(text)
+        grid = load_grid(file)
+        with pytest.raises(InputError, match=rf"holds another grid \({words}.*nothing was changed"):
+            open_run(file, grid, expand(grid, revision), made.run.root.parent)
+
+    text = GRID.format(checkpoint=checkpoint, targets="w-which-a, w-tatoeba")
+    refused(text.replace("steps: 2", "steps: 3"), "steps of w-which-a: 2 there, 3 here")
+    refused(text + "head: reuse\n", "head: new there, reuse here")
+    refused(text.replace("examples: 8", "examples: 9"), "w-which-a: test_examples: 8 there, 9 here")
+    refused(text.replace("seeds: [0]", "seeds: [5]"), "none of its stages is in this one")
+    assert {path: path.read_bytes() for path in made.run.root.iterdir() if path.is_file()} == before
     file = tmp_path / "grid.yaml"
-    file.write_text(GRID.format(checkpoint=checkpoint, targets="w-pos"))
     grid = load_grid(file)
-    before = made.run.grid_file.read_bytes()
-    with pytest.raises(InputError, match=r"holds another grid \(blocks: .*nothing was changed"):
-        open_run(file, grid, expand(grid, revision), made.run.root.parent)
-    assert made.run.grid_file.read_bytes() == before
     foreign = tmp_path / "small"
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("")
