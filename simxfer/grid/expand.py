@@ -101,6 +101,7 @@ class _Planner:
         # Asked for once: a grid names the same tasks and data in thousands of stages.
         self.revision = cache(revision)
         self.hyperparameters, self.task_data = cache(grid.hyperparameters), cache(grid.task_data)
+        self.values = cache(lambda task: self.hyperparameters(task).as_dict())
         self.evaluation = cache(self._evaluation)
         self.stages: dict[str, Stage] = {}
         self.evaluations: dict[str, dict[str, Evaluation]] = {}
@@ -124,25 +125,24 @@ class _Planner:
 
     def train(self, parent: Stage, data: tuple[TaskData, ...], phase: str, method: str, seed: int) -> Stage:
         grid = self.grid
-        values = [self.hyperparameters(item.task) for item in data]
         options = [self.task_data(item.task) for item in data]
-        chosen = any(v.selection != "last" for v in values)
+        chosen = any(self.hyperparameters(item.task).selection != "last" for item in data)
         parts = tuple(_train_parts(item, o, chosen) for item, o in zip(data, options, strict=True))
         dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
+        learned = data
         if phase == TARGET:
-            data = tuple(
-                TaskData(_learned(i.task, o.trains_on or ())) for i, o in zip(data, options, strict=True)
-            )
+            [target], [choice] = data, options
+            learned = (TaskData(_learned(target.task, choice.trains_on or ())),)
         stage = Stage(
             encoder=parent.encoder,
             fingerprint=parent.fingerprint,
             parent=parent.id,
             phase=phase,
-            data=data,
+            data=learned,
             parts=parts,
             dev_parts=dev_parts,
             folder=grid.data.folder or "",
-            hyperparameters=tuple(v.as_dict() for v in values),
+            hyperparameters=tuple(self.values(item.task) for item in data),
             method=method,
             numerics=grid.numerics,
             seed=seed,

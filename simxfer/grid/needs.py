@@ -28,7 +28,7 @@ class Needs:
 def needs_of(plan: Plan) -> Needs:
     """Return what a plan reads, in the order of its first use."""
     found = Needs()
-    for name in dict.fromkeys(stage.encoder for stage in plan.stages.values()):
+    for name in plan.encoders:
         if repository := hub_repository(name):
             found.repositories[repository] = ENCODER_FILES
     for request in requests_of(plan):

@@ -14,7 +14,7 @@ from simxfer.common.errors import InputError
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.file import Grid
 from simxfer.grid.growth import compare
-from simxfer.grid.plan import Plan
+from simxfer.grid.plan import PRETRAINED, Plan, Stage
 from simxfer.run.claims import turn
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
@@ -177,8 +177,11 @@ def _grown(run: RunDirectory, plan: Plan) -> list[str]:
         lines.append(f"{run.root} goes on; new: {_listed('stages', new)}")
     known = [(stage, e) for stage, e in growth.new_evaluations if stage.id in before.stages]
     if again := [f"{stage.title} on {e.target}" for stage, e in known]:
+        dropped = {s.id for s, _ in known if run.stage(s.id).done.exists() and not _kept(run, s)}
+        anew = f"; {len(dropped)} of these stages are trained again, as their checkpoints were not kept"
         lines.append(
             f"{run.root} goes on; scored for the first time or in other languages: {_listed('', again)}"
+            + anew * bool(dropped)
         )
     if growth.gone_cells:
         gone = list(dict.fromkeys(f"{c.intermediate} > {c.target} seed {c.seed}" for c in growth.gone_cells))
@@ -187,6 +190,10 @@ def _grown(run: RunDirectory, plan: Plan) -> list[str]:
             "is without them"
         )
     return lines
+
+
+def _kept(run: RunDirectory, stage: Stage) -> bool:
+    return stage.phase == PRETRAINED or run.stage(stage.id).encoder.exists()
 
 
 def _listed(what: str, names: list[str]) -> str:

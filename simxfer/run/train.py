@@ -87,7 +87,7 @@ def _train(
 
 def _refuse_missing_data(plan: Plan, grid_file: Path) -> None:
     """Refuse a plan of data or encoders that are not at hand, before anything is written."""
-    encoders = {resolve_encoder(stage.encoder) for stage in plan.stages.values()}
+    encoders = map(resolve_encoder, plan.encoders)
     missing = {f"encoder {encoder.hub}" for encoder in encoders if not encoder.is_local}
     for stage in plan.stages.values():
         read = [_data(*part) for parts in (*stage.parts, *stage.dev_parts) for part in parts]

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -221,7 +222,7 @@ def test_a_head_is_new_or_that_of_its_parent_for_the_same_task(tmp_path, checkpo
         assert runner.load(target).heads.keys() == {"w-which-a"}
 
 
-def test_checkpoints_of_targets_can_be_dropped_after_scoring(tmp_path, checkpoint):
+def test_checkpoints_of_targets_can_be_dropped_after_scoring(tmp_path, checkpoint, capsys):
     lean = opened(tmp_path, checkpoint, "w-which-a", "keep_checkpoints: intermediates\n")
     work(lean)
     kept = {
@@ -232,6 +233,17 @@ def test_checkpoints_of_targets_can_be_dropped_after_scoring(tmp_path, checkpoin
     assert kept == {"target": False, "intermediate-1": True, "intermediate-2": True}
     assert status(lean.run, lean.plan).complete
     work(lean)  # nothing is left to do, and nothing is done
+    before, wider = gather(lean.run, lean.plan), [("x-pivot, x-agg", "x-pivot, x-agg, x-sov")]
+    again = opened(tmp_path, checkpoint, "w-which-a", "keep_checkpoints: intermediates\n", wider)
+    assert (
+        "2 of these stages are trained again, as their checkpoints were not kept" in capsys.readouterr().out
+    )
+    for stage in again.plan.stages.values():
+        with suppress(DamagedCheckpoint):
+            again.runner.work(stage)
+    work(again)
+    found = gather(again.run, again.plan)
+    assert found[found["language"] != "x-sov"].reset_index(drop=True).equals(before)
 
 
 def test_a_run_that_grew_ends_as_if_it_had_been_whole(tmp_path, checkpoint, capsys):
