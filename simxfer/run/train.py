@@ -56,11 +56,12 @@ def _train(
 ) -> RunDirectory:
     import torch
 
+    from simxfer.run.checkpoints import Checkpoints
     from simxfer.run.fisher import write_task_embeddings
     from simxfer.run.local import default_workers, devices, run_local
     from simxfer.run.representations import write_labelled_features, write_samples
     from simxfer.run.results import gather
-    from simxfer.run.stages import StageRunner
+    from simxfer.run.stage_data import StageData
 
     run = open_run(grid_file, grid, plan, out)
     _retry_failed(run, plan)
@@ -72,9 +73,9 @@ def _train(
     [device] = devices(1)
     write_samples(run, grid, plan, device)
     if grid.task_embeddings:
-        runner = StageRunner(run, plan, torch.device(device), grid.keep_checkpoints)
-        write_task_embeddings(run, plan, runner)
-        write_labelled_features(run, plan, runner)
+        data, checkpoints = StageData(run, plan), Checkpoints(run, plan, torch.device(device))
+        write_task_embeddings(run, plan, data, checkpoints)
+        write_labelled_features(run, plan, data, checkpoints)
     found = status(run, plan)
     if found.failed:
         raise StageFailed("; ".join(found.failed) + f". All other scores are in {run.results}")

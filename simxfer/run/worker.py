@@ -13,8 +13,9 @@ from simxfer.common.errors import InputError, StageFailed
 from simxfer.grid.expand import make_plan
 from simxfer.grid.file import load_grid
 from simxfer.grid.plan import Plan, Stage
+from simxfer.run.checkpoints import DamagedCheckpoint, is_trained
 from simxfer.run.claims import claim
-from simxfer.run.stages import DamagedCheckpoint, StageRunner, is_complete, is_trained
+from simxfer.run.stages import StageRunner, is_complete
 from simxfer.schema.directory import RunDirectory
 
 POLL_SECONDS = 0.1
