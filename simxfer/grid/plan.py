@@ -4,12 +4,14 @@ Pure: no torch, no data. A stage's id hashes what decides its result, so that eq
 a finished one is recognised after any interruption.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import ceil
 
-from simxfer.common.identity import CODE_VERSION, content_id
+from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, content_id
 from simxfer.scoring.protocol import Evaluation
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import TaskData
 
@@ -53,6 +55,8 @@ class Stage:
     world: int = 0
     """World that artificial data come from."""
     code: int = CODE_VERSION
+    features: int = FEATURES_VERSION
+    readers: int = READER_VERSION
 
     @cached_property
     def id(self) -> str:
@@ -71,6 +75,17 @@ class Stage:
         """A short name for people."""
         what = "+".join(str(data) for data in self.data) or PRETRAINED
         return f"{self.encoder} {self.phase} {what}" + (f" seed {self.seed}" if self.seed is not None else "")
+
+    @property
+    def requests(self) -> Iterator[DataRequest]:
+        """All data that are read, in the order of `revisions`: trained on, then what a checkpoint is chosen on."""
+        for parts in (self.parts, self.dev_parts):
+            for data, read in zip(self.data[: len(parts)], parts, strict=True):
+                for task, split in read:
+                    for language in data.languages or TASKS[data.task].train_languages[:1]:
+                        yield DataRequest(
+                            task, split, language, self.world, self.seed or 0, folder=self.folder
+                        )
 
     @property
     def sequences(self) -> tuple[int, ...]:

@@ -5,13 +5,16 @@ import json
 from functools import lru_cache
 
 import torch
+from torch import nn
 
-from simxfer.common.atomic import sha256
+from simxfer.common.errors import InputError
+from simxfer.common.identity import sha256
 from simxfer.common.streams import stream_seed
 from simxfer.encoder.loading import load_encoder, load_masked_head, load_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.plan import PRETRAINED, Plan, Stage
+from simxfer.run.inputs import encoder_inputs, refuse_changed
 from simxfer.schema.directory import RunDirectory
 from simxfer.tasks import get_task
 
@@ -30,13 +33,19 @@ class Checkpoints:
 
     def __init__(self, run: RunDirectory, plan: Plan, device: torch.device) -> None:
         self.run, self.plan, self.device = run, plan, device
-        self.base = lru_cache(maxsize=4)(lambda name, seed: load_encoder(resolve_encoder(name), seed))
+        self.base = lru_cache(maxsize=4)(self._base)
+
+    def _base(self, name: str, seed: int | None, fingerprint: str) -> nn.Module:
+        encoder = resolve_encoder(name)
+        if encoder.fingerprint() != fingerprint:
+            refuse_changed(self.run, encoder_inputs(encoder))
+            raise InputError(f"encoder {name} changed after it was planned; run the same command again")
+        return load_encoder(encoder, seed)
 
     def fresh(self, stage: Stage) -> TransferModel:
         """Return the pretrained (or random) encoder without heads."""
-        encoder = copy.deepcopy(
-            self.base(stage.encoder, stage.seed if stage.fingerprint.startswith("random:") else None)
-        )
+        seed = stage.seed if stage.fingerprint.startswith("random:") else None
+        encoder = copy.deepcopy(self.base(stage.encoder, seed, stage.fingerprint.removeprefix("random:")))
         return TransferModel(encoder).to(self.device).eval()
 
     def load(self, stage: Stage) -> TransferModel:

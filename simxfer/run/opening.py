@@ -1,11 +1,7 @@
 """A grid and its plan -> a run directory, new or found as it was left; another grid's is refused."""
 
 import json
-import os
-import platform
 import shutil
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
 from simxfer.common.atomic import write_file, write_json, write_table
@@ -14,14 +10,13 @@ from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.file import Grid
 from simxfer.grid.plan import Plan
 from simxfer.run.claims import turn
+from simxfer.run.inputs import inputs_of, recorded, refuse_changed
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
 from simxfer.tasks import get_task
 
 _DECIDES_NO_SCORE = ("description", "task_embeddings")
 """Keys of a grid that may change while its run directory stays."""
-
-_VERSIONED = ("torch", "transformers", "tokenizers", "numpy", "pandas", "simxfer")
 
 
 def open_run(grid_file: Path, grid: Grid, plan: Plan, out: Path) -> RunDirectory:
@@ -35,8 +30,9 @@ def open_run(grid_file: Path, grid: Grid, plan: Plan, out: Path) -> RunDirectory
 
 
 def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan) -> RunDirectory:
-    resolved = _resolved(grid, plan)
+    resolved, inputs = _resolved(grid, plan), inputs_of(plan)
     if run.grid_json.exists():
+        refuse_changed(run, inputs)
         _refuse_other_grid(run, resolved)
     elif run.root.exists() and any(run.root.iterdir()):
         raise InputError(
@@ -45,6 +41,7 @@ def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan) -> Run
         )
     write_file(run.grid_file, lambda temporary: _copy(grid_file, temporary))
     write_json(run.plan, plan.as_dict())
+    write_json(run.inputs, recorded(run) | inputs)
     write_json(run.receipts, receipts(grid, plan))
     _write_languages(run, grid)
     write_json(run.grid_json, resolved)
@@ -90,31 +87,6 @@ def _receipt(grid: Grid, plan: Plan, target: str) -> dict:
         "licence": task.licence,
         "citation": task.citation,
     }
-
-
-def environment(devices: list[str]) -> dict:
-    """Return what the numbers may depend on beside the plan: versions, commit, machine, device of each worker."""
-    return {
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "versions": {name: version(name) for name in _VERSIONED},
-        "devices": devices,
-        "threads_per_worker": 1,
-        "cores": os.cpu_count(),
-    }
-
-
-def _commit() -> str | None:
-    """Return the commit of the checkout that runs, with `+` where it has changes; None outside a checkout."""
-    folder = Path(__file__).parent
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True)
-        changes = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True)
-    except FileNotFoundError:
-        return None
-    return head.stdout.strip() + "+" * bool(changes.stdout) if head.returncode == 0 else None
 
 
 def _resolved(grid: Grid, plan: Plan) -> dict:

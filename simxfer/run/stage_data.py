@@ -4,12 +4,15 @@ from functools import cache, lru_cache
 from itertools import product
 from typing import Any
 
+from simxfer.common.errors import InputError
 from simxfer.encoder.dataset import Dataset, load_dataset, training_features
 from simxfer.encoder.loading import load_tokenizer
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import join_features
 from simxfer.grid.plan import Part, Plan, Stage
+from simxfer.run.inputs import data_inputs, encoder_inputs, refuse_changed
 from simxfer.schema.directory import RunDirectory
+from simxfer.sources import revision
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
@@ -22,7 +25,7 @@ class StageData:
 
     def __init__(self, run: RunDirectory, plan: Plan) -> None:
         self.run, self.plan = run, plan
-        self.tokenizer = cache(lambda name: load_tokenizer(resolve_encoder(name)))
+        self.tokenizer = cache(self._tokenizer)
         self.dataset = lru_cache(maxsize=512)(self._dataset)
 
     def training_tasks(self, stage: Stage) -> list[TrainingTask]:
@@ -41,6 +44,7 @@ class StageData:
         self, stage: Stage, data: TaskData, parts: tuple[Part, ...], values: Hyperparameters
     ) -> list[Dataset]:
         """Return the data of one task of a stage; `train_examples` is shared evenly by its parts and languages."""
+        self._refuse_other_data(stage)
         languages = data.languages or get_task(data.task).train_languages[:1]
         limit = values.train_examples and -(-values.train_examples // max(1, len(parts) * len(languages)))
         return [
@@ -55,9 +59,25 @@ class StageData:
             for code in languages
         ]
 
+    def _refuse_other_data(self, stage: Stage) -> None:
+        """Refuse to read data that are not those that the stage's id stands for; say which files."""
+        if tuple(map(revision, stage.requests)) == stage.revisions:
+            return
+        for request in stage.requests:
+            refuse_changed(self.run, data_inputs(request))
+        raise InputError(
+            f"the data of {stage.title} changed after it was planned; run the same command again"
+        )
+
+    def _tokenizer(self, name: str) -> Any:
+        encoder = resolve_encoder(name)
+        refuse_changed(self.run, encoder_inputs(encoder))
+        return load_tokenizer(encoder)
+
     def _dataset(
         self, request: DataRequest, task: str, encoder: str, max_length: int, stride: int
     ) -> Dataset:
+        refuse_changed(self.run, data_inputs(request))
         return load_dataset(
             request,
             get_task(task),

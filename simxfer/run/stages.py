@@ -7,20 +7,23 @@ from typing import Any
 
 import torch
 
-from simxfer.common.atomic import sha256, write_json, write_table
+from simxfer.common.atomic import write_json, write_table
 from simxfer.common.errors import StageFailed
+from simxfer.common.identity import sha256
 from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.loading import load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.grid.plan import PRETRAINED, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained
+from simxfer.run.environment import environment
+from simxfer.run.log import open_log, read_log
 from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.scoring.evaluate import dev_score, evaluate
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
-from simxfer.training.loop import Settings, fit, leading_values
+from simxfer.training.loop import Settings, fit, leading_values, saved_step
 from simxfer.training.recipes import Hyperparameters
 
 
@@ -41,6 +44,7 @@ class StageRunner:
     def __init__(self, run: RunDirectory, plan: Plan, device: torch.device, keep_checkpoints: str) -> None:
         self.run, self.plan, self.device = run, plan, device
         self.keep_checkpoints = keep_checkpoints
+        self.environment = environment(device_name(device), torch.get_num_threads())
         self.data, self.checkpoints = StageData(run, plan), Checkpoints(run, plan, device)
 
     def work(self, stage: Stage) -> None:
@@ -71,7 +75,7 @@ class StageRunner:
         write_json(folder.spec, self._spec(stage))
         if stage.phase == PRETRAINED:
             model = self.checkpoints.fresh(stage)
-            write_json(folder.done, {"stage": stage.id, "steps": 0, "files": {}})
+            write_json(folder.done, {"stage": stage.id, "steps": 0, "files": {}, **self._computed_by(folder)})
             return model
         model = self.checkpoints.load(self.plan.stages[stage.parent or ""])
         for name in list(model.heads):
@@ -81,8 +85,9 @@ class StageRunner:
             if name not in model.heads:
                 self.checkpoints.add_head(model, stage, name)
         model.to(self.device)
-        folder.log.unlink(missing_ok=True)
-        tasks, log = self.data.training_tasks(stage), _logger(folder)
+        tasks, step = self.data.training_tasks(stage), saved_step(folder.state)
+        log = open_log(folder.log, step)
+        log({"step": step, "environment": self.environment})
         mark = self._keep_best(model, stage, folder, log) if stage.dev_parts else None
         steps = fit(model, tasks, self._settings(stage), log, folder.state, mark)
         if mark:
@@ -100,6 +105,7 @@ class StageRunner:
             "flags": ["learning-rate-never-peaks"] * (leading_values(tasks).warmup_steps >= max(1, steps)),
             "selected": json.loads(folder.best.read_text()) if mark else None,
             "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
+            **self._computed_by(folder),
         }
         write_json(folder.done, done)
         return model
@@ -132,6 +138,12 @@ class StageRunner:
         if not folder.state.exists():
             folder.best.unlink(missing_ok=True)
         return mark
+
+    def _computed_by(self, folder: StageDirectory) -> dict[str, Any]:
+        """Return what computes here, and what else computed steps of the stage before it was interrupted."""
+        begun = [row["environment"] for row in read_log(folder.log) if "environment" in row]
+        others = [found for found in begun if found != self.environment]
+        return {"environment": self.environment, "begun_under": others}
 
     def _spec(self, stage: Stage) -> dict[str, Any]:
         return next(entry for entry in self.plan.as_dict()["stages"] if entry["id"] == stage.id)
@@ -173,6 +185,7 @@ class StageRunner:
         frames = evaluate(
             model, evaluation, dataset_of, pad, self.data.seen(stage), self._flags(stage), dev_of
         )
+        frames["scores"].attrs["environment"] = self.environment
         write_table(folder.examples(evaluation.id), frames["examples"])
         write_table(folder.predictions(evaluation.id), frames["predictions"])
         write_table(folder.scores(evaluation.id), frames["scores"])
@@ -185,11 +198,8 @@ class StageRunner:
         )
 
 
-def _logger(folder: StageDirectory) -> Callable[[Any], None]:
-    """Return a function that appends a JSON line to the stage's log; readers skip a torn last line."""
-
-    def log(row: Any) -> None:
-        with folder.log.open("a") as stream:
-            stream.write(json.dumps({**row, "time": round(time.time(), 3)}) + "\n")
-
-    return log
+def device_name(device: torch.device) -> str:
+    """Return type and model of a device; of the CPU the instructions that torch uses."""
+    if device.type == "cuda":
+        return f"cuda {torch.cuda.get_device_name(device)}"
+    return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"
