@@ -1,16 +1,19 @@
-"""From a grid to its plan: every cell's path of stages, equal ones once. Pure: no torch, no data."""
+"""From a grid to its plan: every cell's path of stages, equal ones once.
 
-from collections.abc import Iterable
+Pure: no torch, and nothing is read but through the functions that are handed in.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
 from itertools import product
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
-from simxfer.grid.file import Block, Grid
-from simxfer.grid.file import TaskData as DataOptions
+from simxfer.grid.file import Block, DataChoice, Grid
 from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage
 from simxfer.scoring.protocol import Evaluation
-from simxfer.sources import revision
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
@@ -30,19 +33,19 @@ def _protocol(grid: Grid, task: Task) -> dict:
     return by_kind | grid.retrieval.model_dump(exclude_none=True)
 
 
-def _trains_on(data: TaskData, options: DataOptions) -> tuple[str, ...]:
+def _trains_on(data: TaskData, options: DataChoice) -> tuple[str, ...]:
     """Return whose training data are read: those of other tasks (XNLI: MNLI) are English; `xnli@sw` has its own."""
     by_default = options.trains_on == TASKS[data.task].data_tasks
     return (data.task,) if data.languages and by_default else options.trains_on or ()
 
 
-def _train_parts(data: TaskData, options: DataOptions, chosen: bool) -> tuple[Part, ...]:
+def _train_parts(data: TaskData, options: DataChoice, chosen: bool) -> tuple[Part, ...]:
     """Return what a task is trained on: all but the held-out part where a checkpoint is chosen on that."""
     kept = KEPT if chosen and options.dev == "held-out" else ""
     return tuple((task, f"{options.train}{kept}") for task in _trains_on(data, options))
 
 
-def _dev_parts(data: TaskData, options: DataOptions) -> tuple[Part, ...]:
+def _dev_parts(data: TaskData, options: DataChoice) -> tuple[Part, ...]:
     """Return what a task's checkpoint is chosen on; nothing for text, which has no score."""
     if TASKS[data.task].kind == "mlm":
         return ()
@@ -50,7 +53,7 @@ def _dev_parts(data: TaskData, options: DataOptions) -> tuple[Part, ...]:
     return tuple((task, split) for task in _trains_on(data, options))
 
 
-def _joint(requests: Iterable[DataRequest]) -> str:
+def joint_revision(requests: Iterable[DataRequest], revision: Callable[[DataRequest], str]) -> str:
     """Return one revision for data of several languages.
 
     Raises:
@@ -77,8 +80,12 @@ def _joint(requests: Iterable[DataRequest]) -> str:
 class _Planner:
     """Collects stages, evaluations and cells; equal ones fall together by their ids."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, revision: Callable[[DataRequest], str]) -> None:
         self.grid = grid
+        # Asked for once: a grid names the same tasks and data in thousands of stages.
+        self.revision = cache(revision)
+        self.hyperparameters, self.task_data = cache(grid.hyperparameters), cache(grid.task_data)
+        self.evaluation = cache(self._evaluation)
         self.stages: dict[str, Stage] = {}
         self.evaluations: dict[str, dict[str, Evaluation]] = {}
         self.cells: dict[Cell, None] = {}
@@ -101,41 +108,33 @@ class _Planner:
 
     def train(self, parent: Stage, data: tuple[TaskData, ...], phase: str, method: str, seed: int) -> Stage:
         grid = self.grid
-        values = [grid.hyperparameters(item.task) for item in data]
-        options = [grid.task_data(item.task) for item in data]
+        values = [self.hyperparameters(item.task) for item in data]
+        options = [self.task_data(item.task) for item in data]
         chosen = any(v.selection != "last" for v in values)
         parts = tuple(_train_parts(item, o, chosen) for item, o in zip(data, options, strict=True))
         dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
-        folder = grid.data.folder or ""
-        return self.add(
-            Stage(
-                encoder=parent.encoder,
-                fingerprint=parent.fingerprint,
-                parent=parent.id,
-                phase=phase,
-                data=data,
-                parts=parts,
-                dev_parts=dev_parts,
-                folder=folder,
-                revisions=tuple(
-                    revision(DataRequest(task, split, language, parent.world, seed, folder=folder))
-                    for item, read in zip((*data, *data[: len(dev_parts)]), (*parts, *dev_parts), strict=True)
-                    for task, split in read
-                    for language in item.languages or TASKS[item.task].train_languages[:1]
-                ),
-                hyperparameters=tuple(v.as_dict() for v in values),
-                method=method,
-                numerics=grid.numerics,
-                seed=seed,
-                head=grid.head,
-                mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
-                world=parent.world,
-            )
+        stage = Stage(
+            encoder=parent.encoder,
+            fingerprint=parent.fingerprint,
+            parent=parent.id,
+            phase=phase,
+            data=data,
+            parts=parts,
+            dev_parts=dev_parts,
+            folder=grid.data.folder or "",
+            hyperparameters=tuple(v.as_dict() for v in values),
+            method=method,
+            numerics=grid.numerics,
+            seed=seed,
+            head=grid.head,
+            mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
+            world=parent.world,
         )
+        return self.add(replace(stage, revisions=tuple(map(self.revision, stage.requests))))
 
-    def evaluation(self, target: str, world: int, draw: int) -> Evaluation:
-        grid, values, task = self.grid, self.grid.hyperparameters(target), TASKS[target]
-        split, folder = str(grid.task_data(target).test), grid.data.folder or ""
+    def _evaluation(self, target: str, world: int, draw: int) -> Evaluation:
+        grid, values, task = self.grid, self.hyperparameters(target), TASKS[target]
+        split, folder = str(self.task_data(target).test), grid.data.folder or ""
         languages = grid.test_languages(target)
         tuned_on = "dev" if task.kind == "mining" and split != "dev" else ""
         return Evaluation(
@@ -144,11 +143,14 @@ class _Planner:
             tuned_on=tuned_on,
             languages=languages,
             folder=folder,
-            revision=_joint(
-                DataRequest(target, part, language, world, draw, folder=folder)
-                for part in (split, tuned_on)
-                if part
-                for language in languages
+            revision=joint_revision(
+                (
+                    DataRequest(target, part, language, world, draw, folder=folder)
+                    for part in (split, tuned_on)
+                    if part
+                    for language in languages
+                ),
+                self.revision,
             ),
             draw=draw,
             world=world,
@@ -164,7 +166,7 @@ class _Planner:
         task, selection = TASKS[target], "last"
         if task.training_data:
             stage = self.train(stage, (TaskData(target),), TARGET, method, seed)
-            selection = self.grid.hyperparameters(target).selection
+            selection = self.hyperparameters(target).selection
         # All seeds share one test set, unless its labels are theirs.
         evaluation = self.evaluation(target, stage.world, seed if task.drawn_labels else 0)
         self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
@@ -182,22 +184,29 @@ class _Planner:
         self.cells[cell] = None  # a cell that two blocks name is one cell
 
 
-def make_plan(grid: Grid) -> Plan:
+def expand(
+    grid: Grid, revision: Callable[[DataRequest], str], resolve: Callable[[str], Encoder] = resolve_encoder
+) -> Plan:
     """Expand a grid into its plan.
 
+    Args:
+        grid: what is asked for.
+        revision: the revision of the data of a request, such as `simxfer.sources.revision`; asked once a request.
+        resolve: the encoder that a name means.
+
     Raises:
-        InputError: an encoder cannot be found.
+        InputError: an encoder or native files cannot be found.
     """
-    planner = _Planner(grid)
+    planner = _Planner(grid, revision)
     for name in grid.encoders:
         for method, block in product(grid.methods, grid.blocks):
-            _plan_block(planner, resolve_encoder(name), method, block, block.intermediates)
+            _expand_block(planner, resolve(name), method, block, block.intermediates)
             if block.no_pretraining_control:
-                _plan_block(planner, resolve_encoder(f"random({name})"), method, block, (NONE,))
+                _expand_block(planner, resolve(f"random({name})"), method, block, (NONE,))
     return Plan(planner.stages, planner.evaluations, tuple(planner.cells))
 
 
-def _plan_block(
+def _expand_block(
     planner: _Planner, encoder: Encoder, method: str, block: Block, intermediates: tuple[str, ...]
 ) -> None:
     fingerprint = encoder.fingerprint()

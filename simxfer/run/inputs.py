@@ -1,14 +1,13 @@
 """What a run reads, name by name -> what it was when the run began; what has changed since is refused by its name."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, known_sha256
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.plan import Plan
 from simxfer.schema.directory import RunDirectory
-from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import revision, source_of
 from simxfer.sources.files import used_files
 from simxfer.sources.request import DataRequest
@@ -27,7 +26,7 @@ def inputs_of(plan: Plan) -> Inputs:
     for name in dict.fromkeys(stage.encoder for stage in plan.stages.values()):
         found |= encoder_inputs(resolve_encoder(name))
     asked = [request for stage in plan.stages.values() for request in stage.requests]
-    asked += [r for scored in plan.evaluations.values() for e in scored.values() for r in _requests(e)]
+    asked += [r for scored in plan.evaluations.values() for e in scored.values() for r in e.requests]
     for request in dict.fromkeys(asked):
         found |= data_inputs(request)
     return found
@@ -79,16 +78,3 @@ def changes(before: Mapping[str, str], now: Inputs) -> list[str]:
         for name, value in now.items()
         if before.get(name, value) != value
     ]
-
-
-def _requests(evaluation: Evaluation) -> Iterator[DataRequest]:
-    for split in filter(None, (evaluation.split, evaluation.tuned_on)):
-        for language in evaluation.languages:
-            yield DataRequest(
-                evaluation.target,
-                split,
-                language,
-                evaluation.world,
-                evaluation.draw,
-                folder=evaluation.folder,
-            )

@@ -48,6 +48,21 @@ def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan) -> Run
     return run
 
 
+def read_plan(run: RunDirectory) -> Plan:
+    """Return the plan that stands in a run directory.
+
+    Raises:
+        InputError: it is cut off, or of another version of the project.
+    """
+    try:
+        return Plan.from_dict(json.loads(run.plan.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise InputError(
+            f"{run.plan} is no plan of this version of simxfer ({str(error).splitlines()[0]}); go on with the "
+            "version that made the run, or give the grid another name"
+        ) from None
+
+
 def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 

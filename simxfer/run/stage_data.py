@@ -9,9 +9,11 @@ from simxfer.encoder.dataset import Dataset, load_dataset, training_features
 from simxfer.encoder.loading import load_tokenizer
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import join_features
+from simxfer.grid.expand import joint_revision
 from simxfer.grid.plan import Part, Plan, Stage
 from simxfer.run.inputs import data_inputs, encoder_inputs, refuse_changed
 from simxfer.schema.directory import RunDirectory
+from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import revision
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
@@ -44,7 +46,7 @@ class StageData:
         self, stage: Stage, data: TaskData, parts: tuple[Part, ...], values: Hyperparameters
     ) -> list[Dataset]:
         """Return the data of one task of a stage; `train_examples` is shared evenly by its parts and languages."""
-        self._refuse_other_data(stage)
+        self.refuse_other_data(stage)
         languages = data.languages or get_task(data.task).train_languages[:1]
         limit = values.train_examples and -(-values.train_examples // max(1, len(parts) * len(languages)))
         return [
@@ -59,15 +61,20 @@ class StageData:
             for code in languages
         ]
 
-    def _refuse_other_data(self, stage: Stage) -> None:
-        """Refuse to read data that are not those that the stage's id stands for; say which files."""
-        if tuple(map(revision, stage.requests)) == stage.revisions:
-            return
-        for request in stage.requests:
-            refuse_changed(self.run, data_inputs(request))
-        raise InputError(
-            f"the data of {stage.title} changed after it was planned; run the same command again"
-        )
+    def refuse_other_data(self, planned: Stage | Evaluation) -> None:
+        """Refuse to read data that are not those that an id stands for.
+
+        Raises:
+            InputError: they changed after they were planned; the files are named.
+        """
+        if isinstance(planned, Stage):
+            same = tuple(map(revision, planned.requests)) == planned.revisions
+        else:
+            same = joint_revision(planned.requests, revision) == planned.revision
+        if not same:
+            for request in planned.requests:
+                refuse_changed(self.run, data_inputs(request))
+            raise InputError(f"data changed after {planned.id} was planned; run the same command again")
 
     def _tokenizer(self, name: str) -> Any:
         encoder = resolve_encoder(name)
@@ -77,7 +84,6 @@ class StageData:
     def _dataset(
         self, request: DataRequest, task: str, encoder: str, max_length: int, stride: int
     ) -> Dataset:
-        refuse_changed(self.run, data_inputs(request))
         return load_dataset(
             request,
             get_task(task),

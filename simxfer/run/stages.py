@@ -146,7 +146,7 @@ class StageRunner:
         return {"environment": self.environment, "begun_under": others}
 
     def _spec(self, stage: Stage) -> dict[str, Any]:
-        return next(entry for entry in self.plan.as_dict()["stages"] if entry["id"] == stage.id)
+        return stage.as_dict()
 
     def _settings(self, stage: Stage) -> Settings:
         tokenizer = self.data.tokenizer(stage.encoder)
@@ -164,6 +164,8 @@ class StageRunner:
     def _evaluate(
         self, model: TransferModel, stage: Stage, evaluation: Evaluation, folder: StageDirectory
     ) -> None:
+        self.data.refuse_other_data(evaluation)
+
         def dataset_of(language: str, split: str = evaluation.split) -> Dataset:
             request = DataRequest(
                 evaluation.target,

@@ -8,15 +8,16 @@ from pathlib import Path
 from simxfer.common.atomic import write_json
 from simxfer.common.errors import InputError, StageFailed
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import Grid, load_grid
 from simxfer.grid.lock import check_lock
 from simxfer.grid.plan import Plan
 from simxfer.run.environment import differences, environment
-from simxfer.run.opening import open_run
+from simxfer.run.opening import open_run, read_plan
 from simxfer.run.progress import Status, status
 from simxfer.run.results import OTHER_ENVIRONMENT
 from simxfer.schema.directory import RunDirectory
+from simxfer.sources import revision
 from simxfer.sources.request import UNRESOLVED
 from simxfer.tasks import get_task
 
@@ -44,8 +45,8 @@ def train_grid(
         StageFailed: some stages diverged; everything else is done and gathered.
     """
     grid = load_grid(grid_file)
-    check_lock(grid_file)
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
+    check_lock(grid_file, plan)
     _refuse_missing_data(plan, grid_file)
     return _train(grid_file, grid, plan, out, workers, report)
 
@@ -123,18 +124,16 @@ def _data(task: str, split: str) -> str:
     return f"{task}, {split} ({hub.id} on the hub)" if hub else f"{task}, {split} (native files only)"
 
 
-def run_status(root: Path) -> tuple[Grid, Plan, Status]:
-    """Return grid, plan and counts of a run directory.
+def run_status(root: Path) -> Status:
+    """Return the counts of a run directory.
 
     Raises:
         InputError: it is no run directory.
     """
     run = RunDirectory(root)
-    if not run.grid_file.exists():
-        raise InputError(f"{root} is no run directory (it has no grid.yaml); `simxfer train GRID` makes one")
-    grid = load_grid(run.grid_file)
-    plan = make_plan(grid)
-    return grid, plan, status(run, plan)
+    if not run.plan.exists():
+        raise InputError(f"{root} is no run directory (it has no plan.json); `simxfer train GRID` makes one")
+    return status(run, read_plan(run))
 
 
 def _retry_failed(run: RunDirectory, plan: Plan) -> None:

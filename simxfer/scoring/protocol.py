@@ -1,9 +1,11 @@
 """Under which protocol a target is scored: split, languages, lengths, how sentences are read."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, content_id
+from simxfer.sources.request import DataRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,3 +37,10 @@ class Evaluation:
         spec = asdict(self)
         del spec["folder"]
         return f"{self.target}-{content_id(spec)}"
+
+    @property
+    def requests(self) -> Iterator[DataRequest]:
+        """All data that are read, whole: of the scored split, then of the one that a threshold is tuned on."""
+        for split in filter(None, (self.split, self.tuned_on)):
+            for language in self.languages:
+                yield DataRequest(self.target, split, language, self.world, self.draw, folder=self.folder)

@@ -16,14 +16,14 @@ from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.run import fisher
 from simxfer.run.fisher import embedded_stages, empirical_fisher, write_task_embeddings
 from simxfer.run.opening import open_run
 from simxfer.run.representations import labelled_features, write_labelled_features
 from simxfer.run.stages import StageRunner
-from simxfer.sources import read_examples
+from simxfer.sources import read_examples, revision
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.training.loop import TrainingTask
@@ -121,7 +121,7 @@ def opened(folder, checkpoint, extra: str = ASKED):
     file = folder / "grid.yaml"
     file.write_text(GRID.format(checkpoint=checkpoint) + extra)
     grid = parse_grid(file.read_text())
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     return SimpleNamespace(grid=grid, plan=plan, run=open_run(file, grid, plan, folder / "runs"))
 
 

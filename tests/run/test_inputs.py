@@ -12,13 +12,14 @@ from support import write_xlmr_checkpoint
 from simxfer.common.errors import InputError
 from simxfer.encoder.loading import load_tokenizer
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
 from simxfer.run import train
 from simxfer.run.environment import differences, environment
 from simxfer.run.opening import open_run
 from simxfer.run.results import gather
 from simxfer.run.stages import StageRunner
+from simxfer.sources import revision
 
 GRID = """\
 name: own
@@ -52,7 +53,7 @@ def own(tmp_path):
 
     def opened():
         grid = load_grid(file)
-        plan = make_plan(grid)
+        plan = expand(grid, revision)
         run = open_run(file, grid, plan, tmp_path / "runs")
         return SimpleNamespace(run=run, plan=plan, runner=StageRunner(run, plan, torch.device("cpu"), "all"))
 
@@ -78,11 +79,12 @@ def test_data_that_change_after_planning_are_not_read(own, name):
     assert set(work(made)["language"]) == {"en", "sw"}
 
 
-def test_data_that_change_before_the_run_is_opened_are_not_trained_under_the_planned_id(own):
+@pytest.mark.parametrize("name", ["train-en.tsv", "test-sw.tsv"])
+def test_data_that_change_before_the_run_is_opened_are_not_read_under_the_planned_id(own, name):
     made = own.open()
     made.run.inputs.unlink()  # as if the file had changed before the inputs were noted
-    (own.data / "train-en.tsv").write_text(sentences(9, 3))
-    with pytest.raises(InputError, match=r"the data of .* panx seed 0 changed after it was planned"):
+    (own.data / name).write_text(sentences(9, 3))
+    with pytest.raises(InputError, match=r"data changed after .* was planned"):
         work(made)
 
 

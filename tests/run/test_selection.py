@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file
 
 from simxfer.common.errors import InputError
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid, parse_grid
 from simxfer.run.opening import open_run
 from simxfer.run.results import gather
 from simxfer.run.stages import StageRunner
-from simxfer.sources import read_examples, sampled
+from simxfer.sources import read_examples, revision, sampled
 from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ClassificationExample, MiningExample, RankingExample
@@ -37,7 +37,7 @@ def opened(folder, checkpoint, selection="best-en-dev", extra=""):
     file = folder / "grid.yaml"
     file.write_text(GRID.format(checkpoint=checkpoint, selection=selection) + extra)
     grid = load_grid(file)
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     run = open_run(file, grid, plan, folder / "runs")
     runner = StageRunner(run, plan, torch.device("cpu"), grid.keep_checkpoints)
     return SimpleNamespace(run=run, plan=plan, runner=runner, stage=list(plan.stages.values())[-1])
@@ -165,7 +165,7 @@ def test_a_sample_keeps_order_ids_across_languages_and_all_candidates():
 
 def test_text_beside_a_task_has_no_score_to_choose_by(tmp_path):
     text = "name: g\nencoders: [world/w0-s0]\nseeds: [0]\nblocks: [{intermediates: [w-nli+mlm], targets: [w-xnli]}]\n"
-    plan = make_plan(parse_grid(text + "overrides: {'*': {selection: best-en-dev}}\n"))
+    plan = expand(parse_grid(text + "overrides: {'*': {selection: best-en-dev}}\n"), revision)
     [mixed] = [stage for stage in plan.stages.values() if len(stage.data) == 2]
     assert mixed.tasks == ("mlm", "w-nli")
     assert mixed.dev_parts == ((), (("w-nli", "train" + HELD_OUT),))

@@ -16,7 +16,7 @@ from simxfer.common.errors import InputError, StageFailed
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
 from simxfer.run import representations as represent
 from simxfer.run.checkpoints import DamagedCheckpoint
@@ -29,6 +29,7 @@ from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
 from simxfer.scoring.evaluate import evaluate
 from simxfer.scoring.predict import embed
+from simxfer.sources import revision
 
 GRID = """\
 name: small
@@ -48,7 +49,7 @@ def opened(folder: Path, checkpoint: Path, targets: str = "w-which-a, w-tatoeba"
     file = folder / "grid.yaml"
     file.write_text(GRID.format(checkpoint=checkpoint, targets=targets) + extra)
     grid = load_grid(file)
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     run = open_run(file, grid, plan, folder / "runs")
     runner = StageRunner(run, plan, torch.device("cpu"), grid.keep_checkpoints)
     return SimpleNamespace(run=run, grid=grid, plan=plan, runner=runner)
@@ -198,7 +199,7 @@ def test_a_head_is_new_or_that_of_its_parent_for_the_same_task(tmp_path, checkpo
         file = folder / "grid.yaml"
         file.write_text(text.format(checkpoint=checkpoint, targets="w-which-a") + "head: reuse\n")
         grid = load_grid(file)
-        plan = make_plan(grid)
+        plan = expand(grid, revision)
         run = open_run(file, grid, plan, folder)
         runner = StageRunner(run, plan, torch.device("cpu"), "all")
         for stage in plan.stages.values():
@@ -229,13 +230,13 @@ def test_the_directory_of_another_grid_is_refused(made, checkpoint, tmp_path):
     grid = load_grid(file)
     before = made.run.grid_file.read_bytes()
     with pytest.raises(InputError, match=r"holds another grid \(blocks: .*nothing was changed"):
-        open_run(file, grid, make_plan(grid), made.run.root.parent)
+        open_run(file, grid, expand(grid, revision), made.run.root.parent)
     assert made.run.grid_file.read_bytes() == before
     foreign = tmp_path / "small"
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="exists and is no run directory"):
-        open_run(file, grid, make_plan(grid), tmp_path)
+        open_run(file, grid, expand(grid, revision), tmp_path)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
