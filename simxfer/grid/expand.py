@@ -53,7 +53,7 @@ def _dev_parts(data: TaskData, options: DataChoice) -> tuple[Part, ...]:
     return tuple((task, split) for task in _trains_on(data, options))
 
 
-def _joint(requests: Iterable[DataRequest], revision: Callable[[DataRequest], str]) -> str:
+def joint_revision(requests: Iterable[DataRequest], revision: Callable[[DataRequest], str]) -> str:
     """Return one revision for data of several languages.
 
     Raises:
@@ -163,7 +163,7 @@ class _Planner:
             tuned_on=tuned_on,
             languages=languages,
             folder=folder,
-            revision=_joint(
+            revision=joint_revision(
                 (
                     DataRequest(target, part, language, world, draw, folder=folder)
                     for part in (split, tuned_on)

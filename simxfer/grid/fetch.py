@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simxfer.common.atomic import sha256
 from simxfer.common.errors import InputError, unknown
 from simxfer.common.hubcache import TOKENIZER_FILES, Repository, cached, point
+from simxfer.common.identity import sha256
 from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
 from simxfer.grid.lock import (

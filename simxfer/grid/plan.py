@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from simxfer.common.identity import CODE_VERSION, content_id
+from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, content_id
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
@@ -58,6 +58,8 @@ class Stage:
     world: int = 0
     """World that artificial data come from."""
     code: int = CODE_VERSION
+    features: int = FEATURES_VERSION
+    readers: int = READER_VERSION
 
     @cached_property
     def id(self) -> str:

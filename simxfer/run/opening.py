@@ -1,12 +1,8 @@
 """A grid and its plan -> a run directory, new, as it was left or grown; another grid's is refused."""
 
 import json
-import os
-import platform
 import shutil
-import subprocess
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 from simxfer.common.atomic import write_file, write_json, write_table
@@ -16,14 +12,13 @@ from simxfer.grid.file import Grid
 from simxfer.grid.growth import compare
 from simxfer.grid.plan import PRETRAINED, Plan, Stage
 from simxfer.run.claims import turn
+from simxfer.run.inputs import inputs_of, recorded, refuse_changed
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
 from simxfer.tasks import get_task
 
 _SAID = 4
 """How many names a message lists."""
-
-_VERSIONED = ("torch", "transformers", "tokenizers", "numpy", "pandas", "simxfer")
 
 
 def open_run(
@@ -48,7 +43,9 @@ def open_run(
 def _open_run(
     run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan, say: Callable[[str], None]
 ) -> RunDirectory:
+    inputs = inputs_of(plan)
     if run.plan.exists():
+        refuse_changed(run, inputs)
         for line in _grown(run, plan):
             say(line)
     elif run.root.exists() and any(not path.name.startswith(".") for path in run.root.iterdir()):
@@ -58,6 +55,7 @@ def _open_run(
         )
     write_json(run.plan, plan.as_dict())  # first: it makes the folder a run, whenever this is killed
     write_file(run.grid_file, lambda temporary: _copy(grid_file, temporary))
+    write_json(run.inputs, recorded(run) | inputs)
     write_json(run.receipts, receipts(grid, plan))
     _write_languages(run, grid)
     write_json(run.grid_json, _resolved(grid))
@@ -118,31 +116,6 @@ def _receipt(grid: Grid, plan: Plan, target: str) -> dict:
         "licence": task.licence,
         "citation": task.citation,
     }
-
-
-def environment(devices: list[str]) -> dict:
-    """Return what the numbers may depend on beside the plan: versions, commit, machine, device of each worker."""
-    return {
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "versions": {name: version(name) for name in _VERSIONED},
-        "devices": devices,
-        "threads_per_worker": 1,
-        "cores": os.cpu_count(),
-    }
-
-
-def _commit() -> str | None:
-    """Return the commit of the checkout that runs, with `+` where it has changes; None outside a checkout."""
-    folder = Path(__file__).parent
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True)
-        changes = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True)
-    except FileNotFoundError:
-        return None
-    return head.stdout.strip() + "+" * bool(changes.stdout) if head.returncode == 0 else None
 
 
 def _resolved(grid: Grid) -> dict:

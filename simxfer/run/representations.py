@@ -26,7 +26,8 @@ from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
 from simxfer.grid.file import Grid
 from simxfer.grid.plan import TARGET, Plan, Stage
-from simxfer.run.stages import StageRunner, is_trained
+from simxfer.run.checkpoints import Checkpoints, is_trained
+from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import SAMPLES, SUBWORDS, validate
 from simxfer.scoring.predict import embed
@@ -71,7 +72,7 @@ def write_samples(run: RunDirectory, grid: Grid, plan: Plan, device: str = "cpu"
     write_table(run.samples, validate(pd.concat(texts.values(), ignore_index=True), SAMPLES))
 
 
-def write_labelled_features(run: RunDirectory, plan: Plan, runner: StageRunner) -> None:
+def write_labelled_features(run: RunDirectory, plan: Plan, data: StageData, checkpoints: Checkpoints) -> None:
     """Write the labelled features of every target's training data after every intermediate, where missing.
 
     One file a pretrained encoder, intermediate and target, through the checkpoint that the target starts from,
@@ -84,18 +85,18 @@ def write_labelled_features(run: RunDirectory, plan: Plan, runner: StageRunner) 
     ]
     missing.sort(key=itemgetter(0))
     for parent, group in groupby(missing, key=itemgetter(0)):
-        model = runner.load(plan.stages[parent])
+        model = checkpoints.load(plan.stages[parent])
         for _, target, path in group:
-            features, labels = _labelled(model, target, runner)
+            features, labels = _labelled(model, target, data)
             write_file(path, partial(_save, features=features, labels=labels))
 
 
-def _labelled(model: TransferModel, target: Stage, runner: StageRunner) -> tuple[np.ndarray, np.ndarray]:
+def _labelled(model: TransferModel, target: Stage, data: StageData) -> tuple[np.ndarray, np.ndarray]:
     """Return the labelled features of a target; the units are the same ones whatever came before."""
-    [training] = runner.training_tasks(target)
+    [training] = data.training_tasks(target)
     rng = stream(target.seed or 0, training.task.name, target.phase, "labelled")
     units = rng.permutation(training.features.n_units)
-    return labelled_features(model, training, units, runner.tokenizer(target.encoder).pad_token_id)
+    return labelled_features(model, training, units, data.tokenizer(target.encoder).pad_token_id)
 
 
 def _labelled_stages(run: RunDirectory, plan: Plan) -> dict[Path, Stage]:

@@ -1,5 +1,7 @@
 """From a grid to its run directory: check, plan, execute, gather. The command line calls `train_grid`."""
 
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +12,10 @@ from simxfer.grid.expand import expand
 from simxfer.grid.file import Grid, load_grid
 from simxfer.grid.lock import check_lock
 from simxfer.grid.plan import Plan
-from simxfer.run.opening import environment, open_run, read_plan
+from simxfer.run.environment import differences, environment
+from simxfer.run.opening import open_run, read_plan
 from simxfer.run.progress import Status, status
+from simxfer.run.results import OTHER_ENVIRONMENT
 from simxfer.schema.directory import RunDirectory
 from simxfer.sources import revision
 from simxfer.sources.request import UNRESOLVED
@@ -57,17 +61,19 @@ def _train(
 ) -> RunDirectory:
     import torch
 
+    from simxfer.run.checkpoints import Checkpoints
     from simxfer.run.fisher import write_task_embeddings
     from simxfer.run.local import default_workers, devices, run_local
     from simxfer.run.representations import write_labelled_features, write_samples
     from simxfer.run.results import gather
-    from simxfer.run.stages import StageRunner
+    from simxfer.run.stage_data import StageData
+    from simxfer.run.stages import device_name
 
     run = open_run(grid_file, grid, plan, out)
     _retry_failed(run, plan)
     workers = min(workers or default_workers(), len(plan.stages))
-    write_json(run.environment, environment(devices(workers)))
     if not status(run, plan).complete:
+        _note(run, environment(device_name(torch.device(devices(1)[0])), 1) | {"devices": devices(workers)})
         run_local(run, plan, workers, report)
         plan = read_plan(
             run
@@ -76,13 +82,26 @@ def _train(
     [device] = devices(1)
     write_samples(run, grid, plan, device)
     if grid.task_embeddings:
-        runner = StageRunner(run, plan, torch.device(device), grid.keep_checkpoints)
-        write_task_embeddings(run, plan, runner)
-        write_labelled_features(run, plan, runner)
+        data, checkpoints = StageData(run, plan), Checkpoints(run, plan, torch.device(device))
+        write_task_embeddings(run, plan, data, checkpoints)
+        write_labelled_features(run, plan, data, checkpoints)
     found = status(run, plan)
     if found.failed:
         raise StageFailed("; ".join(found.failed) + f". All other scores are in {run.results}")
     return run
+
+
+def _note(run: RunDirectory, now: dict) -> None:
+    """Write what computes; in a run that began under another environment add it and say so."""
+    first = json.loads(run.environment.read_text()) if run.environment.exists() else now
+    if differing := differences(first, now):
+        first["resumed"] = [*first.get("resumed", []), now]
+        print(
+            f"simxfer: {run.root} began under another environment ({'; '.join(differing)}): what is computed from "
+            f"now on is flagged {OTHER_ENVIRONMENT}",
+            file=sys.stderr,
+        )
+    write_json(run.environment, first)
 
 
 def _refuse_missing_data(plan: Plan, grid_file: Path) -> None:

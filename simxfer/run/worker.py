@@ -12,9 +12,10 @@ import torch
 
 from simxfer.common.errors import InputError, StageFailed
 from simxfer.grid.plan import Plan, Stage
+from simxfer.run.checkpoints import DamagedCheckpoint, is_trained
 from simxfer.run.claims import claim
 from simxfer.run.opening import read_plan
-from simxfer.run.stages import DamagedCheckpoint, StageRunner, is_complete, is_trained
+from simxfer.run.stages import StageRunner, is_complete
 from simxfer.schema.directory import RunDirectory
 
 POLL_SECONDS = 0.1

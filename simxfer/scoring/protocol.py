@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
-from simxfer.common.identity import CODE_VERSION, content_id
+from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, content_id
 from simxfer.sources.request import DataRequest
 
 
@@ -28,6 +28,8 @@ class Evaluation:
     stride: int = 16
     protocol: dict = field(default_factory=dict)
     code: int = CODE_VERSION
+    features: int = FEATURES_VERSION
+    readers: int = READER_VERSION
 
     @cached_property
     def id(self) -> str:

@@ -112,7 +112,7 @@ def test_text_in_several_languages_is_trained_beside_a_task(tmp_path):
         ("mlm", "sw", 10),
         ("w-nli", "x-pivot", 20),
     ]
-    again = runner.load(mixed)
+    again = runner.checkpoints.load(mixed)
     kept = load_file(folder.heads)
     assert torch.equal(again.heads["mlm"].dense.weight, kept["mlm.dense.weight"])
     pretrained = TransferModel(load_encoder(resolve_encoder("world/w0-s0")))

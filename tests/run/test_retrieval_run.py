@@ -64,7 +64,7 @@ def test_a_bi_encoder_is_trained_on_squad_and_ranks_all_languages(finished):
     stage = next(s for s in finished.plan.stages.values() if s.tasks == ("lareqa",))
     receipt = json.loads(finished.run.stage(stage.id).done.read_text())["data"]
     assert [(row["task"], row["rows"]) for row in receipt] == [("lareqa", 80)]  # 40 questions, 40 sentences
-    model = finished.runner.load(stage)
+    model = finished.runner.checkpoints.load(stage)
     assert list(model.heads) == []
     load_weights(finished.run.stage(stage.id).heads, model.heads)
 

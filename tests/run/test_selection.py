@@ -96,12 +96,12 @@ def test_looking_changes_nothing_of_the_training(chosen, tmp_path, checkpoint):
     """Losses are those of a run that is trained on the same data and keeps the last checkpoint."""
     plain = opened(tmp_path, checkpoint, "last")
     stage = chosen.stage
-    model = plain.runner.load(plain.plan.stages[stage.parent])
-    plain.runner._add_head(model, stage, "w-xnli")
+    model = plain.runner.checkpoints.load(plain.plan.stages[stage.parent])
+    plain.runner.checkpoints.add_head(model, stage, "w-xnli")
     rows: list[dict] = []
     from simxfer.training.loop import fit
 
-    fit(model, plain.runner.training_tasks(stage), plain.runner._settings(stage), rows.append)
+    fit(model, plain.runner.data.training_tasks(stage), plain.runner._settings(stage), rows.append)
     expected = [row["loss"] for row in log_of(chosen) if "loss" in row]
     assert [row["loss"] for row in rows] == expected
 
@@ -132,7 +132,7 @@ def test_dev_data_that_a_task_has_not_are_refused(tmp_path, checkpoint):
 
 
 def test_looks_are_at_the_end_of_epochs_or_ten_times(chosen):
-    [training] = chosen.runner.training_tasks(chosen.stage)
+    [training] = chosen.runner.data.training_tasks(chosen.stage)
     values = {"learning_rate": 1e-3, "batch_size": 4}
 
     def marks(steps, epochs, total):

@@ -22,11 +22,12 @@ from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
 from simxfer.run import representations as represent
+from simxfer.run.checkpoints import DamagedCheckpoint
 from simxfer.run.opening import open_run
 from simxfer.run.progress import stage_progress, status
 from simxfer.run.representations import write_samples
 from simxfer.run.results import export_results, gather, import_results, read_results
-from simxfer.run.stages import DamagedCheckpoint, StageRunner, is_complete, pending_evaluations
+from simxfer.run.stages import StageRunner, is_complete, pending_evaluations
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
 from simxfer.scoring.evaluate import evaluate
@@ -139,11 +140,11 @@ def test_a_loaded_checkpoint_scores_as_the_trained_model_did(made):
 
             target = evaluation.target
             request = DataRequest(target, "test", code, 0, evaluation.draw, evaluation.limit)
-            return made.runner.dataset(
+            return made.runner.data.dataset(
                 request, target, stage.encoder, evaluation.max_length, evaluation.stride
             )
 
-        again = evaluate(made.runner.load(stage), evaluation, dataset_of, 1)
+        again = evaluate(made.runner.checkpoints.load(stage), evaluation, dataset_of, 1)
         stored = pd.read_parquet(made.run.stage(cell.stage).scores(cell.evaluation))
         assert list(again["scores"]["value"]) == list(stored["value"])
 
@@ -219,7 +220,7 @@ def test_a_head_is_new_or_that_of_its_parent_for_the_same_task(tmp_path, checkpo
         heads = [load_file(run.stage(stage.id).heads) for stage in (first, target)]
         assert set(heads[0]) == set(heads[1])
         assert all(torch.equal(heads[0][n], heads[1][n]) for n in heads[0] if "weight" in n) == alike
-        assert runner.load(target).heads.keys() == {"w-which-a"}
+        assert runner.checkpoints.load(target).heads.keys() == {"w-which-a"}
 
 
 def test_checkpoints_of_targets_can_be_dropped_after_scoring(tmp_path, checkpoint, capsys):

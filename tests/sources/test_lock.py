@@ -7,8 +7,8 @@ import pytest
 from fetching import GRID, PARQUET, Command, cached_file, fetched, locked, refused, refused_lock
 from hub_server import Files, LocalHub
 
-from simxfer.common.atomic import sha256
 from simxfer.common.errors import InputError
+from simxfer.common.identity import sha256
 from simxfer.grid.expand import expand
 from simxfer.grid.fetch import fetch
 from simxfer.grid.file import load_grid
