@@ -9,7 +9,7 @@ from simxfer.grid.plan import Plan
 from simxfer.sources import source_of
 from simxfer.sources.files import used_files
 from simxfer.sources.hub import on_hub, place_of
-from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 
 
@@ -53,8 +53,5 @@ def requests_of(plan: Plan) -> list[DataRequest]:
     """Return the requests for the data of real tasks that a plan makes, each once and for whole splits."""
     asked = [request for stage in plan.stages.values() for request in stage.requests]
     asked += [r for found in plan.evaluations.values() for e in found.values() for r in e.requests]
-    whole = (
-        replace(r, split=r.split.removesuffix(KEPT).removesuffix(HELD_OUT), world=0)
-        for r in dict.fromkeys(asked)
-    )
+    whole = (replace(request.whole, world=0) for request in dict.fromkeys(asked))
     return [request for request in dict.fromkeys(whole) if not get_task(request.task).world]

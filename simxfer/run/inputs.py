@@ -44,7 +44,8 @@ def data_inputs(request: DataRequest) -> Inputs:
     source = source_of(request)
     if source == "files":
         return {
-            path.relative_to(request.folder).as_posix(): known_sha256(path) for path in used_files(request)
+            path.relative_to(request.folder).as_posix(): known_sha256(path)
+            for path in used_files(request.whole)
         }
     if source == "world":
         return {"the embedded world": revision(request).split(":")[0]}

@@ -5,7 +5,6 @@ sets of the Hugging Face hub that `simxfer fetch` brought into the local cache.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from importlib import import_module
 
 from simxfer.common.errors import InputError
@@ -43,12 +42,12 @@ def revision(request: DataRequest) -> str:
 
     It begins with the name of the source and ends with `UNRESOLVED` where the data are not at hand.
     """
-    return _call(request, "revision")(_whole(request))
+    return _call(request, "revision")(request.whole)
 
 
 def read_examples(request: DataRequest) -> Examples:
     """Return the examples, or raise an InputError that says what is missing and how to get it."""
-    found = _call(request, "read_examples")(_whole(request))
+    found = _call(request, "read_examples")(request.whole)
     examples: Sequence[AnyExample] = found
     if request.split.endswith((KEPT, HELD_OUT)):
         out = request.split.endswith(HELD_OUT)
@@ -79,10 +78,6 @@ def _is_searched(example: AnyExample) -> bool:
 
 def _rank(example: AnyExample) -> int:
     return stream_seed("sample", example.id)
-
-
-def _whole(request: DataRequest) -> DataRequest:
-    return replace(request, split=request.split.removesuffix(KEPT).removesuffix(HELD_OUT))
 
 
 def _call(request: DataRequest, function: str) -> Callable:

@@ -1,6 +1,6 @@
 """Which examples are asked for: task, split, language, where they stand, and how many."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 UNRESOLVED = "unresolved"
 """Stands in the revision of data that are not at hand: such a plan can be printed, not trained."""
@@ -25,3 +25,8 @@ class DataRequest:
     """At most so many examples (queries); None means all."""
     folder: str = ""
     """Folder of native files, one subfolder a task; empty: all from the hub."""
+
+    @property
+    def whole(self) -> "DataRequest":
+        """The request for all of its split: both parts of it stand in the same files."""
+        return replace(self, split=self.split.removesuffix(KEPT).removesuffix(HELD_OUT))

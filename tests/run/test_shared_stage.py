@@ -1,6 +1,7 @@
 """XQuAD and MLQA learn SQuAD in one stage; what seeds do not decide is stored once; a target can come later."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,12 +13,14 @@ from simxfer.encoder.loading import load_weights
 from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.grid.plan import TARGET
+from simxfer.run.inputs import data_inputs
 from simxfer.run.opening import open_run
 from simxfer.run.progress import status
 from simxfer.run.representations import write_samples
 from simxfer.run.results import gather
 from simxfer.run.stages import StageRunner
 from simxfer.sources import revision
+from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 
 GRID = """\
 name: small
@@ -104,6 +107,15 @@ def test_the_head_is_that_of_the_task_that_is_learned(made):
 def test_what_seeds_do_not_decide_is_stored_once(made):
     stored = [path.name.rpartition("-")[0] for path in made.run.features.glob("*.safetensors")]
     assert sorted(stored) == ["mlqa-de", "mlqa-en", "squad_v1-en", "xquad-de", "xquad-en"]
+
+
+def test_a_part_of_a_split_is_read_from_the_files_of_all_of_it(made):
+    asked = DataRequest("squad_v1", "train", "en", folder=str(made.folder / "native"))
+    for part in (KEPT, HELD_OUT):
+        found = replace(asked, split=f"train{part}")
+        assert found.whole == asked and revision(found) == revision(asked)
+        assert data_inputs(found) == data_inputs(asked)
+        assert data_inputs(found).keys() == {"squad_v1/train-v1.1.json"}
 
 
 def test_samples_are_named_by_the_targets(made):
