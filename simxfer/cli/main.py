@@ -68,7 +68,10 @@ def train(
         int, typer.Option(help="Worker processes; 0 is one a GPU, or one a CPU core.", min=0)
     ] = 0,
 ) -> None:
-    """Train and evaluate a grid, or go on with it. Safe to kill at any moment; safe to run twice at once."""
+    """Train and evaluate a grid, or go on with it. Safe to kill at any moment; safe to run twice at once.
+
+    A grid may have grown since (targets, seeds, languages, methods): what is there is kept, what is new is trained.
+    """
     from simxfer.cli.show import flags_text, progress_bar
     from simxfer.run.results import read_results
     from simxfer.run.train import train_grid
