@@ -4,7 +4,6 @@ An encoder declares the languages it was trained on and refuses others: in a lan
 vectors all the same, and they would be read as meaning. Embeddings can be cached on disk by content.
 """
 
-import hashlib
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from simxfer.common.errors import InputError, unknown
+from simxfer.common.identity import hashed, sha256
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def encode_samples(samples: pd.DataFrame, encoder: SentenceEncoder, cache: Path 
 def _run(texts: Sequence[str], encoder: SentenceEncoder) -> np.ndarray:
     """Load the encoder from its folder, without the network or foreign code, and embed."""
     weights = encoder.folder / "model.safetensors"
-    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    found = sha256(weights)
     if found != encoder.sha256:
         raise InputError(f"{weights} has sha256 {found}; expected {encoder.sha256}. Install it again")
     from sentence_transformers import SentenceTransformer
@@ -121,7 +121,5 @@ def _run(texts: Sequence[str], encoder: SentenceEncoder) -> np.ndarray:
 
 
 def _content(texts: Sequence[str], encoder: SentenceEncoder) -> str:
-    digest = hashlib.blake2b(f"{encoder.name}:{encoder.sha256}".encode(), digest_size=16)
-    for text in texts:
-        digest.update(f"{len(text)}:{text}".encode())
-    return digest.hexdigest()
+    parts = [f"{encoder.name}:{encoder.sha256}", *(f"{len(text)}:{text}" for text in texts)]
+    return hashed("".join(parts), 16).hex()

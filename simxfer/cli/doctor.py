@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from simxfer.common.atomic import sha256
+from simxfer.common.identity import sha256
 from simxfer.common.shipped import data_path
 from simxfer.encoder.pretrained import shipped_encoders
 

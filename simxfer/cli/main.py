@@ -33,10 +33,12 @@ RunDir = Annotated[Path, typer.Argument(help="Run directory, such as runs/defaul
 def plan(grid: GridFile, stages: Annotated[bool, typer.Option(help="List every stage.")] = False) -> None:
     """Show what a grid would train: stages, what they share, cells, cost. Trains and downloads nothing."""
     from simxfer.cli.show import plan_text
-    from simxfer.grid.expand import make_plan
+    from simxfer.grid.expand import expand
     from simxfer.grid.file import load_grid
+    from simxfer.sources import revision
 
-    print(plan_text(load_grid(grid), make_plan(load_grid(grid)), stages))
+    checked = load_grid(grid)
+    print(plan_text(checked, expand(checked, revision), stages))
 
 
 @app.command()
@@ -66,7 +68,10 @@ def train(
         int, typer.Option(help="Worker processes; 0 is one a GPU, or one a CPU core.", min=0)
     ] = 0,
 ) -> None:
-    """Train and evaluate a grid, or go on with it. Safe to kill at any moment; safe to run twice at once."""
+    """Train and evaluate a grid, or go on with it. Safe to kill at any moment; safe to run twice at once.
+
+    A grid may have grown since (targets, seeds, languages, methods): what is there is kept, what is new is trained.
+    """
     from simxfer.cli.show import flags_text, progress_bar
     from simxfer.run.results import read_results
     from simxfer.run.train import train_grid
@@ -84,7 +89,7 @@ def status(run: RunDir) -> None:
     from simxfer.cli.show import status_text
     from simxfer.run.train import run_status
 
-    print(status_text(*run_status(run)))
+    print(status_text(run.resolve().name, run_status(run)))
 
 
 @app.command()

@@ -108,10 +108,10 @@ def _checkpoints(grid: Grid, plan: Plan) -> int:
     )
 
 
-def status_text(grid: Grid, plan: Plan, found: Status) -> str:
+def status_text(name: str, found: Status) -> str:
     """Return how far a run is."""
     lines = [
-        f"{grid.name}: {'complete' if found.complete else 'not complete'}",
+        f"{name}: {'complete' if found.complete else 'not complete'}",
         f"  stages trained   {found.trained} of {found.stages}",
         f"  targets scored   {found.evaluated} of {found.evaluations}",
     ]

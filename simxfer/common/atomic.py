@@ -1,6 +1,5 @@
 """Writes that are there whole or not at all: a temporary name, fsync, rename, fsync of the folder."""
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -47,12 +46,6 @@ def write_json(path: Path, value: Any) -> None:
 def write_table(path: Path, frame: pd.DataFrame) -> None:
     """Write a Parquet file; equal frames give equal bytes."""
     write_file(path, lambda temporary: frame.to_parquet(temporary, index=False))
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _write_utf8(path: Path, text: str) -> None:

@@ -13,13 +13,9 @@ from simxfer.common.atomic import write_text
 
 TOKENIZER_FILES = ("tokenizer.json", "sentencepiece.bpe.model", "vocab.txt")
 """Files of which an encoder has at least one."""
-ENCODER_FILES = (
-    "config.json",
-    "model.safetensors",
-    *TOKENIZER_FILES,
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-)
+TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+"""Files beside them that change how text is cut (casing, added tokens)."""
+ENCODER_FILES = ("config.json", "model.safetensors", *TOKENIZER_FILES, *TOKENIZER_SETTINGS)
 """What an encoder is made of: configuration, safetensors and tokenizer; no pickled weights and no code."""
 
 

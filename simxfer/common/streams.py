@@ -5,15 +5,15 @@ is what makes seed 3 of `none` and seed 3 of `mnli` a pair: the target stage see
 order of examples and the same dropout, and differs only in the encoder it starts from.
 """
 
-import hashlib
-
 import numpy as np
+
+from simxfer.common.identity import hashed
 
 
 def stream_seed(*names: str | int) -> int:
     """Return a 63-bit integer that depends on every name and on nothing else (BLAKE2b of the joined names)."""
     text = "\x1f".join(f"{type(name).__name__}:{name}" for name in names)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+    return int.from_bytes(hashed(text, 8), "big") >> 1
 
 
 def stream(*names: str | int) -> np.random.Generator:

@@ -1,6 +1,5 @@
 """Examples of a split -> features and gold, cached on disk by what decides them."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -14,7 +13,7 @@ from safetensors.numpy import save_file
 
 from simxfer.common.atomic import write_file, write_table
 from simxfer.common.errors import InputError
-from simxfer.common.identity import content_id
+from simxfer.common.identity import FEATURES_VERSION, READER_VERSION, content_id, hashed
 from simxfer.encoder.features import FEATURES
 from simxfer.encoder.pairs import training_pairs
 from simxfer.encoder.ragged import Features
@@ -33,9 +32,6 @@ from simxfer.tasks.examples import (
     TaggingExample,
 )
 from simxfer.tasks.record import Task
-
-FEATURES_VERSION = 5
-"""Bumped by hand whenever the arrays change."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +80,28 @@ def load_dataset(
         max_length: longest row in subwords, special tokens included.
         stride: overlap of span-QA windows in subwords; a negative one is what they advance by.
         cache: folder of the cache.
+
+    Raises:
+        InputError: the data changed while they were read, or they are not what the task's record says.
     """
+    read = revision(request)
     key = {
-        "request": str(replace(request, folder="")),
+        # The revision says world and draw where the data depend on them: seeds share what they do not decide.
+        "request": str(replace(request, folder="", world=0, draw=0)),
         "task": task.name,
-        "revision": revision(request),
+        "revision": read,
         "tokenizer": fingerprint,
         "lengths": [max_length, stride],
-        "version": FEATURES_VERSION,
+        "versions": [FEATURES_VERSION, READER_VERSION],
     }
     path = cache / f"{task.name}-{request.language}-{content_id(key)}.safetensors"
     if not path.exists():
-        _write(path, make_dataset(read_examples(request), task, tokenizer, max_length, stride))
+        made = make_dataset(read_examples(request), task, tokenizer, max_length, stride)
+        if revision(request) != read:  # what was read is of neither revision: it must not enter the cache
+            raise InputError(
+                f"the {request.split} data of {request.task} changed while they were read; try again"
+            )
+        _write(path, made)
     return _read(path)
 
 
@@ -161,4 +167,4 @@ def _gold(example: AnyExample) -> dict[str, str]:
 def digest(texts: Sequence[str]) -> str:
     """Return a hash of an example's inputs, equal for inputs that differ in case and blanks alone."""
     plain = "\x1f".join(" ".join(text.casefold().split()) for text in texts)
-    return hashlib.blake2b(plain.encode(), digest_size=12).hexdigest()
+    return hashed(plain, 12).hex()

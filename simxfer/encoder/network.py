@@ -102,6 +102,13 @@ class TransferModel(nn.Module):
                 task, self.config.hidden_size, std, dropout, input_dropout=input_dropout
             )
 
+    def known_as(self, head: str, task: str) -> "TransferModel":
+        """Return the same encoder with one head, which another task is read through: XQuAD through SQuAD's."""
+        model = TransferModel(self.encoder)
+        if head in self.heads:
+            model.heads[task] = self.heads[head]
+        return model
+
     def states(self, batch: Batch) -> Tensor:
         """Return the last hidden states, (rows, length, hidden)."""
         return self.encoder(input_ids=batch["ids"], attention_mask=batch["mask"]).last_hidden_state

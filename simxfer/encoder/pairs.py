@@ -1,6 +1,5 @@
 """Queries and candidates of a bi-encoder: how questions about paragraphs become them, and pairs to train on."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -9,6 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from simxfer.common.errors import InputError
+from simxfer.common.identity import hashed
 from simxfer.encoder.ragged import Features, select_rows
 
 Keys = Sequence[str]
@@ -70,4 +70,4 @@ def _groups(keys: Sequence[set[str]]) -> np.ndarray:
 
 
 def _hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=7).digest(), "big")
+    return int.from_bytes(hashed(name, 7), "big")

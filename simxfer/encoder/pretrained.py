@@ -5,18 +5,16 @@ model.safetensors, a tokenizer); anything else is a hub id, `org/name` or `org/n
 `random(NAME)` is the architecture and tokenizer of NAME with random weights: the no-pretraining control.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from simxfer.common.atomic import sha256
 from simxfer.common.errors import InputError, unknown
-from simxfer.common.hubcache import ENCODER_FILES, TOKENIZER_FILES, Repository, cached
+from simxfer.common.hubcache import ENCODER_FILES, TOKENIZER_FILES, TOKENIZER_SETTINGS, Repository, cached
+from simxfer.common.identity import known_sha256, sha256_of_text
 from simxfer.common.shipped import data_path
 
 _XLM_R: dict[str, Any] = {
@@ -87,23 +85,22 @@ class Encoder:
 
     def fingerprint(self) -> str:
         """Return what identifies its weights and tokenizer: a hash of the files, or the commit on the hub."""
-        return self._hash(("config.json", *(() if self.random else ("model.safetensors",)), *TOKENIZER_FILES))
+        return self._identity(self.files)
 
     def tokenizer_fingerprint(self) -> str:
-        """Return what identifies its tokenizer alone."""
-        return self._hash(TOKENIZER_FILES)
+        """Return what identifies its tokenizer alone, its settings and added tokens included."""
+        return self._identity([p for p in self.files if p.name in (*TOKENIZER_FILES, *TOKENIZER_SETTINGS)])
 
-    def _hash(self, names: tuple[str, ...]) -> str:
+    @property
+    def files(self) -> list[Path]:
+        """The files at hand that decide what it computes."""
+        names = [name for name in ENCODER_FILES if not (self.random and name == "model.safetensors")]
+        return [path for name in names if (path := Path(self.location) / name).exists()]
+
+    def _identity(self, files: list[Path]) -> str:
         if self.hub:
             return f"hub:{self.hub}"
-        files = [path for name in names if (path := Path(self.location) / name).exists()]
-        parts = [(path.name, _sha256(str(path), path.stat().st_mtime_ns)) for path in files]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-@lru_cache(maxsize=256)
-def _sha256(path: str, _modified: int) -> str:
-    return sha256(Path(path))
+        return sha256_of_text(json.dumps([(path.name, known_sha256(path)) for path in files]))[:16]
 
 
 def shipped_encoders() -> list[str]:

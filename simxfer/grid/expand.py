@@ -1,16 +1,19 @@
-"""From a grid to its plan: every cell's path of stages, equal ones once. Pure: no torch, no data."""
+"""From a grid to its plan: every cell's path of stages, equal ones once.
 
-from collections.abc import Iterable
+Pure: no torch, and nothing is read but through the functions that are handed in.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
 from itertools import product
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
-from simxfer.grid.file import Block, Grid
-from simxfer.grid.file import TaskData as DataOptions
+from simxfer.grid.file import Block, DataChoice, Grid
 from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage
 from simxfer.scoring.protocol import Evaluation, middle_layer
-from simxfer.sources import revision
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
@@ -35,19 +38,19 @@ def _protocol(grid: Grid, task: Task, encoder: Encoder) -> dict:
     return protocol
 
 
-def _trains_on(data: TaskData, options: DataOptions) -> tuple[str, ...]:
+def _trains_on(data: TaskData, options: DataChoice) -> tuple[str, ...]:
     """Return whose training data are read: those of other tasks (XNLI: MNLI) are English; `xnli@sw` has its own."""
     by_default = options.trains_on == TASKS[data.task].data_tasks
     return (data.task,) if data.languages and by_default else options.trains_on or ()
 
 
-def _train_parts(data: TaskData, options: DataOptions, chosen: bool) -> tuple[Part, ...]:
+def _train_parts(data: TaskData, options: DataChoice, chosen: bool) -> tuple[Part, ...]:
     """Return what a task is trained on: all but the held-out part where a checkpoint is chosen on that."""
     kept = KEPT if chosen and options.dev == "held-out" else ""
     return tuple((task, f"{options.train}{kept}") for task in _trains_on(data, options))
 
 
-def _dev_parts(data: TaskData, options: DataOptions) -> tuple[Part, ...]:
+def _dev_parts(data: TaskData, options: DataChoice) -> tuple[Part, ...]:
     """Return what a task's checkpoint is chosen on; nothing for text, which has no score."""
     if TASKS[data.task].kind == "mlm":
         return ()
@@ -56,7 +59,7 @@ def _dev_parts(data: TaskData, options: DataOptions) -> tuple[Part, ...]:
     return tuple((task, str(options.dev)) for task in TASKS[data.task].dev_tasks or _trains_on(data, options))
 
 
-def _joint(requests: Iterable[DataRequest]) -> str:
+def joint_revision(requests: Iterable[DataRequest], revision: Callable[[DataRequest], str]) -> str:
     """Return one revision for data of several languages.
 
     Raises:
@@ -80,11 +83,32 @@ def _joint(requests: Iterable[DataRequest]) -> str:
     return f"{source}:{content_id({'revisions': list(found)})}" + f":{UNRESOLVED}" * unresolved
 
 
+def _learned(target: str, trains_on: tuple[str, ...]) -> str:
+    """Return the task that a target's stage learns: the one whose data it is trained on, if that asks the same.
+
+    XQuAD and MLQA are one stage that learns SQuAD: its data, its head, its random streams.
+    """
+    if len(trains_on) != 1:
+        return target
+    one, other = TASKS[target], TASKS[trains_on[0]]
+    alike = (one.kind, one.labels, one.unanswerable, one.train_languages[:1])
+    return (
+        other.name
+        if alike == (other.kind, other.labels, other.unanswerable, other.train_languages[:1])
+        else target
+    )
+
+
 class _Planner:
     """Collects stages, evaluations and cells; equal ones fall together by their ids."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, revision: Callable[[DataRequest], str]) -> None:
         self.grid = grid
+        # Asked for once: a grid names the same tasks and data in thousands of stages.
+        self.revision = cache(revision)
+        self.hyperparameters, self.task_data = cache(grid.hyperparameters), cache(grid.task_data)
+        self.values = cache(lambda task: self.hyperparameters(task).as_dict())
+        self.evaluation = cache(self._evaluation)
         self.stages: dict[str, Stage] = {}
         self.evaluations: dict[str, dict[str, Evaluation]] = {}
         self.cells: dict[Cell, None] = {}
@@ -114,55 +138,49 @@ class _Planner:
         seed: int,
         trains_on: tuple[str, ...] = (),
         head: str = "",
+        learned: str = "",
     ) -> Stage:
         grid = self.grid
-        values = [grid.hyperparameters(item.task) for item in data]
         part = {"trains_on": trains_on} if trains_on else {}
-        options = [grid.task_data(item.task).model_copy(update=part) for item in data]
-        chosen = any(v.selection != "last" for v in values)
+        options = [self.task_data(item.task).model_copy(update=part) for item in data]
+        chosen = any(self.hyperparameters(item.task).selection != "last" for item in data)
         parts = tuple(_train_parts(item, o, chosen) for item, o in zip(data, options, strict=True))
         dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
-        folder = grid.data.folder or ""
-        return self.add(
-            Stage(
-                encoder=parent.encoder,
-                fingerprint=parent.fingerprint,
-                parent=parent.id,
-                phase=phase,
-                data=data,
-                parts=parts,
-                dev_parts=dev_parts,
-                folder=folder,
-                revisions=tuple(
-                    revision(DataRequest(task, split, language, parent.world, seed, folder=folder))
-                    for item, read in zip((*data, *data[: len(dev_parts)]), (*parts, *dev_parts), strict=True)
-                    for task, split in read
-                    for language in item.languages or TASKS[item.task].train_languages[:1]
-                ),
-                hyperparameters=tuple(v.as_dict() for v in values),
-                method=method,
-                numerics=grid.numerics,
-                seed=seed,
-                head=head or grid.head,
-                mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
-                world=parent.world,
-            )
+        stage = Stage(
+            encoder=parent.encoder,
+            fingerprint=parent.fingerprint,
+            parent=parent.id,
+            phase=phase,
+            data=(TaskData(learned),) if learned else data,
+            parts=parts,
+            dev_parts=dev_parts,
+            folder=grid.data.folder or "",
+            hyperparameters=tuple(self.values(item.task) for item in data),
+            method=method,
+            numerics=grid.numerics,
+            seed=seed,
+            head=head or grid.head,
+            mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
+            world=parent.world,
         )
+        return self.add(replace(stage, revisions=tuple(map(self.revision, stage.requests))))
 
     def target(self, parent: Stage, target: str, method: str, seed: int) -> Stage:
         """Train a target in one stage, or in one for each task that it is trained on where they come in turn."""
-        trains_on = self.grid.task_data(target).trains_on or ()
-        turns = [(name,) for name in trains_on] if self.grid.hyperparameters(target).in_turn else [trains_on]
+        trains_on = self.task_data(target).trains_on or ()
+        if not self.hyperparameters(target).in_turn:
+            learned = _learned(target, trains_on)
+            return self.train(parent, (TaskData(target),), TARGET, method, seed, learned=learned)
         stage = parent
-        for i, names in enumerate(turns, start=1):
-            phase = TARGET if i == len(turns) else f"before-target-{i}"
+        for i, name in enumerate(trains_on, start=1):
+            phase = TARGET if i == len(trains_on) else f"before-target-{i}"
             head = self.grid.head if i == 1 else "reuse"
-            stage = self.train(stage, (TaskData(target),), phase, method, seed, names, head)
+            stage = self.train(stage, (TaskData(target),), phase, method, seed, (name,), head)
         return stage
 
-    def evaluation(self, encoder: Encoder, target: str, world: int, draw: int) -> Evaluation:
-        grid, values, task = self.grid, self.grid.hyperparameters(target), TASKS[target]
-        options, folder = grid.task_data(target), grid.data.folder or ""
+    def _evaluation(self, encoder: Encoder, target: str, world: int, draw: int) -> Evaluation:
+        grid, values, task = self.grid, self.hyperparameters(target), TASKS[target]
+        options, folder = self.task_data(target), grid.data.folder or ""
         split = str(options.test)
         languages = grid.test_languages(target)
         tuned_on = "dev" if task.kind == "mining" and split != "dev" else ""
@@ -173,11 +191,14 @@ class _Planner:
             languages=languages,
             folder=folder,
             fields=options.fields,
-            revision=_joint(
-                DataRequest(target, part, language, world, draw, folder=folder, fields=options.fields)
-                for part in (split, tuned_on)
-                if part
-                for language in languages
+            revision=joint_revision(
+                (
+                    DataRequest(target, part, language, world, draw, folder=folder, fields=options.fields)
+                    for part in (split, tuned_on)
+                    if part
+                    for language in languages
+                ),
+                self.revision,
             ),
             draw=draw,
             world=world,
@@ -193,7 +214,7 @@ class _Planner:
         task, selection = TASKS[target], "last"
         if task.training_data:
             stage = self.target(stage, target, method, seed)
-            selection = self.grid.hyperparameters(target).selection
+            selection = self.hyperparameters(target).selection
         # All seeds share one test set, unless its labels are theirs.
         evaluation = self.evaluation(encoder, target, stage.world, seed if task.drawn_labels else 0)
         self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
@@ -211,22 +232,29 @@ class _Planner:
         self.cells[cell] = None  # a cell that two blocks name is one cell
 
 
-def make_plan(grid: Grid) -> Plan:
+def expand(
+    grid: Grid, revision: Callable[[DataRequest], str], resolve: Callable[[str], Encoder] = resolve_encoder
+) -> Plan:
     """Expand a grid into its plan.
 
+    Args:
+        grid: what is asked for.
+        revision: the revision of the data of a request, such as `simxfer.sources.revision`; asked once a request.
+        resolve: the encoder that a name means.
+
     Raises:
-        InputError: an encoder cannot be found.
+        InputError: an encoder or native files cannot be found.
     """
-    planner = _Planner(grid)
+    planner = _Planner(grid, revision)
     for name in grid.encoders:
         for method, block in product(grid.methods, grid.blocks):
-            _plan_block(planner, resolve_encoder(name), method, block, block.intermediates)
+            _expand_block(planner, resolve(name), method, block, block.intermediates)
             if block.no_pretraining_control:
-                _plan_block(planner, resolve_encoder(f"random({name})"), method, block, (NONE,))
+                _expand_block(planner, resolve(f"random({name})"), method, block, (NONE,))
     return Plan(planner.stages, planner.evaluations, tuple(planner.cells))
 
 
-def _plan_block(
+def _expand_block(
     planner: _Planner, encoder: Encoder, method: str, block: Block, intermediates: tuple[str, ...]
 ) -> None:
     fingerprint = encoder.fingerprint()

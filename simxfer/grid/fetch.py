@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simxfer.common.atomic import sha256
 from simxfer.common.errors import InputError, unknown
 from simxfer.common.hubcache import TOKENIZER_FILES, Repository, cached, point
+from simxfer.common.identity import sha256
+from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
 from simxfer.grid.lock import (
     Lock,
@@ -25,6 +26,7 @@ from simxfer.grid.lock import (
     write_lock,
 )
 from simxfer.grid.needs import Needs, needs_of
+from simxfer.sources import revision
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
@@ -53,7 +55,8 @@ def fetch(
     Raises:
         InputError: the hub was not reached, does not have something, or native files differ from the lock.
     """
-    needs, path = needs_of(load_grid(grid_file)), lock_file or lock_path(grid_file)
+    needs = needs_of(expand(load_grid(grid_file), revision))
+    path = lock_file or lock_path(grid_file)
     lock = read_lock(path) if path.exists() and not update else Lock()
     for task, languages in needs.not_on_hub.items():
         say(f"{task} in {', '.join(languages)}: not on the hub as it is needed; give native files")

@@ -2,10 +2,18 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from simxfer.common.errors import InputError, nearest
 from simxfer.encoder.pretrained import resolve_encoder
@@ -24,7 +32,7 @@ from simxfer.grid.names import (
 from simxfer.scoring.protocol import Direction
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, tasks_of
-from simxfer.training.recipes import RECIPES, Hyperparameters, Selection, get_recipe
+from simxfer.training.recipes import RECIPES, Hyperparameters, get_recipe
 
 
 class Strict(BaseModel):
@@ -54,7 +62,7 @@ class Retrieval(Strict):
     """Nearest neighbours that margin scoring looks at, in both directions."""
 
 
-class TaskData(Strict):
+class DataChoice(Strict):
     """Which data of a task are read for what, where that differs from the task's record."""
 
     train: str | None = None
@@ -77,7 +85,7 @@ class Data(Strict):
 
     folder: str | None = None
     """Folder of native files, one subfolder a task, seen from where the command runs; the hub for tasks without."""
-    tasks: dict[Overridden, TaskData] = {}
+    tasks: dict[Overridden, DataChoice] = {}
     """What is read for what, by task; `*` stands for every task."""
 
     @field_validator("folder")
@@ -92,34 +100,25 @@ class Data(Strict):
         return folder
 
 
-class Override(Strict):
-    """Hyperparameters of one task that differ from the recipe."""
-
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
-    batch_size: Annotated[int, Field(ge=1)] | None = None
-    steps: Annotated[int, Field(ge=0)] | None = None
-    epochs: Annotated[float, Field(ge=0)] | None = None
-    train_examples: Annotated[int, Field(ge=1)] | None = None
-    warmup_share: Annotated[float, Field(ge=0, le=1)] | None = None
-    weight_decay: Annotated[float, Field(ge=0)] | None = None
-    head_decay: bool | None = None
-    head_input_dropout: bool | None = None
-    max_grad_norm: Annotated[float, Field(gt=0)] | None = None
-    max_length: Annotated[int, Field(ge=8)] | None = None
-    stride: int | None = None
-    micro_batch_size: Annotated[int, Field(ge=0)] | None = None
-    warmup_steps: Annotated[int, Field(ge=0)] | None = None
-    adam_beta2: Annotated[float, Field(gt=0, lt=1)] | None = None
-    adam_epsilon: Annotated[float, Field(gt=0)] | None = None
-    selection: Selection | None = None
-    look_every: Annotated[int, Field(ge=0)] | None = None
-    in_turn: bool | None = None
-
+class _OneLength(Strict):
     @model_validator(mode="after")
-    def _one_length(self) -> "Override":
-        if self.steps is not None and self.epochs is not None:
+    def _one_length(self) -> "_OneLength":
+        given = self.model_dump(include={"steps", "epochs"}, exclude_none=True)
+        if len(given) > 1:
             raise ValueError("steps and epochs both say how long to train; give one of them")
         return self
+
+
+# Every hyperparameter with its bounds, none of them needed; only pretraining counts subwords.
+_CHANGEABLE: dict[str, Any] = {
+    name: (kind | None, None)
+    for name, kind in get_type_hints(Hyperparameters, include_extras=True).items()
+    if name != "batch_tokens"
+}
+
+
+class Override(create_model("Override", __base__=_OneLength, **_CHANGEABLE)):  # type: ignore[misc]
+    """Hyperparameters of one task that differ from the recipe: any of `simxfer.training.recipes.Hyperparameters`."""
 
 
 class Block(Strict):
@@ -284,7 +283,7 @@ class Grid(Strict):
                 values = values.override(self.overrides[key].model_dump(exclude_none=True))
         return values
 
-    def task_data(self, task: str) -> TaskData:
+    def task_data(self, task: str) -> DataChoice:
         """Return what is read for what: the record's defaults, changed by `*`, changed by the task's own row."""
         record = get_task(task)
         values: dict[str, Any] = {
@@ -296,7 +295,7 @@ class Grid(Strict):
         for key in ("*", task):
             if key in self.data.tasks:
                 values |= self.data.tasks[key].model_dump(exclude_unset=True, exclude_none=True)
-        return TaskData(**values)
+        return DataChoice(**values)
 
     def test_languages(self, target: str) -> tuple[str, ...]:
         """Return the languages a target is tested in, in the order of its record."""
@@ -310,7 +309,7 @@ class Grid(Strict):
 def _keys_at(place: Location) -> Iterable[str]:
     """Return the keys that may stand at a place of a grid file."""
     if place[:2] == ("data", "tasks") and len(place) == 3:
-        return TaskData.model_fields
+        return DataChoice.model_fields
     return _OWNERS.get(place[0] if place else "", Grid).model_fields
 
 

@@ -10,11 +10,13 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from simxfer.common.atomic import sha256, write_json
+from simxfer.common.atomic import write_json
 from simxfer.common.errors import InputError
 from simxfer.common.hubcache import Repository, cached
-from simxfer.grid.file import Strict, load_grid
+from simxfer.common.identity import sha256
+from simxfer.grid.file import Strict
 from simxfer.grid.needs import Needs, needs_of
+from simxfer.grid.plan import Plan
 
 
 class LockedFile(Strict):
@@ -94,8 +96,8 @@ def locked_file(path: Path) -> LockedFile:
     return LockedFile(sha256=sha256(path), bytes=path.stat().st_size)
 
 
-def check_lock(grid_file: Path) -> None:
-    """Compare what a grid reads with its lock file; a grid without one is not checked.
+def check_lock(grid_file: Path, plan: Plan) -> None:
+    """Compare what the plan of a grid reads with the grid's lock file; a grid without one is not checked.
 
     Raises:
         InputError: files are missing or differ, or the grid reads something that is not locked; all are listed.
@@ -103,7 +105,7 @@ def check_lock(grid_file: Path) -> None:
     path = lock_path(grid_file)
     if not path.exists():
         return
-    lock, needs = read_lock(path), needs_of(load_grid(grid_file))
+    lock, needs = read_lock(path), needs_of(plan)
     faults = [fault for locked in lock.repositories for fault in differing(locked)]
     faults += differing_files(lock.files)
     faults += _not_locked(lock, needs)

@@ -4,13 +4,17 @@ Pure: no torch, no data. A stage's id hashes what decides its result, so that eq
 a finished one is recognised after any interruption.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from simxfer.common.identity import CODE_VERSION, content_id
+from pydantic import TypeAdapter
+
+from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, content_id
 from simxfer.scoring.protocol import Evaluation
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import TaskData
 from simxfer.training.mixture import epochs_of, expected_updates
@@ -55,7 +59,7 @@ class Stage:
     folder: str = ""
     """Folder of native files; empty: the hub."""
     revisions: tuple[str, ...] = ()
-    """Revision of all these data."""
+    """Revisions of all these data, in the order of `requests`."""
     hyperparameters: tuple[dict, ...] = ()
     """Hyperparameters of each training task."""
     method: str = "full"
@@ -66,13 +70,22 @@ class Stage:
     world: int = 0
     """World that artificial data come from."""
     code: int = CODE_VERSION
+    features: int = FEATURES_VERSION
+    readers: int = READER_VERSION
 
     @cached_property
     def id(self) -> str:
         """What decides the stage's result, hashed; encoder and data count by what they are, not by where."""
-        spec = asdict(self)
-        del spec["encoder"], spec["folder"]
-        return content_id(spec)
+        return content_id({k: value for k, value in self._values().items() if k not in ("encoder", "folder")})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the stage as JSON-able values, with its id and title."""
+        return {"id": self.id, "title": self.title, **self._values()}
+
+    def _values(self) -> dict[str, Any]:
+        # As dataclasses.asdict, which copies every hyperparameter: of 20,000 stages that takes half a minute.
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**values, "data": [asdict(data) for data in self.data]}
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -94,6 +107,17 @@ class Stage:
         updates = expected_updates(sizes, values, self.mixture_temperature)
         epochs = map(epochs_of, updates, sizes, values)
         return tuple(map(Expected, self.tasks, updates, epochs, sizes))
+
+    @property
+    def requests(self) -> Iterator[DataRequest]:
+        """All data that are read: what is trained on, then what a checkpoint is chosen on."""
+        for parts in (self.parts, self.dev_parts):
+            for data, read in zip(self.data[: len(parts)], parts, strict=True):
+                for task, split in read:
+                    # Only artificial data are drawn by the seed.
+                    draw = self.seed or 0 if TASKS[task].world else 0
+                    for language in data.languages or TASKS[data.task].train_languages[:1]:
+                        yield DataRequest(task, split, language, self.world, draw, folder=self.folder)
 
     @property
     def sequences(self) -> tuple[int, ...]:
@@ -137,18 +161,28 @@ class Plan:
     evaluations: dict[str, dict[str, Evaluation]]
     cells: tuple[Cell, ...]
 
-    def children(self, stage_id: str) -> list[Stage]:
-        """Return the stages that start from a stage."""
-        return [stage for stage in self.stages.values() if stage.parent == stage_id]
+    @cached_property
+    def children(self) -> dict[str, list[Stage]]:
+        """The stages that start from each stage."""
+        below: dict[str, list[Stage]] = {stage_id: [] for stage_id in self.stages}
+        for stage in self.stages.values():
+            if stage.parent is not None:
+                below[stage.parent].append(stage)
+        return below
 
     @cached_property
     def urgency(self) -> dict[str, int]:
         """The cost of the longest path below each stage: what is started first, so that nobody waits last."""
         below: dict[str, int] = {}
         for stage_id in reversed(self.stages):
-            children = [below[child.id] for child in self.children(stage_id)]
+            children = [below[child.id] for child in self.children[stage_id]]
             below[stage_id] = self.stages[stage_id].cost + max(children, default=0)
         return below
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """The names of the pretrained encoders, each once."""
+        return tuple(dict.fromkeys(stage.encoder for stage in self.stages.values()))
 
     @property
     def unshared_stages(self) -> int:
@@ -160,17 +194,43 @@ class Plan:
         path: list[Stage] = []
         at: str | None = stage_id
         while at is not None:
-            path.insert(0, self.stages[at])
-            at = self.stages[at].parent
-        return path
+            path.append(self.stages[at])
+            at = path[-1].parent
+        return path[::-1]
 
-    def as_dict(self) -> dict:
-        """Return the plan as JSON-able values, for the run directory and for people."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON-able values, for the run directory and for people; each evaluation once."""
+        evaluations = {e.id: e for found in self.evaluations.values() for e in found.values()}
         return {
-            "stages": [{"id": s.id, "title": s.title, **asdict(s)} for s in self.stages.values()],
-            "evaluations": {
-                stage: [{"id": e.id, **asdict(e)} for e in found.values()]
-                for stage, found in self.evaluations.items()
-            },
-            "cells": [asdict(cell) for cell in self.cells],
+            "stages": [stage.as_dict() for stage in self.stages.values()],
+            "evaluations": [{"id": e.id, **asdict(e)} for e in evaluations.values()],
+            "cells": [vars(cell) for cell in self.cells],
         }
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "Plan":
+        """Return the plan that `as_dict` gave.
+
+        Raises:
+            ValueError: these are not the values of a plan.
+        """
+        written = _WRITTEN.validate_python(values)
+        evaluations = {evaluation.id: evaluation for evaluation in written.evaluations}
+        if lost := {cell.evaluation for cell in written.cells} - evaluations.keys():
+            raise ValueError(f"cells name evaluations that are not there: {', '.join(sorted(lost))}")
+        scored: dict[str, dict[str, Evaluation]] = {}
+        for cell in written.cells:
+            scored.setdefault(cell.stage, {})[cell.evaluation] = evaluations[cell.evaluation]
+        return Plan({stage.id: stage for stage in written.stages}, scored, written.cells)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A plan as it stands in a file."""
+
+    stages: tuple[Stage, ...]
+    evaluations: tuple[Evaluation, ...]
+    cells: tuple[Cell, ...]
+
+
+_WRITTEN = TypeAdapter(_Written)

@@ -14,7 +14,8 @@ from simxfer.common.streams import stream
 from simxfer.encoder.batching import collate
 from simxfer.encoder.network import TransferModel
 from simxfer.grid.plan import TARGET, Plan, Stage
-from simxfer.run.stages import StageRunner, is_trained
+from simxfer.run.checkpoints import Checkpoints, is_trained
+from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE, parse_intermediate
@@ -27,7 +28,7 @@ MOST_WEIGHTS = 4_000_000
 """An encoder with more weights (XLM-R has 270 million and up) is embedded by the mean of each weight tensor."""
 
 
-def write_task_embeddings(run: RunDirectory, plan: Plan, runner: StageRunner) -> None:
+def write_task_embeddings(run: RunDirectory, plan: Plan, data: StageData, checkpoints: Checkpoints) -> None:
     """Write the task embeddings of every pretrained encoder of a run, where missing.
 
     One file an encoder, one array a task as named by `embedded_stages`. A task whose stage is not trained
@@ -37,7 +38,7 @@ def write_task_embeddings(run: RunDirectory, plan: Plan, runner: StageRunner) ->
         path = run.task_embeddings(checkpoint)
         found = _read(path)
         trained = {name: stage for name, stage in stages.items() if is_trained(run, stage)}
-        missing = {name: _embedding(runner, s) for name, s in trained.items() if name not in found}
+        missing = {name: _embedding(data, checkpoints, s) for name, s in trained.items() if name not in found}
         if missing:
             _write(path, found | missing)
 
@@ -106,12 +107,13 @@ def _unit_loss(model: TransferModel, training: TrainingTask, unit: int, pad: int
     return loss_sum(model, training.task, batch) / loss_count(training.task, batch)
 
 
-def _embedding(runner: StageRunner, stage: Stage) -> np.ndarray:
+def _embedding(data: StageData, checkpoints: Checkpoints, stage: Stage) -> np.ndarray:
     """Return the Fisher information of a trained stage of one task on its own training data."""
-    [training] = runner.training_tasks(stage)
+    [training] = data.training_tasks(stage)
     rng = stream(stage.seed or 0, training.task.name, stage.phase, "fisher")
     units = rng.permutation(training.features.n_units)[:FISHER_UNITS]
-    return empirical_fisher(runner.load(stage), training, units, runner.tokenizer(stage.encoder).pad_token_id)
+    pad = data.tokenizer(stage.encoder).pad_token_id
+    return empirical_fisher(checkpoints.load(stage), training, units, pad)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

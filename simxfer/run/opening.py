@@ -1,58 +1,88 @@
-"""A grid and its plan -> a run directory, new or found as it was left; another grid's is refused."""
+"""A grid and its plan -> a run directory, new, as it was left or grown; another grid's is refused."""
 
 import json
-import os
-import platform
 import shutil
-import subprocess
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
 
 from simxfer.common.atomic import write_file, write_json, write_table
 from simxfer.common.errors import InputError
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.file import Grid
-from simxfer.grid.plan import Plan
+from simxfer.grid.growth import compare
+from simxfer.grid.plan import PRETRAINED, Plan, Stage
 from simxfer.run.claims import turn
+from simxfer.run.inputs import inputs_of, recorded, refuse_changed
 from simxfer.run.preflight import TestData
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
 from simxfer.scoring.protocol import Evaluation
 from simxfer.tasks import get_task
 
-_DECIDES_NO_SCORE = ("description", "task_embeddings")
-"""Keys of a grid that may change while its run directory stays."""
-
-_VERSIONED = ("torch", "transformers", "tokenizers", "numpy", "pandas", "simxfer")
+_SAID = 4
+"""How many names a message lists."""
 
 
 def open_run(
-    grid_file: Path, grid: Grid, plan: Plan, out: Path, tests: TestData | None = None
+    grid_file: Path,
+    grid: Grid,
+    plan: Plan,
+    out: Path,
+    tests: TestData | None = None,
+    say: Callable[[str], None] = print,
 ) -> RunDirectory:
-    """Make the run directory of a grid, or find it as it was left; `tests` go into its receipts.
+    """Make the run directory of a grid, or find it as it was left; a grid may have grown since.
+
+    Args:
+        grid_file: the file of the grid.
+        grid: what it says.
+        plan: the plan of it.
+        out: folder of the runs.
+        tests: what its test data hold, for the receipts.
+        say: called with what is new since, and with what is not in the grid any more.
 
     Raises:
         InputError: the directory holds the run of another grid, or cannot be written.
     """
     with turn(out / f".{grid.name}.lock"):  # a second process must not see a directory in the making
-        return _open_run(RunDirectory(out / grid.name), grid_file, grid, plan, tests or {})
+        return _open_run(RunDirectory(out / grid.name), grid_file, grid, plan, tests or {}, say)
 
 
-def _open_run(run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan, tests: TestData) -> RunDirectory:
-    resolved = _resolved(grid, plan)
-    if run.grid_json.exists():
-        _refuse_other_grid(run, resolved)
-    elif run.root.exists() and any(run.root.iterdir()):
+def _open_run(
+    run: RunDirectory, grid_file: Path, grid: Grid, plan: Plan, tests: TestData, say: Callable[[str], None]
+) -> RunDirectory:
+    inputs = inputs_of(plan)
+    if run.plan.exists():
+        refuse_changed(run, inputs)
+        for line in _grown(run, plan):
+            say(line)
+    elif run.root.exists() and any(not path.name.startswith(".") for path in run.root.iterdir()):
         raise InputError(
             f"{run.root} exists and is no run directory; nothing was changed. Choose another name: in the grid "
             "file, or another folder with --out"
         )
+    write_json(run.plan, plan.as_dict())  # first: it makes the folder a run, whenever this is killed
     write_file(run.grid_file, lambda temporary: _copy(grid_file, temporary))
-    write_json(run.plan, plan.as_dict())
+    write_json(run.inputs, recorded(run) | inputs)
     write_json(run.receipts, receipts(grid, plan, tests))
     _write_languages(run, grid)
-    write_json(run.grid_json, resolved)
+    write_json(run.grid_json, _resolved(grid))
     return run
+
+
+def read_plan(run: RunDirectory) -> Plan:
+    """Return the plan that stands in a run directory.
+
+    Raises:
+        InputError: it is cut off, or of another version of the project.
+    """
+    try:
+        return Plan.from_dict(json.loads(run.plan.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise InputError(
+            f"{run.plan} is no plan of this version of simxfer ({str(error).splitlines()[0]}); go on with the "
+            "version that made the run, or give the grid another name"
+        ) from None
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -104,59 +134,60 @@ def _protocols(evaluations: list[Evaluation]) -> dict:
     return {key: each if len(each) > 1 else each[0] for key, each in values.items()}
 
 
-def environment(devices: list[str]) -> dict:
-    """Return what the numbers may depend on beside the plan: versions, commit, machine, device of each worker."""
-    return {
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "versions": {name: version(name) for name in _VERSIONED},
-        "devices": devices,
-        "threads_per_worker": 1,
-        "cores": os.cpu_count(),
-    }
-
-
-def _commit() -> str | None:
-    """Return the commit of the checkout that runs, with `+` where it has changes; None outside a checkout."""
-    folder = Path(__file__).parent
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True)
-        changes = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True)
-    except FileNotFoundError:
-        return None
-    return head.stdout.strip() + "+" * bool(changes.stdout) if head.returncode == 0 else None
-
-
-def _resolved(grid: Grid, plan: Plan) -> dict:
-    """Return the grid with its defaults filled in, and the ids that its results depend on."""
+def _resolved(grid: Grid) -> dict:
+    """Return the grid with its defaults filled in, and the language that all targets are trained in."""
     pivots = {get_task(name).train_languages[:1] for name in grid.targets} - {()}
     return {
         **grid.model_dump(mode="json"),
         "pivot": next(iter(pivots))[0] if len(pivots) == 1 else None,
-        "stages": list(plan.stages),
     }
 
 
-def _refuse_other_grid(run: RunDirectory, resolved: dict) -> None:
-    stored = json.loads(run.grid_json.read_text())
-    now = json.loads(json.dumps(resolved))
-    differing = [key for key in now if stored.get(key) != now[key] and key not in _DECIDES_NO_SCORE]
-    if not differing:
-        return
-    said = "; ".join(
-        f"{key}: {_short(stored.get(key))} there, {_short(now[key])} here" for key in differing[:4]
-    )
-    raise InputError(
-        f"{run.root} holds another grid ({said}); nothing was changed. Give this grid another name, choose "
-        "another folder with --out, or delete the old run"
-    )
+def _grown(run: RunDirectory, plan: Plan) -> list[str]:
+    """Say how the plan of a run has grown since it was left.
+
+    Raises:
+        InputError: something has changed, or nothing of it is left.
+    """
+    before = read_plan(run)
+    growth = compare(before, plan)
+    changed = growth.changed
+    if not changed and not growth.kept and growth.gone_cells:
+        changed = ("none of its stages is in this one",)
+    if changed:
+        more = f" and {len(changed) - _SAID} more" * (len(changed) > _SAID)
+        raise InputError(
+            f"{run.root} holds another grid ({'; '.join(changed[:_SAID])}{more}); nothing was changed. A grid may "
+            "grow, what it trained may not change: undo that, give this grid another name, choose another folder "
+            "with --out, or delete the old run"
+        )
+    lines = []
+    if new := [stage.title for stage in growth.new_stages]:
+        lines.append(f"{run.root} goes on; new: {_listed('stages', new)}")
+    known = [(stage, e) for stage, e in growth.new_evaluations if stage.id in before.stages]
+    if again := [f"{stage.title} on {e.target}" for stage, e in known]:
+        dropped = {s.id for s, _ in known if run.stage(s.id).done.exists() and not _kept(run, s)}
+        anew = f"; {len(dropped)} of these stages are trained again, as their checkpoints were not kept"
+        lines.append(
+            f"{run.root} goes on; scored for the first time or in other languages: {_listed('', again)}"
+            + anew * bool(dropped)
+        )
+    if growth.gone_cells:
+        gone = list(dict.fromkeys(f"{c.intermediate} > {c.target} seed {c.seed}" for c in growth.gone_cells))
+        lines.append(
+            f"not in the grid any more: {_listed('cells', gone)}. Their files stay in {run.root}, the results table "
+            "is without them"
+        )
+    return lines
 
 
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _kept(run: RunDirectory, stage: Stage) -> bool:
+    return stage.phase == PRETRAINED or run.stage(stage.id).encoder.exists()
+
+
+def _listed(what: str, names: list[str]) -> str:
+    more = ", ..." * (len(names) > _SAID)
+    return f"{len(names)} {what} ({', '.join(names[:_SAID])}{more})".replace("  ", " ")
 
 
 def _write_languages(run: RunDirectory, grid: Grid) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simxfer.grid.plan import PRETRAINED, Plan, Stage
+from simxfer.run.log import read_log
 from simxfer.schema.directory import RunDirectory
 
 EVALUATION_COST = 100
@@ -84,13 +85,5 @@ def _steps(run: RunDirectory, stage: Stage) -> tuple[int, int] | None:
     if folder.done.exists():
         steps = json.loads(folder.done.read_text())["steps"]
         return steps, steps
-    if not folder.log.exists():
-        return None
-    for line in reversed(folder.log.read_text().splitlines()):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # the last line of a killed run may be torn
-        if "steps" in row:  # a line of training, not of a look at dev data
-            return row["step"], row["steps"]
-    return None
+    rows = [row for row in read_log(folder.log) if "steps" in row]  # of training, not of looks at dev data
+    return (rows[-1]["step"], rows[-1]["steps"]) if rows else None

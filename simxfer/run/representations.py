@@ -26,7 +26,8 @@ from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
 from simxfer.grid.file import Grid
 from simxfer.grid.plan import TARGET, Plan, Stage
-from simxfer.run.stages import StageRunner, is_trained
+from simxfer.run.checkpoints import Checkpoints, is_trained
+from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import SAMPLES, SUBWORDS, validate
 from simxfer.scoring.predict import embed
@@ -55,17 +56,23 @@ class _Sampled:
 
 
 def write_samples(run: RunDirectory, grid: Grid, plan: Plan, device: str = "cpu") -> None:
-    """Write samples, subword counts and embeddings of every pretrained encoder of the run, where missing."""
+    """Write samples, subword counts and embeddings of every pretrained encoder of the run, where missing.
+
+    A run that has grown is sampled anew: the texts of what it had are the same ones.
+    """
     roots = {s.encoder: s for s in plan.stages.values() if s.parent is None and s.seed is None}
-    if run.samples.exists() and all(run.representations(name).exists() for name in roots):
+    worlds = sorted({s.world for s in roots.values()})
+    sampled = {world: _sampled(grid, plan, world) for world in worlds}
+    wanted = {(part.task, part.request.language, part.role) for parts in sampled.values() for part in parts}
+    if wanted <= _present(run) and all(run.representations(name).exists() for name in roots):
         return
-    texts = {world: _sample(grid, plan, world) for world in sorted({s.world for s in roots.values()})}
+    texts = {world: _sample(parts, world) for world, parts in sampled.items()}
     counts = [_represent(run, name, texts[stage.world], device) for name, stage in roots.items()]
     write_table(run.subwords, validate(pd.concat(counts, ignore_index=True), SUBWORDS))
     write_table(run.samples, validate(pd.concat(texts.values(), ignore_index=True), SAMPLES))
 
 
-def write_labelled_features(run: RunDirectory, plan: Plan, runner: StageRunner) -> None:
+def write_labelled_features(run: RunDirectory, plan: Plan, data: StageData, checkpoints: Checkpoints) -> None:
     """Write the labelled features of every target's training data after every intermediate, where missing.
 
     One file a pretrained encoder, intermediate and target, through the checkpoint that the target starts from,
@@ -78,18 +85,18 @@ def write_labelled_features(run: RunDirectory, plan: Plan, runner: StageRunner) 
     ]
     missing.sort(key=itemgetter(0))
     for parent, group in groupby(missing, key=itemgetter(0)):
-        model = runner.load(plan.stages[parent])
+        model = checkpoints.load(plan.stages[parent])
         for _, target, path in group:
-            features, labels = _labelled(model, target, runner)
+            features, labels = _labelled(model, target, data)
             write_file(path, partial(_save, features=features, labels=labels))
 
 
-def _labelled(model: TransferModel, target: Stage, runner: StageRunner) -> tuple[np.ndarray, np.ndarray]:
+def _labelled(model: TransferModel, target: Stage, data: StageData) -> tuple[np.ndarray, np.ndarray]:
     """Return the labelled features of a target; the units are the same ones whatever came before."""
-    [training] = runner.training_tasks(target)
+    [training] = data.training_tasks(target)
     rng = stream(target.seed or 0, training.task.name, target.phase, "labelled")
     units = rng.permutation(training.features.n_units)
-    return labelled_features(model, training, units, runner.tokenizer(target.encoder).pad_token_id)
+    return labelled_features(model, training, units, data.tokenizer(target.encoder).pad_token_id)
 
 
 def _labelled_stages(run: RunDirectory, plan: Plan) -> dict[Path, Stage]:
@@ -172,10 +179,15 @@ _READ: dict[str, Callable[[Tensor, Batch], tuple[Tensor, Tensor]]] = {
 def _sampled(grid: Grid, plan: Plan, world: int) -> list[_Sampled]:
     """Return what is sampled: training data of every task, test data of every target in every language."""
     seed, folder = grid.seeds[0], grid.data.folder or ""
+    targets: dict[str, dict[str, None]] = {}  # a stage that learns SQuAD trains XQuAD and MLQA
+    for cell in plan.cells:
+        if plan.stages[cell.stage].phase == TARGET:
+            targets.setdefault(cell.stage, {})[cell.target] = None
     found = [
-        _Sampled(data.task, "train", DataRequest(name, split, code, world, seed, SAMPLE_SIZE, folder))
+        _Sampled(task, "train", DataRequest(name, split, code, world, seed, SAMPLE_SIZE, folder))
         for stage in plan.stages.values()
         for data, parts in zip(stage.data, stage.parts, strict=True)
+        for task in targets.get(stage.id, (data.task,))
         for name, split in parts
         for code in data.languages or get_task(data.task).train_languages[:1]
     ]
@@ -190,9 +202,19 @@ def _sampled(grid: Grid, plan: Plan, world: int) -> list[_Sampled]:
     return list(dict.fromkeys(found))
 
 
-def _sample(grid: Grid, plan: Plan, world: int) -> pd.DataFrame:
+def _present(run: RunDirectory) -> set[tuple[str, str, str]]:
+    """Return task, language and split of the samples that are there."""
+    if not run.samples.exists():
+        return set()
+    columns = ["task", "language", "split"]
+    return set(
+        pd.read_parquet(run.samples, columns=columns).drop_duplicates().itertuples(index=False, name=None)
+    )
+
+
+def _sample(parts: list[_Sampled], world: int) -> pd.DataFrame:
     rows: dict[tuple[str, ...], dict] = {}
-    for part in _sampled(grid, plan, world):
+    for part in parts:
         examples = read_examples(part.request)
         # Candidates and sentences to mine come whole: here evenly spaced ones do.
         for example in examples[:: -(-len(examples) // SAMPLE_SIZE)]:

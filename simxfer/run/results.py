@@ -1,5 +1,7 @@
 """The results table: gathered from a run's stages, read, checked, exported, imported."""
 
+import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,12 @@ import pyarrow as pa
 from simxfer.common.atomic import write_file, write_table
 from simxfer.common.errors import InputError
 from simxfer.grid.plan import Plan
+from simxfer.run.environment import differences
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, RESULTS, Table, validate
+
+OTHER_ENVIRONMENT = "other-environment"
+"""Flag of scores that rest on other library versions, another device or number of threads than the run's first."""
 
 
 def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
@@ -20,6 +26,8 @@ def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
     scores give equal bytes.
     """
     rows, examples, seen = [], [], set()
+    computed = cache(lambda stage_id: _computed_by(run, stage_id))
+    first = next((found[0] for stage_id in plan.stages if (found := computed(stage_id))), {})
     for cell in plan.cells:
         folder = run.stage(cell.stage)
         if not folder.scores(cell.evaluation).exists():
@@ -36,7 +44,12 @@ def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
             "seed": cell.seed,
             "stage": cell.stage,
         }
-        rows.append(pd.read_parquet(folder.scores(cell.evaluation)).assign(**keys))
+        scores = pd.read_parquet(folder.scores(cell.evaluation))
+        path = [found for stage in plan.path(cell.stage) for found in computed(stage.id)]
+        scores["flags"] = _other_environments(
+            first, [*path, scores.attrs.pop("environment")], scores["flags"]
+        )
+        rows.append(scores.assign(**keys))
         if (cell.stage, cell.evaluation) not in seen:
             seen.add((cell.stage, cell.evaluation))
             names = {k: keys[k] for k in ("stage", "target", "perturbation")}
@@ -47,6 +60,24 @@ def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
     results = _ordered(pd.concat(rows, ignore_index=True), RESULTS)
     write_table(run.results, results)
     return results
+
+
+def _computed_by(run: RunDirectory, stage_id: str) -> list[dict[str, Any]]:
+    """Return the environments that a stage was trained under, [] where it is not trained."""
+    done = run.stage(stage_id).done
+    found = json.loads(done.read_text()) if done.exists() else {}
+    return [found["environment"], *found["begun_under"]] if found else []
+
+
+def _other_environments(first: dict, others: list[dict], flags: pd.Series) -> pd.Series:
+    """Add to the flags of scores that not all they rest on was computed as the first stage of the run was."""
+    found = [differences(first, other) for other in others if first]
+    differing = dict.fromkeys(text for texts in found for text in texts)
+    return _flagged(flags, f"{OTHER_ENVIRONMENT}={', '.join(differing)}") if differing else flags
+
+
+def _flagged(flags: pd.Series, flag: str) -> pd.Series:
+    return flags.fillna("").map(lambda before: f"{before};{flag}" if before else flag)
 
 
 def _ordered(frame: pd.DataFrame, table: Table) -> pd.DataFrame:

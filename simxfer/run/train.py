@@ -1,19 +1,24 @@
 """From a grid to its run directory: check, plan, execute, gather. The command line calls `train_grid`."""
 
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from simxfer.common.atomic import write_json
 from simxfer.common.errors import InputError, StageFailed
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import Grid, load_grid
 from simxfer.grid.lock import check_lock
 from simxfer.grid.plan import Plan
-from simxfer.run.opening import environment, open_run
+from simxfer.run.environment import differences, environment
+from simxfer.run.opening import open_run, read_plan
 from simxfer.run.preflight import read_tests
 from simxfer.run.progress import Status, status
+from simxfer.run.results import OTHER_ENVIRONMENT
 from simxfer.schema.directory import RunDirectory
+from simxfer.sources import revision
 from simxfer.sources.request import UNRESOLVED
 from simxfer.tasks import get_task
 
@@ -41,8 +46,8 @@ def train_grid(
         StageFailed: some stages diverged; everything else is done and gathered.
     """
     grid = load_grid(grid_file)
-    check_lock(grid_file)
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
+    check_lock(grid_file, plan)
     _refuse_missing_data(plan, grid_file)
     tests = read_tests(plan, RunDirectory(out / grid.name).receipts)
     run = open_run(grid_file, grid, plan, out, tests)
@@ -58,33 +63,51 @@ def _train(
 ) -> RunDirectory:
     import torch
 
+    from simxfer.run.checkpoints import Checkpoints
     from simxfer.run.fisher import write_task_embeddings
     from simxfer.run.local import default_workers, devices, run_local
     from simxfer.run.representations import write_labelled_features, write_samples
     from simxfer.run.results import gather
-    from simxfer.run.stages import StageRunner
+    from simxfer.run.stage_data import StageData
+    from simxfer.run.stages import device_name
 
     _retry_failed(run, plan)
     workers = min(workers or default_workers(), len(plan.stages))
-    write_json(run.environment, environment(devices(workers)))
     if not status(run, plan).complete:
+        _note(run, environment(device_name(torch.device(devices(1)[0])), 1) | {"devices": devices(workers)})
         run_local(run, plan, workers, report)
+        plan = read_plan(
+            run
+        )  # another process may have let the run grow meanwhile: the table is the whole grid's
     gather(run, plan)
     [device] = devices(1)
     write_samples(run, grid, plan, device)
     if grid.task_embeddings:
-        runner = StageRunner(run, plan, torch.device(device), grid.keep_checkpoints)
-        write_task_embeddings(run, plan, runner)
-        write_labelled_features(run, plan, runner)
+        data, checkpoints = StageData(run, plan), Checkpoints(run, plan, torch.device(device))
+        write_task_embeddings(run, plan, data, checkpoints)
+        write_labelled_features(run, plan, data, checkpoints)
     found = status(run, plan)
     if found.failed:
         raise StageFailed("; ".join(found.failed) + f". All other scores are in {run.results}")
     return run
 
 
+def _note(run: RunDirectory, now: dict) -> None:
+    """Write what computes; in a run that began under another environment add it and say so."""
+    first = json.loads(run.environment.read_text()) if run.environment.exists() else now
+    if differing := differences(first, now):
+        first["resumed"] = [*first.get("resumed", []), now]
+        print(
+            f"simxfer: {run.root} began under another environment ({'; '.join(differing)}): what is computed from "
+            f"now on is flagged {OTHER_ENVIRONMENT}",
+            file=sys.stderr,
+        )
+    write_json(run.environment, first)
+
+
 def _refuse_missing_data(plan: Plan, grid_file: Path) -> None:
     """Refuse a plan of data or encoders that are not at hand, before anything is written."""
-    encoders = {resolve_encoder(stage.encoder) for stage in plan.stages.values()}
+    encoders = map(resolve_encoder, plan.encoders)
     missing = {f"encoder {encoder.hub}" for encoder in encoders if not encoder.is_local}
     for stage in plan.stages.values():
         read = [_data(*part) for parts in (*stage.parts, *stage.dev_parts) for part in parts]
@@ -105,18 +128,16 @@ def _data(task: str, split: str) -> str:
     return f"{task}, {split} ({hub.id} on the hub)" if hub else f"{task}, {split} (native files only)"
 
 
-def run_status(root: Path) -> tuple[Grid, Plan, Status]:
-    """Return grid, plan and counts of a run directory.
+def run_status(root: Path) -> Status:
+    """Return the counts of a run directory.
 
     Raises:
         InputError: it is no run directory.
     """
     run = RunDirectory(root)
-    if not run.grid_file.exists():
-        raise InputError(f"{root} is no run directory (it has no grid.yaml); `simxfer train GRID` makes one")
-    grid = load_grid(run.grid_file)
-    plan = make_plan(grid)
-    return grid, plan, status(run, plan)
+    if not run.plan.exists():
+        raise InputError(f"{root} is no run directory (it has no plan.json); `simxfer train GRID` makes one")
+    return status(run, read_plan(run))
 
 
 def _retry_failed(run: RunDirectory, plan: Plan) -> None:

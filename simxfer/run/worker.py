@@ -1,5 +1,6 @@
 """One worker: takes the most urgent stage that is free, until nothing is left that it could do."""
 
+import json
 import os
 import signal
 import sys
@@ -10,11 +11,11 @@ from pathlib import Path
 import torch
 
 from simxfer.common.errors import InputError, StageFailed
-from simxfer.grid.expand import make_plan
-from simxfer.grid.file import load_grid
 from simxfer.grid.plan import Plan, Stage
+from simxfer.run.checkpoints import DamagedCheckpoint, is_trained
 from simxfer.run.claims import claim
-from simxfer.run.stages import DamagedCheckpoint, StageRunner, is_complete, is_trained
+from simxfer.run.opening import read_plan
+from simxfer.run.stages import StageRunner, is_complete
 from simxfer.schema.directory import RunDirectory
 
 POLL_SECONDS = 0.1
@@ -25,7 +26,7 @@ def work(root: str, device: str, threads: int, parent: int) -> None:
     """Work on the run in `root` until all its stages are complete or blocked by a failed one.
 
     Args:
-        root: the run directory; its grid file says what to do.
+        root: the run directory; its plan says what to do.
         device: `cpu`, `cuda:0`, ...
         threads: CPU threads of this worker.
         parent: process that started it; the worker ends when that one is gone.
@@ -43,9 +44,8 @@ def work(root: str, device: str, threads: int, parent: int) -> None:
 
 
 def _work(run: RunDirectory, device: torch.device) -> None:
-    grid = load_grid(run.grid_file)
-    plan = make_plan(grid)
-    runner = StageRunner(run, plan, device, grid.keep_checkpoints)
+    plan, kept = read_plan(run), json.loads(run.grid_json.read_text())["keep_checkpoints"]
+    runner = StageRunner(run, plan, device, kept)
     order = sorted(plan.stages.values(), key=lambda stage: -plan.urgency[stage.id])
     while todo := [s for s in order if not is_complete(run, plan, s) and not _blocked(run, plan, s)]:
         if not any(_try(runner, stage) for stage in todo):

@@ -26,6 +26,11 @@ class RunDirectory:
         return self.root / "plan.json"
 
     @property
+    def inputs(self) -> Path:
+        """What every file that the run reads was when it began."""
+        return self.root / "inputs.json"
+
+    @property
     def environment(self) -> Path:
         """Versions, device, threads, commit."""
         return self.root / "environment.json"

@@ -1,10 +1,12 @@
 """Under which protocol a target is scored: split, languages, lengths, how sentences are read."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from simxfer.common.identity import CODE_VERSION, content_id
+from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, content_id
+from simxfer.sources.request import DataRequest
 
 Direction = Literal["to-pivot", "from-pivot"]
 """Which side of a retrieval task asks: the sentences of a language, or those of the pivot."""
@@ -41,6 +43,8 @@ class Evaluation:
     stride: int = 16
     protocol: dict = field(default_factory=dict)
     code: int = CODE_VERSION
+    features: int = FEATURES_VERSION
+    readers: int = READER_VERSION
 
     @cached_property
     def id(self) -> str:
@@ -48,3 +52,18 @@ class Evaluation:
         spec = asdict(self)
         del spec["folder"], spec["fields"]
         return f"{self.target}-{content_id(spec)}"
+
+    @property
+    def requests(self) -> Iterator[DataRequest]:
+        """All data that are read, whole: of the scored split, then of the one that a threshold is tuned on."""
+        for split in filter(None, (self.split, self.tuned_on)):
+            for language in self.languages:
+                yield DataRequest(
+                    self.target,
+                    split,
+                    language,
+                    self.world,
+                    self.draw,
+                    folder=self.folder,
+                    fields=self.fields,
+                )

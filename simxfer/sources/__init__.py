@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream_seed
 from simxfer.sources import parallel
-from simxfer.sources.origin import answered_by, whole
+from simxfer.sources.origin import answered_by
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks.examples import AnyExample, Examples, MiningExample, RankingExample
 
@@ -22,7 +22,7 @@ def revision(request: DataRequest) -> str:
     It begins with the name of the source and ends with `UNRESOLVED` where the data are not at hand. That of a parallel
     test set counts the English items at hand as well, which it is checked against.
     """
-    asked = whole(request)
+    asked = request.whole
     own = str(answered_by(asked, "revision")(asked))
     return own if own.endswith(UNRESOLVED) else own + parallel.mark_of(asked)
 
@@ -32,7 +32,7 @@ def read_examples(request: DataRequest) -> Examples:
 
     Parallel test sets are checked against their English (`simxfer.sources.parallel`).
     """
-    asked = whole(request)
+    asked = request.whole
     found = answered_by(asked, "read_examples")(asked)
     found = parallel.checked(found, asked) if isinstance(found, Examples) else Examples(found)
     examples: Sequence[AnyExample] = found

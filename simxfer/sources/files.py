@@ -5,17 +5,16 @@ official archive's). The record's patterns say which files hold a split in a lan
 by a pattern of one's own.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import filter as matching
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simxfer.common.errors import InputError, unknown
+from simxfer.common.identity import READER_VERSION, known_sha256, sha256_of_text
 from simxfer.sources.formats import FORMATS
 from simxfer.sources.rows import examples_of, questions_of
 from simxfer.tasks import get_task
@@ -24,9 +23,6 @@ from simxfer.tasks.record import SPLITS, Files, Task
 
 if TYPE_CHECKING:
     from simxfer.sources.request import DataRequest
-
-READER_VERSION = 2
-"""Raised by hand when the readers give other examples of the same files."""
 
 
 class MissingFiles(InputError):
@@ -52,10 +48,10 @@ def revision(request: "DataRequest") -> str:
         InputError: a file is missing; the message says what was looked for, where, and what there is.
     """
     folder = _folder(get_task(request.task), request.folder)
-    digest = hashlib.sha256(f"{READER_VERSION}\n{request.language}\n".encode())
-    for path in used_files(request):
-        digest.update(f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n".encode())
-    return f"files:{digest.hexdigest()[:32]}"
+    lines = [str(READER_VERSION), request.language]
+    lines += [f"{path.relative_to(folder).as_posix()} {known_sha256(path)}" for path in used_files(request)]
+    text = "".join(f"{line}\n" for line in lines)
+    return f"files:{sha256_of_text(text)[:32]}"
 
 
 def read_examples(request: "DataRequest") -> Examples:
@@ -120,18 +116,6 @@ def find_files(request: "DataRequest") -> list[Path]:
         globs = [glob for pattern in patterns for glob in _filled(pattern, task, request.language)]
         raise MissingFiles(request, folder, globs)
     return paths
-
-
-@cache
-def _sha256(path: Path, modified: int, size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, computed anew when its time or size has changed."""
-    state = path.stat()
-    return _sha256(path, state.st_mtime_ns, state.st_size)
 
 
 def _files(task: Task) -> Files:

@@ -1,10 +1,9 @@
 """Which source answers a request: the embedded world, a folder of native files, or the hub's Parquet data sets."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from importlib import import_module
 
-from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 
 SOURCES: dict[str, str] = {
@@ -32,8 +31,3 @@ def source_of(request: DataRequest) -> str:
 def answered_by(request: DataRequest, function: str) -> Callable:
     """Return a function of the request's source: `revision`, `read_examples` or `read_questions`."""
     return getattr(import_module(SOURCES[source_of(request)]), function)
-
-
-def whole(request: DataRequest) -> DataRequest:
-    """Return the request for the whole split, where a part of it is kept or held out."""
-    return replace(request, split=request.split.removesuffix(KEPT).removesuffix(HELD_OUT))

@@ -1,6 +1,6 @@
 """Which examples are asked for: task, split, language, where they stand, and how many."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 UNRESOLVED = "unresolved"
@@ -28,3 +28,8 @@ class DataRequest:
     """Folder of native files, one subfolder a task; empty: all from the hub."""
     fields: Literal["english", "as-is"] = "english"
     """Whether what parallel test sets share (XCOPA's question) is taken from the English item, or as it is."""
+
+    @property
+    def whole(self) -> "DataRequest":
+        """The request for all of its split: both parts of it stand in the same files."""
+        return replace(self, split=self.split.removesuffix(KEPT).removesuffix(HELD_OUT))

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from simxfer.common.atomic import write_file
@@ -259,6 +260,14 @@ def _save(path: Path, model: TransferModel, optimizer: torch.optim.Optimizer, st
     tensors["step"] = torch.tensor(step)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     write_file(path, lambda temporary: save_file(tensors, temporary))
+
+
+def saved_step(path: Path) -> int:
+    """Return how many steps of an interrupted stage were saved, 0 where none were."""
+    if not path.exists():
+        return 0
+    with safe_open(path, framework="pt") as stored:
+        return int(stored.get_tensor("step"))
 
 
 def _resume(path: Path | None, model: TransferModel, optimizer: torch.optim.Optimizer) -> int:

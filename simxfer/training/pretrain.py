@@ -25,7 +25,8 @@ import torch
 from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaForMaskedLM
 
 from simxfer import world as embedded
-from simxfer.common.atomic import sha256, write_json
+from simxfer.common.atomic import write_json
+from simxfer.common.identity import sha256
 from simxfer.common.streams import stream_seed
 from simxfer.encoder.dataset import Dataset, make_dataset
 from simxfer.encoder.features import mlm_features

@@ -5,7 +5,9 @@ warm-up, then linear decay to zero.
 """
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from simxfer.common.errors import InputError, unknown
 
@@ -14,50 +16,50 @@ Selection = Literal["last", "best-en-dev"]
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """How one task is trained."""
+    """How one task is trained; the bounds are those of a grid file's overrides."""
 
-    learning_rate: float
+    learning_rate: Annotated[float, Field(gt=0)]
     """Peak of the schedule."""
-    batch_size: int
+    batch_size: Annotated[int, Field(ge=1)]
     """Examples a step (the effective batch)."""
-    batch_tokens: int = 0
+    batch_tokens: Annotated[int, Field(ge=0)] = 0
     """Padded subwords a step, in batches of like length (pretraining); 0 means `batch_size` counts."""
-    steps: int
+    steps: Annotated[int, Field(ge=0)]
     """Optimizer steps; 0 when `epochs` counts instead."""
-    epochs: float = 0.0
+    epochs: Annotated[float, Field(ge=0)] = 0.0
     """Passes over the training data; 0 when `steps` counts instead."""
-    train_examples: int | None = None
+    train_examples: Annotated[int, Field(ge=1)] | None = None
     """Number of training examples to use, shared evenly by its languages; None means all that the task has."""
-    warmup_share: float = 0.1
+    warmup_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of the steps over which the learning rate rises."""
-    weight_decay: float = 0.01
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """AdamW's decay of the encoder's matrices; biases and norms are not decayed."""
     head_decay: bool = False
     """Whether the matrices of heads are decayed as well."""
     head_input_dropout: bool = True
     """Whether the hidden states that a head reads go through dropout; what its dense layer gives does always."""
-    max_grad_norm: float = 1.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     """Global norm to which gradients are clipped."""
-    max_length: int = 64
+    max_length: Annotated[int, Field(ge=8)] = 64
     """Longest input in subwords, special tokens included; longer ones are cut into windows or truncated."""
     stride: int = 16
     """Overlap of windows of long span-QA contexts, in subwords; a negative one is what they advance by, `doc_stride` of
     BERT's run_squad.py."""
-    warmup_steps: int = 0
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
     """Steps over which the learning rate rises, in place of `warmup_share`; 0 means that the share counts."""
-    adam_beta2: float = 0.98
+    adam_beta2: Annotated[float, Field(gt=0, lt=1)] = 0.98
     """AdamW's second moment decay."""
-    adam_epsilon: float = 1e-6
+    adam_epsilon: Annotated[float, Field(gt=0)] = 1e-6
     """AdamW's epsilon."""
     selection: Selection = "last"
     """Which checkpoint is used: the last one, or the best on English dev data (at most `train_examples`) of those
     that are looked at."""
-    look_every: int = 0
+    look_every: Annotated[int, Field(ge=0)] = 0
     """Steps from one look at dev data to the next; 0 means after each epoch, or ten times where steps are counted."""
     in_turn: bool = False
     """Whether a target that is trained on several tasks takes one after the other, each with a schedule of its own
     and the head going on; otherwise their examples are one pool."""
-    micro_batch_size: int = 0
+    micro_batch_size: Annotated[int, Field(ge=0)] = 0
     """Examples in memory at once; 0 means the whole batch. It never changes the effective batch; ranking, whose
     negatives come from the batch, is refused with it."""
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from simxfer.common.atomic import sha256, write_file, write_json, write_table, write_text
+from simxfer.common.atomic import write_file, write_json, write_table, write_text
 from simxfer.common.errors import InputError
+from simxfer.common.identity import sha256
 from simxfer.run.claims import claim
 from simxfer.schema.directory import RunDirectory
 

@@ -19,6 +19,7 @@ FLOORS = (
 
 CONTRACTS = (
     "simxfer.common.errors",
+    "simxfer.common.identity",
     "simxfer.common.shipped",
     "simxfer.common.streams",
     "simxfer.metrics",

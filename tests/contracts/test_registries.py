@@ -4,7 +4,7 @@ import ast
 import json
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +14,7 @@ from trees import imported, modules
 
 from simxfer.common.errors import InputError
 from simxfer.encoder.features import FEATURES
-from simxfer.grid.file import Grid, Override
+from simxfer.grid.file import Grid
 from simxfer.metrics import METRICS
 from simxfer.schema.tables import PSEUDO_LANGUAGES, TABLES, is_language
 from simxfer.scoring.predict import _PREDICT
@@ -24,7 +24,7 @@ from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS, get_task
 from simxfer.training.losses import _LOSSES
 from simxfer.training.methods import METHODS
-from simxfer.training.recipes import RECIPES, Hyperparameters
+from simxfer.training.recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,10 +123,6 @@ def test_recipes_name_known_tasks_and_values(name):
         values = recipe.hyperparameters(task)
         assert bool(values.steps) != bool(values.epochs)
         assert 0 < abs(values.stride) < values.max_length
-
-
-def test_every_hyperparameter_that_an_override_may_change_exists():
-    assert set(Override.model_fields) <= {field.name for field in fields(Hyperparameters)}
 
 
 def test_every_key_of_a_grid_file_says_what_it_means():

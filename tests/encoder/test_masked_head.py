@@ -11,10 +11,11 @@ from transformers import XLMRobertaForMaskedLM
 from simxfer.encoder.loading import load_encoder, load_masked_head, load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
 from simxfer.run.opening import open_run
 from simxfer.run.stages import StageRunner
+from simxfer.sources import revision
 from simxfer.tasks import get_task
 
 
@@ -96,7 +97,7 @@ def test_text_in_several_languages_is_trained_beside_a_task(tmp_path):
     file = tmp_path / "grid.yaml"
     file.write_text(GRID.format(folder=tmp_path))
     grid = load_grid(file)
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     run = open_run(file, grid, plan, tmp_path / "runs")
     runner = StageRunner(run, plan, torch.device("cpu"), grid.keep_checkpoints)
     for stage in plan.stages.values():
@@ -111,7 +112,7 @@ def test_text_in_several_languages_is_trained_beside_a_task(tmp_path):
         ("mlm", "sw", 10),
         ("w-nli", "x-pivot", 20),
     ]
-    again = runner.load(mixed)
+    again = runner.checkpoints.load(mixed)
     kept = load_file(folder.heads)
     assert torch.equal(again.heads["mlm"].dense.weight, kept["mlm.dense.weight"])
     pretrained = TransferModel(load_encoder(resolve_encoder("world/w0-s0")))

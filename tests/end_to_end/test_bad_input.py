@@ -55,10 +55,14 @@ def test_the_run_of_another_grid_is_left_alone(
     grid: Path, tmp_path: Path, simxfer: Cli, undisturbed: Path
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")}
-    grid.write_text(grid.read_text().replace("seeds: [0]", "seeds: [0, 1]"))
+    grid.write_text(grid.read_text() + "numerics: bf16\n")
     done = simxfer("train", grid, "--out", undisturbed.parent)
     assert done.returncode == 2
-    assert "another grid" in done.stderr and "seeds" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        "another grid" in done.stderr
+        and "numerics: fp32 there" in done.stderr
+        and "Traceback" not in done.stderr
+    )
     assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")} == before
 
 

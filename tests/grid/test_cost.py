@@ -18,9 +18,10 @@ from simxfer.common.errors import InputError
 from simxfer.encoder.network import Head
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.cost import PEAK_FLOPS, UTILISATION, parameters, project
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid, parse_grid
 from simxfer.run.train import train_grid
+from simxfer.sources import revision
 from simxfer.sources.origin import source_of
 from simxfer.sources.request import UNRESOLVED, DataRequest
 from simxfer.tasks import get_task
@@ -68,7 +69,7 @@ def plan_of(text: str):
         "name: g\nencoders: [FacebookAI/xlm-roberta-base]\nseeds: [0]\nrecipe: xtreme\nlanguages: [en, sw]\n"
         + text
     )
-    return grid, make_plan(grid)
+    return grid, expand(grid, revision)
 
 
 def test_a_projection_by_hand():
@@ -105,7 +106,7 @@ def test_training_examples_are_shared_by_parts_and_languages():
 @pytest.mark.parametrize("name", REAL)
 def test_grids_of_real_tasks_are_planned_with_nothing_at_hand(name):
     grid = load_grid(GRIDS / f"{name}.yaml")
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     text = plan_text(grid, plan)
     assert "stage ids are provisional" in text and "GPU time     about" in text
     assert len(plan.stages) < plan.unshared_stages
@@ -132,7 +133,7 @@ def test_phang_2020_is_nine_tasks_their_mixture_and_none_with_and_without_mlm():
         for name in plain
     }
     assert set(grid.intermediates) == set(plain) | with_mlm
-    cells = make_plan(grid).cells
+    cells = expand(grid, revision).cells
     seeds = {name: len({c.seed for c in cells if c.intermediate == name}) for name in grid.intermediates}
     assert seeds.pop("none") == 9 and set(seeds.values()) == {3}
     assert len(grid.targets) == 9
@@ -205,4 +206,4 @@ def test_all_languages_that_files_lack_are_named(tmp_path):
     text = f"data: {{folder: {tmp_path}}}\nblocks: [{{intermediates: [none], targets: [panx]}}]\n"
     grid = "name: g\nencoders: [world/w0-s0]\nseeds: [0]\nlanguages: [en, sw, ur, zh]\n" + text
     with pytest.raises(InputError, match=r"no test files of panx in sw.*So it is in ur, zh: leave them out"):
-        make_plan(parse_grid(grid))
+        expand(parse_grid(grid), revision)

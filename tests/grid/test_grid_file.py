@@ -1,10 +1,11 @@
 import json
+from dataclasses import fields
 
 import pytest
 
 from simxfer.common.errors import InputError
-from simxfer.grid.file import load_grid, parse_grid
-from simxfer.training.recipes import RECIPES
+from simxfer.grid.file import Override, load_grid, parse_grid
+from simxfer.training.recipes import RECIPES, Hyperparameters
 
 
 @pytest.fixture
@@ -108,6 +109,19 @@ nmae: h
         ("languages: [avg]\n", "unknown language 'avg'"),
         ("retrieval: {layer: 3}\n", "has layers 0 (embeddings) to 2"),
         ("overrides: {'*': {max_length: 129}}\n", "more than the 128 subwords"),
+        (
+            "overrides: {w-nli: {learning_rate: 0}}\n",
+            "overrides.w-nli.learning_rate: Input should be greater than 0",
+        ),
+        ("overrides: {w-nli: {adam_beta2: 1}}\n", "adam_beta2: Input should be less than 1 (got 1)"),
+        (
+            "overrides: {w-nli: {train_examples: 0}}\n",
+            "overrides.w-nli.train_examples: Input should be greater",
+        ),
+        ("overrides: {w-nli: {selection: best}}\n", "'last' or 'best-en-dev' (got 'best')"),
+        ("overrides: {w-nli: {steps: 5, epochs: 1}}\n", "steps and epochs both say how long to train"),
+        ("overrides: {w-nli: {batch_tokens: 5}}\n", "unknown key 'batch_tokens'. Did you mean 'batch_size'?"),
+        ("overrides: {w-nli: {warmup_step: 5}}\n", "Did you mean 'warmup_steps'?"),
         ("mixture_temperature: 0.5\n", "greater than or equal to 1"),
         ("numerics: fp16\n", "'fp32' or 'bf16' (got 'fp16')"),
     ],
@@ -224,3 +238,8 @@ def test_ranking_is_not_trained_in_micro_batches():
     parse_grid(text)
     with pytest.raises(InputError, match="takes its negatives from the batch"):
         parse_grid(text + "overrides: {lareqa: {micro_batch_size: 4}}\n")
+
+
+def test_every_hyperparameter_can_be_overridden_but_that_of_pretraining():
+    assert set(Override.model_fields) == {f.name for f in fields(Hyperparameters)} - {"batch_tokens"}
+    assert not Override().model_dump(exclude_none=True), "what is not named stays the recipe's"

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from itertools import product
 
@@ -7,11 +8,14 @@ from hypothesis import strategies as st
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
-from simxfer.grid.expand import make_plan
+from simxfer.encoder.pretrained import Encoder
+from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.grid.plan import Plan, Stage
 from simxfer.run.opening import receipts
 from simxfer.scoring.protocol import middle_layer
+from simxfer.sources import revision
+from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import (
     TaskData,
@@ -38,7 +42,7 @@ STAGE = Stage(
 def plan_of(checkpoint):
     def make(blocks: str, extra: str = "", name: str = "g") -> Plan:
         text = f"name: {name}\nencoders: [{checkpoint}]\nseeds: [0, 1]\nblocks:\n{blocks}\n{extra}"
-        return make_plan(parse_grid(text))
+        return expand(parse_grid(text), revision)
 
     return make
 
@@ -56,7 +60,9 @@ def plan_of(checkpoint):
         {"numerics": "bf16"},
         {"seed": 2},
         {"head": "reuse"},
-        {"code": 2},
+        {"code": -1},
+        {"features": -1},
+        {"readers": -1},
     ],
 )
 def test_a_stages_id_depends_on_what_decides_its_result(change):
@@ -70,7 +76,7 @@ def test_a_stages_id_does_not_depend_on_the_name_of_the_encoder():
 def test_ids_are_those_of_always():
     """Made with the function itself on the day the test was written: a change orphans every finished stage."""
     assert content_id({"b": [1, 2.5], "a": "ü"}) == "81858db7918423e5"
-    assert STAGE.id == "695df9d05879a9a6"
+    assert replace(STAGE, code=2, features=4, readers=1).id == "06093f15e3d0a776"
 
 
 def test_ids_depend_neither_on_the_runs_name_nor_on_what_else_is_in_the_grid(plan_of):
@@ -107,6 +113,50 @@ def test_parents_come_first_and_cells_point_to_their_evaluation(plan_of):
         assert trained == [tuple(d.task for d in phase) for phase in parse_intermediate(cell.intermediate)]
         assert plan.urgency[path[0].id] >= plan.urgency[cell.stage]
     assert len(plan.cells) == 2 * 2 * 3 + 2 * 2  # seeds x targets x intermediates, and the control's
+
+
+def test_a_plan_comes_back_from_its_file_as_it_was(plan_of):
+    plan = plan_of(
+        "  - {intermediates: [none, 'w-nli@x-sov>w-qa', 'w-nli+w-qa'], targets: [w-pos, w-tatoeba],"
+        " no_pretraining_control: true}\n  - {intermediates: [none], targets: [w-pos], seeds: [7, 0]}",
+        "overrides: {'*': {epochs: 2}, w-pos: {selection: best-en-dev}}",
+    )
+    again = Plan.from_dict(json.loads(json.dumps(plan.as_dict())))
+    assert again == plan
+    assert list(again.stages) == [stage.id for stage in again.stages.values()] == list(plan.stages)
+    assert {s: list(found) for s, found in again.evaluations.items()} == {
+        s: list(found) for s, found in plan.evaluations.items()
+    }
+    assert list(again.evaluations) == list(plan.evaluations) and again.urgency == plan.urgency
+    broken = plan.as_dict()
+    broken["evaluations"] = broken["evaluations"][1:]
+    with pytest.raises(ValueError, match="evaluations that are not there"):
+        Plan.from_dict(broken)
+
+
+def test_a_plan_is_made_of_what_is_handed_in():
+    """No file is read: neither the folder of the encoder nor that of the data is there."""
+    grid = parse_grid(
+        "name: g\nencoders: [world/w0-s0]\nseeds: [3]\nblocks: [{intermediates: [none, qqp], targets: [xnli]}]"
+    )
+    asked: list[DataRequest] = []
+
+    def revision(request: DataRequest) -> str:
+        asked.append(request)
+        return f"{request.task}-{request.language}"
+
+    plan = expand(grid, revision, lambda _: Encoder("e", "m", "nowhere", hub="f"))
+    assert len(asked) == len(set(asked)), "one question a request"
+    assert [s.revisions for s in plan.stages.values()][1] == ("mnli-en",)
+    assert {s.fingerprint for s in plan.stages.values()} == {"hub:f"} and plan.cells[0].checkpoint == "e"
+
+
+def test_children_and_paths_go_both_ways(plan_of):
+    plan = plan_of("  - {intermediates: [none, 'w-nli>w-qa'], targets: [w-pos, w-xqa]}")
+    for stage in plan.stages.values():
+        assert all(child.parent == stage.id for child in plan.children[stage.id])
+        assert [s.parent for s in plan.path(stage.id)] == [None, *[s.id for s in plan.path(stage.id)][:-1]]
+    assert sum(map(len, plan.children.values())) == len(plan.stages) - 1
 
 
 def test_retrieval_reads_the_intermediate_checkpoint_and_none_is_scored_once(plan_of):
@@ -159,7 +209,7 @@ seeds: [0]
 blocks: [{intermediates: [none], targets: [tatoeba]}]
 """
     grid = parse_grid(text)
-    read = receipts(grid, make_plan(grid), {})["targets"]["tatoeba"]["retrieval"]
+    read = receipts(grid, expand(grid, revision), {})["targets"]["tatoeba"]["retrieval"]
     assert read["layer"] == [14, 8]
     assert (read["direction"], read["special_tokens"], read["centre"]) == ("from-pivot", True, False)
 

@@ -16,14 +16,14 @@ from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.run import fisher
 from simxfer.run.fisher import embedded_stages, empirical_fisher, write_task_embeddings
 from simxfer.run.opening import open_run
 from simxfer.run.representations import labelled_features, write_labelled_features
 from simxfer.run.stages import StageRunner
-from simxfer.sources import read_examples
+from simxfer.sources import read_examples, revision
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.training.loop import TrainingTask
@@ -121,12 +121,17 @@ def opened(folder, checkpoint, extra: str = ASKED):
     file = folder / "grid.yaml"
     file.write_text(GRID.format(checkpoint=checkpoint) + extra)
     grid = parse_grid(file.read_text())
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     return SimpleNamespace(grid=grid, plan=plan, run=open_run(file, grid, plan, folder / "runs"))
 
 
 def runner_of(made) -> StageRunner:
     return StageRunner(made.run, made.plan, CPU, "all")
+
+
+def embed_tasks(made) -> None:
+    runner = runner_of(made)
+    write_task_embeddings(made.run, made.plan, runner.data, runner.checkpoints)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +142,7 @@ def trained(tmp_path_factory, checkpoint):
     runner = runner_of(made)
     for stage in {s.id: s for end in made.stages.values() for s in made.plan.path(end.id)}.values():
         runner._train(stage, made.run.stage(stage.id))
-    write_task_embeddings(made.run, made.plan, runner_of(made))
+    embed_tasks(made)
     made.path = made.run.task_embeddings(str(checkpoint))
     return made
 
@@ -156,7 +161,7 @@ def test_the_files_hold_the_fisher_information_of_the_trained_stages(trained):
     found = fisher._read(trained.path)
     assert found.keys() == trained.stages.keys()
     runner, stage = runner_of(trained), trained.stages["intermediate/w-roles"]
-    model, [training] = runner.load(stage), runner.training_tasks(stage)
+    model, [training] = runner.checkpoints.load(stage), runner.data.training_tasks(stage)
     assert training.features.n_units == 12  # fewer than FISHER_UNITS: all of them, in whatever order
     expected = empirical_fisher(model, training, np.arange(12), PAD)
     np.testing.assert_allclose(found["intermediate/w-roles"], expected, rtol=1e-3, atol=1e-8)
@@ -166,17 +171,17 @@ def test_the_files_hold_the_fisher_information_of_the_trained_stages(trained):
 def test_only_what_is_missing_is_made_and_it_is_the_same(trained, monkeypatch):
     before = fisher._read(trained.path)
     stamp = trained.path.stat().st_mtime_ns
-    write_task_embeddings(trained.run, trained.plan, runner_of(trained))
+    embed_tasks(trained)
     assert trained.path.stat().st_mtime_ns == stamp
     fisher._write(trained.path, {"target/w-which-a": before["target/w-which-a"]})
     made, embedding = [], fisher._embedding
 
-    def noted(runner, stage):
+    def noted(data, checkpoints, stage):
         made.append(stage)
-        return embedding(runner, stage)
+        return embedding(data, checkpoints, stage)
 
     monkeypatch.setattr(fisher, "_embedding", noted)
-    write_task_embeddings(trained.run, trained.plan, runner_of(trained))
+    embed_tasks(trained)
     assert made == [trained.stages["intermediate/w-roles"]]
     after = fisher._read(trained.path)
     assert all(np.array_equal(before[name], after[name]) for name in trained.stages)
@@ -184,7 +189,7 @@ def test_only_what_is_missing_is_made_and_it_is_the_same(trained, monkeypatch):
 
 def test_what_is_not_trained_is_left_out(tmp_path, checkpoint):
     made = opened(tmp_path, checkpoint)
-    write_task_embeddings(made.run, made.plan, runner_of(made))
+    embed_tasks(made)
     assert not made.run.task_embeddings(str(checkpoint)).exists()
 
 
@@ -244,13 +249,13 @@ def test_a_window_without_the_answer_has_no_answer(tiny):
 
 def test_labelled_features_of_a_run_are_those_after_the_intermediate_and_only_missing_ones_are_made(trained):
     runner, name = runner_of(trained), trained.grid.encoders[0]
-    write_labelled_features(trained.run, trained.plan, runner)
+    write_labelled_features(trained.run, trained.plan, runner.data, runner.checkpoints)
     path = trained.run.labelled(name, "w-roles", "w-which-a")
     # The mixture and the sequence's second stage are not trained here; none and the control are no intermediates.
     assert list(path.parents[1].glob("*/*")) == [path]
     stored = {key: value.copy() for key, value in np.load(path).items()}
-    training = runner.training_tasks(trained.stages["target/w-which-a"])[0]
-    model = runner.load(trained.stages["intermediate/w-roles"])
+    training = runner.data.training_tasks(trained.stages["target/w-which-a"])[0]
+    model = runner.checkpoints.load(trained.stages["intermediate/w-roles"])
     features, labels = labelled_features(model, training, np.arange(training.features.n_units), PAD)
     order = [
         np.lexsort(x.T.round(4)) for x in (features, stored["features"])
@@ -258,8 +263,8 @@ def test_labelled_features_of_a_run_are_those_after_the_intermediate_and_only_mi
     np.testing.assert_allclose(stored["features"][order[1]], features[order[0]], atol=1e-4)
     assert sorted(stored["labels"]) == sorted(labels) and len(labels) == training.features.n_units == 12
     stamp = path.stat().st_mtime_ns
-    write_labelled_features(trained.run, trained.plan, runner)
+    write_labelled_features(trained.run, trained.plan, runner.data, runner.checkpoints)
     assert path.stat().st_mtime_ns == stamp
     path.unlink()
-    write_labelled_features(trained.run, trained.plan, runner)
+    write_labelled_features(trained.run, trained.plan, runner.data, runner.checkpoints)
     assert all(np.array_equal(value, stored[key]) for key, value in np.load(path).items())

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from simxfer.encoder.loading import load_weights
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.run.fisher import embedded_stages
 from simxfer.run.opening import open_run
 from simxfer.run.representations import _labelled_stages
 from simxfer.run.stages import StageRunner
+from simxfer.sources import revision
 
 GRID = """\
 name: small
@@ -40,7 +41,7 @@ def finished(tmp_path_factory, checkpoint, shared):
     file = folder / "grid.yaml"
     file.write_text(GRID.format(checkpoint=checkpoint, folder=shared / "pack"))
     grid = parse_grid(file.read_text())
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     run = open_run(file, grid, plan, folder / "runs")
     made = SimpleNamespace(grid=grid, plan=plan, run=run)
     made.runner = StageRunner(run, plan, torch.device("cpu"), "all")
@@ -63,7 +64,7 @@ def test_a_bi_encoder_is_trained_on_squad_and_ranks_all_languages(finished):
     stage = next(s for s in finished.plan.stages.values() if s.tasks == ("lareqa",))
     receipt = json.loads(finished.run.stage(stage.id).done.read_text())["data"]
     assert [(row["task"], row["rows"]) for row in receipt] == [("lareqa", 80)]  # 40 questions, 40 sentences
-    model = finished.runner.load(stage)
+    model = finished.runner.checkpoints.load(stage)
     assert list(model.heads) == []
     load_weights(finished.run.stage(stage.id).heads, model.heads)
 

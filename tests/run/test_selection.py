@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file
 
 from simxfer.common.errors import InputError
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid, parse_grid
 from simxfer.run.opening import open_run
 from simxfer.run.results import gather
 from simxfer.run.stages import StageRunner
-from simxfer.sources import read_examples, sampled
+from simxfer.sources import read_examples, revision, sampled
 from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ClassificationExample, MiningExample, RankingExample
@@ -37,7 +37,7 @@ def opened(folder, checkpoint, selection="best-en-dev", extra=""):
     file = folder / "grid.yaml"
     file.write_text(GRID.format(checkpoint=checkpoint, selection=selection) + extra)
     grid = load_grid(file)
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     run = open_run(file, grid, plan, folder / "runs")
     runner = StageRunner(run, plan, torch.device("cpu"), grid.keep_checkpoints)
     return SimpleNamespace(run=run, plan=plan, runner=runner, stage=list(plan.stages.values())[-1])
@@ -96,12 +96,12 @@ def test_looking_changes_nothing_of_the_training(chosen, tmp_path, checkpoint):
     """Losses are those of a run that is trained on the same data and keeps the last checkpoint."""
     plain = opened(tmp_path, checkpoint, "last")
     stage = chosen.stage
-    model = plain.runner.load(plain.plan.stages[stage.parent])
-    plain.runner._add_head(model, stage, "w-xnli")
+    model = plain.runner.checkpoints.load(plain.plan.stages[stage.parent])
+    plain.runner.checkpoints.add_head(model, stage, "w-xnli")
     rows: list[dict] = []
     from simxfer.training.loop import fit
 
-    fit(model, plain.runner.training_tasks(stage), plain.runner._settings(stage), rows.append)
+    fit(model, plain.runner.data.training_tasks(stage), plain.runner._settings(stage), rows.append)
     expected = [row["loss"] for row in log_of(chosen) if "loss" in row]
     assert [row["loss"] for row in rows] == expected
 
@@ -132,7 +132,7 @@ def test_dev_data_that_a_task_has_not_are_refused(tmp_path, checkpoint):
 
 
 def test_looks_are_at_the_end_of_epochs_or_ten_times(chosen):
-    [training] = chosen.runner.training_tasks(chosen.stage)
+    [training] = chosen.runner.data.training_tasks(chosen.stage)
     values = {"learning_rate": 1e-3, "batch_size": 4}
 
     def marks(steps, epochs, total):
@@ -165,7 +165,7 @@ def test_a_sample_keeps_order_ids_across_languages_and_all_candidates():
 
 def test_text_beside_a_task_has_no_score_to_choose_by(tmp_path):
     text = "name: g\nencoders: [world/w0-s0]\nseeds: [0]\nblocks: [{intermediates: [w-nli+mlm], targets: [w-xnli]}]\n"
-    plan = make_plan(parse_grid(text + "overrides: {'*': {selection: best-en-dev}}\n"))
+    plan = expand(parse_grid(text + "overrides: {'*': {selection: best-en-dev}}\n"), revision)
     [mixed] = [stage for stage in plan.stages.values() if len(stage.data) == 2]
     assert mixed.tasks == ("mlm", "w-nli")
     assert mixed.dev_parts == ((), (("w-nli", "train" + HELD_OUT),))

@@ -1,7 +1,10 @@
 """A small grid from its file to its results table, in this process: stages, results, samples."""
 
 import json
+import shutil
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,24 +19,20 @@ from simxfer.common.errors import InputError, StageFailed
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
 from simxfer.run import representations as represent
+from simxfer.run.checkpoints import DamagedCheckpoint
 from simxfer.run.opening import open_run
 from simxfer.run.progress import stage_progress, status
 from simxfer.run.representations import write_samples
 from simxfer.run.results import export_results, gather, import_results, read_results
-from simxfer.run.stages import (
-    DamagedCheckpoint,
-    StageRunner,
-    _training_flags,
-    is_complete,
-    pending_evaluations,
-)
+from simxfer.run.stages import StageRunner, _training_flags, is_complete, pending_evaluations
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, RESULTS, SAMPLES, SUBWORDS, validate
 from simxfer.scoring.evaluate import evaluate
 from simxfer.scoring.predict import embed
+from simxfer.sources import revision
 
 GRID = """\
 name: small
@@ -47,13 +46,22 @@ test_examples: 8
 """
 
 
-def opened(folder: Path, checkpoint: Path, targets: str = "w-which-a, w-tatoeba", extra: str = ""):
-    """Return a run directory with nothing trained yet, and what works on it."""
+def opened(
+    folder: Path,
+    checkpoint: Path,
+    targets: str = "w-which-a, w-tatoeba",
+    extra: str = "",
+    changes: Sequence[tuple[str, str]] = (),
+):
+    """Return a run directory with nothing trained yet, or as it was left, and what works on it."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "grid.yaml"
-    file.write_text(GRID.format(checkpoint=checkpoint, targets=targets) + extra)
+    text = GRID.format(checkpoint=checkpoint, targets=targets) + extra
+    for old, new in changes:
+        text = text.replace(old, new)
+    file.write_text(text)
     grid = load_grid(file)
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     run = open_run(file, grid, plan, folder / "runs")
     runner = StageRunner(run, plan, torch.device("cpu"), grid.keep_checkpoints)
     return SimpleNamespace(run=run, grid=grid, plan=plan, runner=runner)
@@ -132,11 +140,11 @@ def test_a_loaded_checkpoint_scores_as_the_trained_model_did(made):
 
             target = evaluation.target
             request = DataRequest(target, "test", code, 0, evaluation.draw, evaluation.limit)
-            return made.runner.dataset(
+            return made.runner.data.dataset(
                 request, target, stage.encoder, evaluation.max_length, evaluation.stride
             )
 
-        again = evaluate(made.runner.load(stage), evaluation, dataset_of, 1)
+        again = evaluate(made.runner.checkpoints.load(stage), evaluation, dataset_of, 1)
         stored = pd.read_parquet(made.run.stage(cell.stage).scores(cell.evaluation))
         assert list(again["scores"]["value"]) == list(stored["value"])
 
@@ -203,7 +211,7 @@ def test_a_head_is_new_or_that_of_its_parent_for_the_same_task(tmp_path, checkpo
         file = folder / "grid.yaml"
         file.write_text(text.format(checkpoint=checkpoint, targets="w-which-a") + "head: reuse\n")
         grid = load_grid(file)
-        plan = make_plan(grid)
+        plan = expand(grid, revision)
         run = open_run(file, grid, plan, folder)
         runner = StageRunner(run, plan, torch.device("cpu"), "all")
         for stage in plan.stages.values():
@@ -212,10 +220,10 @@ def test_a_head_is_new_or_that_of_its_parent_for_the_same_task(tmp_path, checkpo
         heads = [load_file(run.stage(stage.id).heads) for stage in (first, target)]
         assert set(heads[0]) == set(heads[1])
         assert all(torch.equal(heads[0][n], heads[1][n]) for n in heads[0] if "weight" in n) == alike
-        assert runner.load(target).heads.keys() == {"w-which-a"}
+        assert runner.checkpoints.load(target).heads.keys() == {"w-which-a"}
 
 
-def test_checkpoints_of_targets_can_be_dropped_after_scoring(tmp_path, checkpoint):
+def test_checkpoints_of_targets_can_be_dropped_after_scoring(tmp_path, checkpoint, capsys):
     lean = opened(tmp_path, checkpoint, "w-which-a", "keep_checkpoints: intermediates\n")
     work(lean)
     kept = {
@@ -226,21 +234,86 @@ def test_checkpoints_of_targets_can_be_dropped_after_scoring(tmp_path, checkpoin
     assert kept == {"target": False, "intermediate-1": True, "intermediate-2": True}
     assert status(lean.run, lean.plan).complete
     work(lean)  # nothing is left to do, and nothing is done
+    before, wider = gather(lean.run, lean.plan), [("x-pivot, x-agg", "x-pivot, x-agg, x-sov")]
+    again = opened(tmp_path, checkpoint, "w-which-a", "keep_checkpoints: intermediates\n", wider)
+    assert (
+        "2 of these stages are trained again, as their checkpoints were not kept" in capsys.readouterr().out
+    )
+    for stage in again.plan.stages.values():
+        with suppress(DamagedCheckpoint):
+            again.runner.work(stage)
+    work(again)
+    found = gather(again.run, again.plan)
+    assert found[found["language"] != "x-sov"].reset_index(drop=True).equals(before)
+
+
+def test_a_run_that_grew_ends_as_if_it_had_been_whole(tmp_path, checkpoint, capsys):
+    """A target, a seed and a language are added; a target is taken out again: the table is the grid's."""
+    first = opened(tmp_path / "grown", checkpoint, "w-which-a")
+    work(first)
+    weights = {s.id: weights_of(first, s.id) for s in first.plan.stages.values() if s.parent}
+    write_samples(first.run, first.grid, first.plan)
+    changes = [("seeds: [0]", "seeds: [1, 0]"), ("x-pivot, x-agg", "x-pivot, x-agg, x-sov")]
+    whole = opened(tmp_path / "grown", checkpoint, "w-which-a, w-pos", changes=changes)
+    said = capsys.readouterr().out
+    assert "new: 8 stages" in said and "scored for the first time or in other languages: 2 (" in said
+    assert not is_complete(whole.run, whole.plan, whole.plan.stages[whole.plan.cells[0].stage])
+    work(whole)
+    assert all(same(weights[i], weights_of(whole, i)) for i in weights), "what was trained stays"
+    write_samples(whole.run, whole.grid, whole.plan)
+    assert {"w-which-a", "w-pos"} <= set(pd.read_parquet(whole.run.samples)["task"])
+    fresh = opened(tmp_path / "fresh", checkpoint, "w-which-a, w-pos", changes=changes)
+    work(fresh)
+    pd.testing.assert_frame_equal(gather(whole.run, whole.plan), gather(fresh.run, fresh.plan))
+    capsys.readouterr()
+    less = opened(tmp_path / "grown", checkpoint, "w-pos", changes=changes)
+    assert "not in the grid any more: 4 cells (none > w-which-a seed 1" in capsys.readouterr().out
+    assert status(less.run, less.plan).complete
+    assert set(gather(less.run, less.plan)["target"]) == {"w-pos"}
+    assert all(less.run.stage(stage_id).done.exists() for stage_id in weights)
+
+
+def test_a_renamed_encoder_is_the_same_one(made, checkpoint, tmp_path, capsys):
+    shutil.copytree(made.run.root, tmp_path / "runs" / "small")
+    moved = Path(shutil.copytree(checkpoint, tmp_path / "elsewhere"))
+    again = opened(tmp_path, moved)
+    assert status(again.run, again.plan).complete and "new" not in capsys.readouterr().out
+    results = gather(again.run, again.plan)
+    assert set(results["checkpoint"]) == {str(moved)}
+    assert results["value"].tolist() == made.results["value"].tolist()
+
+
+def test_a_run_that_was_killed_while_it_was_made_goes_on(checkpoint, tmp_path):
+    run = opened(tmp_path, checkpoint).run
+    for path in (run.grid_json, run.grid_file, run.receipts):
+        path.unlink()
+    (run.root / ".grid.json.1.tmp").write_text("{")
+    assert opened(tmp_path, checkpoint).run.grid_json.exists()
 
 
 def test_the_directory_of_another_grid_is_refused(made, checkpoint, tmp_path):
+    before = {path: path.read_bytes() for path in made.run.root.iterdir() if path.is_file()}
+
+    def refused(text: str, words: str) -> None:
+        file = tmp_path / "grid.yaml"
+        file.write_text(text)
+        grid = load_grid(file)
+        with pytest.raises(InputError, match=rf"holds another grid \({words}.*nothing was changed"):
+            open_run(file, grid, expand(grid, revision), made.run.root.parent)
+
+    text = GRID.format(checkpoint=checkpoint, targets="w-which-a, w-tatoeba")
+    refused(text.replace("steps: 2", "steps: 3"), "steps of w-which-a: 2 there, 3 here")
+    refused(text + "head: reuse\n", "head: new there, reuse here")
+    refused(text.replace("examples: 8", "examples: 9"), "w-which-a: test_examples: 8 there, 9 here")
+    refused(text.replace("seeds: [0]", "seeds: [5]"), "none of its stages is in this one")
+    assert {path: path.read_bytes() for path in made.run.root.iterdir() if path.is_file()} == before
     file = tmp_path / "grid.yaml"
-    file.write_text(GRID.format(checkpoint=checkpoint, targets="w-pos"))
     grid = load_grid(file)
-    before = made.run.grid_file.read_bytes()
-    with pytest.raises(InputError, match=r"holds another grid \(blocks: .*nothing was changed"):
-        open_run(file, grid, make_plan(grid), made.run.root.parent)
-    assert made.run.grid_file.read_bytes() == before
     foreign = tmp_path / "small"
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="exists and is no run directory"):
-        open_run(file, grid, make_plan(grid), tmp_path)
+        open_run(file, grid, expand(grid, revision), tmp_path)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

@@ -7,11 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
 from simxfer.run.opening import open_run
 from simxfer.run.results import gather
 from simxfer.run.stages import StageRunner
+from simxfer.sources import revision
 
 GRID = """\
 name: turns
@@ -34,7 +35,7 @@ def turns(tmp_path_factory, checkpoint):
     file = folder / "grid.yaml"
     file.write_text(GRID.format(checkpoint=checkpoint))
     grid = load_grid(file)
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     run = open_run(file, grid, plan, folder / "runs")
     runner = StageRunner(run, plan, torch.device("cpu"), grid.keep_checkpoints)
     for stage in plan.stages.values():

@@ -81,7 +81,9 @@ def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
 def refused_lock(grid: Path, environment: dict[str, str], *said: str) -> None:
     """Check the lock as training does before anything else (`train` itself imports torch first)."""
     check = (
-        "from pathlib import Path; from simxfer.grid.lock import check_lock; check_lock(Path('tiny.yaml'))"
+        "from pathlib import Path; from simxfer.grid.expand import expand; from simxfer.grid.file import load_grid; "
+        "from simxfer.grid.lock import check_lock; from simxfer.sources import revision; "
+        "grid = Path('tiny.yaml'); check_lock(grid, expand(load_grid(grid), revision))"
     )
     done = subprocess.run(
         [sys.executable, "-c", check], cwd=grid.parent, capture_output=True, text=True, env=environment

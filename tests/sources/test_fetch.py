@@ -7,7 +7,7 @@ import pytest
 from fetching import GRID, PARQUET, Command, cached_file, command, fetched, locked, refused
 from hub_server import Files, LocalHub
 
-from simxfer.common.atomic import sha256
+from simxfer.common.identity import sha256
 from simxfer.grid.fetch import fetch
 
 

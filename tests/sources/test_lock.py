@@ -7,10 +7,13 @@ import pytest
 from fetching import GRID, PARQUET, Command, cached_file, fetched, locked, refused, refused_lock
 from hub_server import Files, LocalHub
 
-from simxfer.common.atomic import sha256
 from simxfer.common.errors import InputError
+from simxfer.common.identity import sha256
+from simxfer.grid.expand import expand
 from simxfer.grid.fetch import fetch
+from simxfer.grid.file import load_grid
 from simxfer.grid.lock import check_lock
+from simxfer.sources import revision
 
 
 def test_a_changed_hub_counts_only_when_asked_for(
@@ -105,14 +108,18 @@ def test_native_files_are_locked_as_they_are(grid: Path, tmp_path: Path) -> None
     assert lock["files"] == {
         str(path): {"sha256": sha256(path), "bytes": path.stat().st_size} for path in (train, test)
     }
-    check_lock(grid)
+
+    def check(grid: Path) -> None:
+        check_lock(grid, expand(load_grid(grid), revision))
+
+    check(grid)
     test.write_text(row + row)
-    for again in (check_lock, fetch):
+    for again in (check, fetch):
         with pytest.raises(InputError, match=r"test-en.tsv: got sha256 .* expected") as refusal:
             again(grid)
         assert "--update" in str(refusal.value)
     fetch(grid, update=True)
-    check_lock(grid)
+    check(grid)
 
 
 def test_a_locked_commit_that_is_gone_is_explained(

@@ -11,7 +11,7 @@ from hub_schemas import COPA, XCOPA
 from simxfer.common.errors import InputError
 from simxfer.common.hubcache import cached
 from simxfer.encoder.dataset import load_dataset
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.grid.needs import needs_of, requests_of
 from simxfer.sources import read_examples, revision
@@ -125,7 +125,7 @@ def test_a_grid_says_whose_questions_it_takes_and_what_it_leaves_untested(tmp_pa
         _write(tmp_path / name, _copa("en", ASKED))
 
     def evaluation(options):
-        plan = make_plan(parse_grid(GRID.format(folder=tmp_path, options=options)))
+        plan = expand(parse_grid(GRID.format(folder=tmp_path, options=options)), revision)
         [[found]] = [found.values() for found in plan.evaluations.values()]
         return found
 

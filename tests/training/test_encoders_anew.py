@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from simxfer.common.atomic import sha256
+from simxfer.common.identity import sha256
 from simxfer.common.shipped import data_path
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from simxfer.common.streams import stream
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.grid.plan import Stage
+from simxfer.sources import revision
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
 from simxfer.training.loop import Settings, TrainingTask, _turns, updates
@@ -107,7 +108,7 @@ overrides:
   w-pos: {epochs: 3, batch_size: 10, train_examples: 50}
 """
     grid = parse_grid(text)
-    plan = make_plan(grid)
+    plan = expand(grid, revision)
     lines = plan_text(grid, plan).splitlines()
     assert [line for line in lines if line.startswith("  a mixture")] == [
         "  a mixture    w-nli about 1,000 updates (2 epochs); w-roles about 125 updates (1 epochs)"

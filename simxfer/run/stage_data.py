@@ -1,0 +1,131 @@
+"""A stage -> the data it reads: training tasks, the data sets of a part, their receipts, what it has seen."""
+
+from functools import cache, lru_cache
+from itertools import product
+from typing import Any
+
+from simxfer.common.errors import InputError
+from simxfer.encoder.dataset import Dataset, load_dataset, training_features
+from simxfer.encoder.loading import load_tokenizer
+from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.encoder.ragged import join_features
+from simxfer.grid.expand import joint_revision
+from simxfer.grid.plan import Part, Plan, Stage
+from simxfer.run.inputs import data_inputs, encoder_inputs, refuse_changed
+from simxfer.schema.directory import RunDirectory
+from simxfer.scoring.protocol import Evaluation
+from simxfer.sources import revision
+from simxfer.sources.request import DataRequest
+from simxfer.tasks import get_task
+from simxfer.tasks.intermediate import TaskData
+from simxfer.training.loop import TrainingTask
+from simxfer.training.recipes import Hyperparameters
+
+
+class StageData:
+    """Tokenised data of the stages of one run; keeps tokenizers and data sets between them."""
+
+    def __init__(self, run: RunDirectory, plan: Plan) -> None:
+        self.run, self.plan = run, plan
+        self.tokenizer = cache(self._tokenizer)
+        self.dataset = lru_cache(maxsize=512)(self._dataset)
+
+    def training_tasks(self, stage: Stage) -> list[TrainingTask]:
+        """Return what a stage is trained on, a mixture's tasks one by one."""
+        tasks = []
+        for data, parts, row in zip(stage.data, stage.parts, stage.hyperparameters, strict=True):
+            values = Hyperparameters(**row)
+            datasets = self.datasets(stage, data, parts, values)
+            features = [training_features(get_task(data.task), dataset) for dataset in datasets]
+            tasks.append(
+                TrainingTask(task=get_task(data.task), features=join_features(features), values=values)
+            )
+        return tasks
+
+    def datasets(
+        self, stage: Stage, data: TaskData, parts: tuple[Part, ...], values: Hyperparameters
+    ) -> list[Dataset]:
+        """Return the data of one task of a stage; `train_examples` is shared evenly by its parts and languages."""
+        self.refuse_other_data(stage)
+        languages = data.languages or get_task(data.task).train_languages[:1]
+        limit = values.train_examples and -(-values.train_examples // max(1, len(parts) * len(languages)))
+        return [
+            self.dataset(
+                DataRequest(name, split, code, stage.world, stage.seed or 0, limit, stage.folder),
+                data.task,
+                stage.encoder,
+                values.max_length,
+                values.stride,
+            )
+            for name, split in parts
+            for code in languages
+        ]
+
+    def refuse_other_data(self, planned: Stage | Evaluation) -> None:
+        """Refuse to read data that are not those that an id stands for.
+
+        Raises:
+            InputError: they changed after they were planned; the files are named.
+        """
+        if isinstance(planned, Stage):
+            same = tuple(map(revision, planned.requests)) == planned.revisions
+        else:
+            same = joint_revision(planned.requests, revision) == planned.revision
+        if not same:
+            for request in planned.requests:
+                refuse_changed(self.run, data_inputs(request))
+            raise InputError(f"data changed after {planned.id} was planned; run the same command again")
+
+    def _tokenizer(self, name: str) -> Any:
+        encoder = resolve_encoder(name)
+        refuse_changed(self.run, encoder_inputs(encoder))
+        return load_tokenizer(encoder)
+
+    def _dataset(
+        self, request: DataRequest, task: str, encoder: str, max_length: int, stride: int
+    ) -> Dataset:
+        return load_dataset(
+            request,
+            get_task(task),
+            self.tokenizer(encoder),
+            resolve_encoder(encoder).tokenizer_fingerprint(),
+            max_length,
+            stride,
+            self.run.features,
+        )
+
+    def receipts(self, stage: Stage) -> list[dict[str, Any]]:
+        """Return what a stage was trained on, a row each data set and language: counts no score goes without."""
+        rows = []
+        for data, parts, values in zip(stage.data, stage.parts, stage.hyperparameters, strict=True):
+            places = product(parts, data.languages or get_task(data.task).train_languages[:1])
+            datasets = self.datasets(stage, data, parts, Hyperparameters(**values))
+            for ((name, split), language), dataset in zip(places, datasets, strict=True):
+                features = training_features(get_task(data.task), dataset)
+                truncated, unknown, subwords, without_gold = (int(n) for n in features.counts)
+                rows.append(
+                    {
+                        "task": data.task,
+                        "from": name,
+                        "split": split,
+                        "language": language,
+                        "examples": int(features.example.max()) + 1,
+                        "rows": features.n_rows,
+                        "subwords": subwords,
+                        "truncated": truncated,
+                        "unknown_share": unknown / max(1, subwords),
+                        "without_gold": without_gold,
+                        "noted": dict(dataset.noted),
+                    }
+                )
+        return rows
+
+    def seen(self, stage: Stage) -> set[str]:
+        """Return the digests of everything that the stages on the path were trained on."""
+        return {
+            digest
+            for one in self.plan.path(stage.id)
+            for data, parts, row in zip(one.data, one.parts, one.hyperparameters, strict=True)
+            for dataset in self.datasets(one, data, parts, Hyperparameters(**row))
+            for digest in dataset.gold["digest"]
+        }
