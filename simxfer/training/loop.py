@@ -89,7 +89,7 @@ def fit(
         The number of steps.
 
     Raises:
-        StageFailed: the loss is no finite number.
+        StageFailed: the loss or the norm of the gradient is no finite number.
     """
     device = next(model.parameters()).device
     method = load_method(settings.method)
@@ -117,7 +117,11 @@ def fit(
             raise StageFailed(
                 f"the loss is {loss} at step {step + 1} of {len(turns)} ({name}); lower the learning rate"
             )
-        norm = torch.nn.utils.clip_grad_norm_(weights, values.max_grad_norm)
+        norm = float(torch.nn.utils.clip_grad_norm_(weights, values.max_grad_norm))
+        if not math.isfinite(norm):
+            raise StageFailed(
+                f"the gradient norm is {norm} at step {step + 1} of {len(turns)} ({name}); lower the learning rate"
+            )
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         loss_total, loss_steps = loss_total + loss, loss_steps + 1
@@ -129,7 +133,7 @@ def fit(
                     "task": name,
                     "loss": loss_total / loss_steps,
                     "learning_rate": rate,
-                    "gradient_norm": float(norm),
+                    "gradient_norm": norm,
                 }
             )
             loss_total, loss_steps = 0.0, 0

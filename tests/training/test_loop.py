@@ -250,6 +250,24 @@ def test_steps_or_epochs(training):
     assert training("w-xnli", n=16, steps=0, epochs=0.3, batch_size=5).steps == math.ceil(0.9)
 
 
+@pytest.mark.parametrize("bad", [1, 6])
+def test_a_gradient_that_is_not_finite_stops_the_stage_before_it_reaches_the_weights(
+    model_of, training, bad, monkeypatch
+):
+    model, step = model_of("w-xnli"), train._step
+
+    def spoilt(model, *rest):
+        loss = step(model, *rest)
+        if rest[-1] + 1 == bad:
+            model.heads["w-xnli"].out.bias.grad[0] = math.nan
+        return loss
+
+    monkeypatch.setattr(train, "_step", spoilt)
+    with pytest.raises(StageFailed, match=rf"the gradient norm is nan at step {bad} of 6 \(w-xnli\)"):
+        fit(model, [training("w-xnli")], SETTINGS)
+    assert all(torch.isfinite(weight).all() for weight in model.parameters())
+
+
 def test_a_diverged_loss_stops_the_stage(model_of, training):
     model = model_of("w-xnli")
     with torch.no_grad():
