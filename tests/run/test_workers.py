@@ -140,9 +140,5 @@ def test_an_interrupted_stage_has_the_log_of_an_undisturbed_one(made, tmp_path, 
     folder = made.run.stage(stage.id)
     rows = read_log(folder.log)
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
-    assert [(row["step"], row["environment"]["threads"]) for row in rows if "environment" in row] == [
-        (0, 1),
-        (2, 7),
-    ]
     done = json.loads(folder.done.read_text())
     assert done["environment"]["threads"] == 7 and [e["threads"] for e in done["begun_under"]] == [1]
