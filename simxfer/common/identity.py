@@ -12,7 +12,7 @@ from typing import Any
 
 CODE_VERSION = 2
 """Bumped whenever a change of the code changes what training or evaluation computes."""
-FEATURES_VERSION = 4
+FEATURES_VERSION = 5
 """Bumped whenever equal examples become other arrays."""
 READER_VERSION = 1
 """Bumped whenever the readers of native files or of the hub give other examples of the same files."""
