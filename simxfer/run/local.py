@@ -4,7 +4,8 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -18,6 +19,7 @@ from simxfer.run.worker import AT, BAD_INPUT, BY, work
 from simxfer.schema.directory import RunDirectory
 
 POLL_SECONDS = 0.25
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def default_workers() -> int:
@@ -56,7 +58,8 @@ def run_local(
         process = context.Process(
             target=work, args=(str(run.root), device, 1, os.getpid(), tell), daemon=True
         )
-        process.start()
+        with _one_thread():
+            process.start()
         tell.close()  # the worker has its own end: what it said last can be read when it is gone
         started.append(_Worker(process, told))
     try:
@@ -65,6 +68,19 @@ def run_local(
         for worker in started:
             worker.process.terminate()
             worker.process.join()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let a process that is started compute in one thread: BLAS counts its threads when it is loaded."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})
 
 
 @dataclass

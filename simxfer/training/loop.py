@@ -110,7 +110,8 @@ def fit(
         rate = values.learning_rate * schedule(step, len(turns), warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        seed_dropout(device, stream_seed(settings.seed, name, settings.phase, "dropout", step))
+        # Torch seeds CPU generators by 32 bits: counted up from the stream, no two steps share them.
+        seed_dropout(device, stream_seed(settings.seed, name, settings.phase, "dropout") + step)
         units = order[name].units(number)
         loss = _step(model, method, training, units, settings, device, step)
         if not math.isfinite(loss):
@@ -204,13 +205,11 @@ def _step(
         for i in range(0, len(units), size)
     ]
     if training.task.kind == "mlm":
-        names = (settings.seed, training.task.name, settings.phase, "masking", step)
-        generator = torch.Generator().manual_seed(stream_seed(*names))
-        vocabulary = model.config.vocab_size
-        parts = [
-            mask_tokens(part, settings.masked_share, settings.mask, vocabulary, generator, settings.special)
-            for part in parts
-        ]
+        # The whole batch is masked, not its parts: how it is cut decides their padding, and that the draws.
+        whole = _masked(model, training, units, settings, device, step)
+        for start, part in zip(range(0, len(units), size), parts, strict=True):
+            longest = part["ids"].shape[1]
+            part |= {name: whole[name][start : start + size, :longest] for name in ("ids", "labels")}
     count = sum(loss_count(training.task, part) for part in parts)
     total = 0.0
     for part in parts:
@@ -219,6 +218,22 @@ def _step(
         loss.backward()
         total += float(loss.detach())
     return total
+
+
+def _masked(
+    model: TransferModel,
+    training: TrainingTask,
+    units: np.ndarray,
+    settings: Settings,
+    device: torch.device,
+    step: int,
+) -> dict[str, torch.Tensor]:
+    """Return a batch of text with some of its subwords masked; a text is one row."""
+    names = (settings.seed, training.task.name, settings.phase, "masking", step)
+    generator = torch.Generator().manual_seed(stream_seed(*names))
+    batch = collate(training.features, units, settings.pad, device)
+    vocabulary = model.config.vocab_size
+    return mask_tokens(batch, settings.masked_share, settings.mask, vocabulary, generator, settings.special)
 
 
 def _order(training: TrainingTask, settings: Settings) -> BatchOrder | LengthOrder:

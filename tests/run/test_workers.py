@@ -105,6 +105,25 @@ def test_an_exception_in_a_worker_is_named_whatever_it_is(made):
     )
 
 
+def said(root, device, threads, parent, told) -> None:
+    """Stand in for a worker: tell how many threads the BLAS of this process has."""
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    told.send(("by", str([pool["num_threads"] for pool in threadpool_info()])))
+    sys.exit(2)
+
+
+def test_a_worker_computes_in_one_thread_whatever_the_environment_says(made, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(local, "work", said)
+    with pytest.raises(InputError, match=r"the run: \[1(, 1)*\]\. "):
+        local.run_local(made.run, made.plan, 1)
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "2" and "OMP_NUM_THREADS" not in os.environ
+
+
 def test_a_log_keeps_what_came_before_the_step_that_is_taken_up(tmp_path):
     path = tmp_path / "stage" / "log.jsonl"
     log = open_log(path, 0)
