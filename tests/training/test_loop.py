@@ -332,7 +332,7 @@ def test_micro_batches_of_text_are_masked_as_the_whole_batch_is(world_tokenizer,
         values = Hyperparameters(learning_rate=1e-3, batch_size=6, micro_batch_size=size, steps=3)
         one = TrainingTask(task=task, features=features, values=values)
         model = model_of("mlm")
-        model.train = lambda mode=True: model  # no dropout, which parts draw for themselves
+        model.train = lambda mode=True, model=model: model  # no dropout, which parts draw for themselves
         fit(model, [one], replace(SETTINGS, masked_share=0.5), rows.append)
         found.append([row[name] for row in rows for name in ("loss", "gradient_norm")])
     assert found[1] == pytest.approx(found[0], rel=1e-4) and found[2] == pytest.approx(found[0], rel=1e-4)
