@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from simxfer.common.errors import InputError, unknown
-from simxfer.schema.tables import PIVOT, RESULTS, validate
+from simxfer.schema.tables import MEASUREMENT, PIVOT, RESULTS, SAME_CHECKPOINT, validate
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, shares_data, shares_kind
 
@@ -36,11 +36,35 @@ def encoder_of(checkpoints: pd.Series) -> pd.Series:
     return checkpoints.str.replace(r"^random\((.*)\)$", r"\1", regex=True)
 
 
+def measurements(results: pd.DataFrame) -> pd.DataFrame:
+    """Return a results table with every measurement once, whatever number of seeds it stands for.
+
+    Targets without training are scored on the pretrained checkpoint itself, which has no seed: its rows are one
+    number as often as there are seeds, and replicates to nobody. The row of the first seed stays and is flagged;
+    `gains` takes it as the baseline of all seeds. Rows without a stage are left as they are.
+
+    Raises:
+        InputError: the table is not a valid results table.
+    """
+    results = validate(results, RESULTS).sort_values("seed", kind="stable")
+    columns = list(MEASUREMENT)
+    one_number = results.groupby(columns)["value"].transform("nunique") == 1
+    repeated = one_number & (results["stage"].fillna("") != "") & results.duplicated(columns, keep=False)
+    results = _flag(results, repeated & ~is_shared(results), SAME_CHECKPOINT)
+    return results[~(repeated & results.duplicated(columns))].sort_index(ignore_index=True)
+
+
+def is_shared(results: pd.DataFrame) -> pd.Series:
+    """Tell which scores are those of a checkpoint that all seeds share."""
+    return results["flags"].fillna("").str.split(";").map(lambda flags: SAME_CHECKPOINT in flags).astype(bool)
+
+
 def gains(results: pd.DataFrame) -> pd.DataFrame:
     """Return gain g = y(s) - y(none) of every score with an intermediate.
 
     Rows are paired where every key column but `intermediate` is equal (DESIGN.md section 3), so gains of one
-    cell share their baseline and are correlated.
+    cell share their baseline and are correlated. The score of an untrained checkpoint (`measurements`) is the
+    baseline of all seeds.
 
     Returns:
         key columns, score, baseline, gain (points; missing without a baseline), same_data and same_kind
@@ -57,11 +81,23 @@ def gains(results: pd.DataFrame) -> pd.DataFrame:
     out = scores.merge(baseline, on=key, how="left", validate="many_to_one").rename(
         columns={"value": "score"}
     )
+    out = _with_shared_baselines(out, baseline, [name for name in key if name != "seed"])
     out["gain"] = out["score"] - out["baseline"]
     for flag in set(out["flags_of_baseline"].dropna()) - {""}:
         out = _flag(out, out["flags_of_baseline"] == flag, f"baseline: {flag}")
     out = _flag(out, out["baseline"].isna(), NO_BASELINE)
     return _ordered(with_relations(out), ["score", "baseline", "gain", "same_data", "same_kind"])
+
+
+def _with_shared_baselines(out: pd.DataFrame, baseline: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Fill in missing baselines that all seeds share."""
+    shared = baseline[is_shared(baseline.rename(columns={"flags_of_baseline": "flags"}))]
+    columns = ["baseline", "flags_of_baseline"]
+    found = out[key].merge(shared.drop_duplicates(key)[[*key, *columns]], on=key, how="left")
+    missing = out["baseline"].isna()
+    return out.assign(
+        **{name: out[name].where(~missing, found[name].set_axis(out.index)) for name in columns}
+    )
 
 
 def degradation(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
@@ -234,6 +270,7 @@ def _by_plan(planned: pd.DataFrame) -> Expected:
     """Expect the planned intermediates of a target, each with its number of replicates."""
     by = ["method", "target", "selection", "control"]
     planned = planned.assign(control=is_control(planned["checkpoint"]))
+    planned = planned.drop_duplicates(["stage", "evaluation"]) if "stage" in planned else planned
     known = {
         key: rows["intermediate"].value_counts(sort=False).to_dict() for key, rows in planned.groupby(by)
     }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analyses.outcomes import is_control
+from analyses.outcomes import is_control, measurements
 from simxfer.common.errors import InputError
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, LANGUAGES, PIVOT, RESULTS, SAMPLES, SUBWORDS, Table, validate
@@ -97,7 +97,7 @@ def load_run(path: str | Path) -> Run:
             f"{directory} is not a folder; expected a run directory or a folder with results.csv"
         )
     names = RunDirectory(directory)
-    results = _read(names.results, RESULTS)
+    results = measurements(_read(names.results, RESULTS))
     if results.empty:
         raise InputError(
             f"{directory} holds no scores; expected results.parquet or results.csv. Train the grid first, or "

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
 from analyses.inference.checks import require_columns
-from analyses.outcomes import gains, is_control
+from analyses.outcomes import gains, is_control, is_shared, measurements
 from simxfer.common.errors import InputError, unknown
 from simxfer.metrics import METRICS
 from simxfer.schema.tables import RESULTS, validate
@@ -44,13 +44,14 @@ def headroom(results: pd.DataFrame, seeds: Collection | None = None, replicate: 
         InputError: the table is not valid, an unknown replicate column or seed, a cell with fewer than two
             seeds of `none`, seeds that leave no gain or no baseline.
     """
-    results = validate(results, RESULTS)
+    results = measurements(results)
     if replicate not in ("seed", "checkpoint"):
         raise InputError(unknown("replicate column", replicate, ("seed", "checkpoint")))
     cell = [*(k for k in RESULTS.key if k not in ("intermediate", replicate)), "control"]
     out = gains(results)
     out["control"] = is_control(out["checkpoint"])
     none = results[results["intermediate"] == NONE].assign(control=lambda t: is_control(t["checkpoint"]))
+    none = none[~is_shared(none)]  # the gain's own baseline, whatever its seed
     if seeds is not None:
         _require_seeds(seeds, results[replicate], replicate)
         none = none[none[replicate].isin(list(seeds))]

@@ -9,7 +9,7 @@ class InputError(ValueError):
 
 
 class StageFailed(RuntimeError):
-    """A training run ended in a state that no retry mends (a diverged loss); the command exits with code 1."""
+    """A stage ended before it was done (its loss diverged, its worker broke); the command exits with code 1."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -69,11 +69,11 @@ def _token_cuts(lengths: np.ndarray, batch_tokens: int) -> list[int]:
 
 
 def collate(features: Features, units: np.ndarray, pad: int, device: torch.device) -> dict[str, Tensor]:
-    """Return the rows of some units, padded to the longest: ids, mask, rows and the kind's labels.
+    """Return the rows of some units, padded to the longest: ids, mask, rows, the kind's labels, segments if any.
 
-    `ids` and `mask` are (rows, length). `rows` is (units, most rows of a unit): which rows each unit has, filled up
-    with -1. Labels are (units,) for classification, multiple choice and ranking, (rows, length) for tagging,
-    (rows, 2) for span QA; absent for kinds without labels.
+    `ids`, `mask` and `segments` are (rows, length). `rows` is (units, most rows of a unit): which rows each unit
+    has, filled up with -1. Labels are (units,) for classification, multiple choice and ranking, (rows, length)
+    for tagging, (rows, 2) for span QA; absent for kinds without labels.
     """
     sizes = features.unit_starts[units + 1] - features.unit_starts[units]
     place = np.arange(sizes.max())
@@ -88,6 +88,8 @@ def collate(features: Features, units: np.ndarray, pad: int, device: torch.devic
         "mask": inside.astype(np.int64),
         "rows": of_unit,
     }
+    if len(features.segments):
+        batch["segments"] = np.where(inside, features.segments[index], 0).astype(np.int64)
     if features.labels.ndim == 2:
         batch["labels"] = features.labels[rows]
     elif len(features.labels) == len(features.ids):

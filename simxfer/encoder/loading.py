@@ -22,8 +22,18 @@ _NOT_THE_ENCODER = ("lm_head", "cls.", "pooler", "classifier", "position_ids")
 
 
 def load_tokenizer(encoder: Encoder) -> Any:
-    """Return the encoder's fast tokenizer."""
-    return _load(AutoTokenizer, encoder)
+    """Return the encoder's fast tokenizer.
+
+    Raises:
+        InputError: it cannot be had here, or has no padding token.
+    """
+    tokenizer = _load(AutoTokenizer, encoder)
+    if tokenizer.pad_token_id is None:
+        raise InputError(
+            f"the tokenizer of encoder {encoder.name} has no padding token; name one that its model knows as "
+            "pad_token in tokenizer_config.json"
+        )
+    return tokenizer
 
 
 def load_masked_head(encoder: Encoder, head: nn.Module) -> bool:

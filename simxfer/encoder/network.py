@@ -111,7 +111,14 @@ class TransferModel(nn.Module):
 
     def states(self, batch: Batch) -> Tensor:
         """Return the last hidden states, (rows, length, hidden)."""
-        return self.encoder(input_ids=batch["ids"], attention_mask=batch["mask"]).last_hidden_state
+        return self.encoder(**self.inputs(batch)).last_hidden_state
+
+    def inputs(self, batch: Batch) -> dict[str, Tensor]:
+        """Return what the encoder reads of a batch; the parts of a pair where it has vectors for them (BERT)."""
+        inputs = {"input_ids": batch["ids"], "attention_mask": batch["mask"]}
+        if "segments" in batch and getattr(self.config, "type_vocab_size", 0) > 1:
+            inputs["token_type_ids"] = batch["segments"]
+        return inputs
 
     def forward(self, task: str, batch: Batch) -> Tensor:
         """Return the logits of a task."""

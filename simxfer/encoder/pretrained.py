@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,16 @@ _PUBLISHED: dict[str, dict[str, Any]] = {
     },
 }
 """Sizes of Conneau et al. 2020 (Table 1 and appendix), so that a grid can be planned before anything is fetched."""
+_OTHER_NAMES = {
+    "hidden_size": ("dim", "emb_dim", "d_model", "n_embd"),
+    "num_hidden_layers": ("n_layers", "n_layer", "num_layers"),
+    "num_attention_heads": ("n_heads", "n_head", "num_heads"),
+    "intermediate_size": ("hidden_dim", "d_inner", "n_inner"),
+    "max_position_embeddings": ("n_positions",),
+}
+"""How text encoders of transformers call their sizes (`attribute_map` of their configurations)."""
+_WITHOUT_PAD = ("PreTrainedTokenizerFast", "TokenizersBackend", "GPT2Tokenizer", "GPT2TokenizerFast")
+"""Tokenizer classes that have no padding token of their own."""
 _HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+(@[\w.-]+)?$")
 _RANDOM = re.compile(r"^random\((.+)\)$")
 
@@ -77,6 +88,11 @@ class Encoder:
             self.config.get("pad_token_id", 1) + 1 if "roberta" in self.config.get("model_type", "") else 0
         )
         return max(0, int(self.config.get("max_position_embeddings", 0)) - first)
+
+    @property
+    def sized(self) -> bool:
+        """Whether the config says all sizes that the cost of a run is computed from."""
+        return {"vocab_size", *_OTHER_NAMES} <= self.config.keys()
 
     @property
     def is_local(self) -> bool:
@@ -164,6 +180,7 @@ def _local(name: str) -> Encoder:
         )
     _refuse_unknown_casing(folder)
     config = _config(folder)
+    _refuse_unfit_tokenizer(folder, config)
     model = f"{config.get('model_type', 'encoder')}-{config.get('hidden_size', 0)}x{config.get('num_hidden_layers', 0)}"
     return Encoder(name, model, str(folder), config=config)
 
@@ -191,8 +208,56 @@ def _refuse_unknown_casing(folder: Path) -> None:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(
             f"{folder / 'config.json'} is no JSON ({error}); save it with save_pretrained()"
         ) from error
+    sizes = {
+        name: config[other] for name, others in _OTHER_NAMES.items() for other in others if other in config
+    }
+    return {"type_vocab_size": 0} | sizes | config
+
+
+def _refuse_unfit_tokenizer(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a tokenizer that makes ids without a vector, cannot pad, or does not say whether it keeps capitals."""
+    settings: dict[str, Any] = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        settings |= json.loads((folder / name).read_text("utf-8")) if (folder / name).is_file() else {}
+    largest, vectors = _largest_id(folder), int(config.get("vocab_size", 0))
+    if vectors and largest >= vectors:
+        raise InputError(
+            f"encoder folder {folder}: its tokenizer has subwords up to id {largest}, its model vectors for {vectors}; "
+            "save the tokenizer that it was trained with, or resize its embeddings"
+        )
+    if settings.get("tokenizer_class", "") in _WITHOUT_PAD and not settings.get("pad_token"):
+        raise InputError(
+            f"encoder folder {folder}: its tokenizer has no padding token; name one that its model knows as "
+            "pad_token in tokenizer_config.json"
+        )
+    if not settings and not any((folder / name).is_file() for name in TOKENIZER_FILES if name != "vocab.txt"):
+        raise InputError(
+            f"encoder folder {folder} has vocab.txt alone, which does not say whether text is lower-cased; add "
+            'tokenizer_config.json with {"do_lower_case": true} or false, as the model was trained'
+        )
+
+
+def _largest_id(folder: Path) -> int:
+    """Return the largest id that tokenizer.json or vocab.txt gives, -1 where neither is there."""
+    for name, count in (("tokenizer.json", _largest_of_json), ("vocab.txt", _largest_of_lines)):
+        if (path := folder / name).is_file():
+            return count(path, known_sha256(path))
+    return -1
+
+
+@lru_cache(maxsize=64)  # an encoder is resolved wherever its name stands
+def _largest_of_json(path: Path, _sha256: str) -> int:
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    pieces = stored["model"]["vocab"]
+    own = len(pieces) - 1 if isinstance(pieces, list) else max(pieces.values(), default=-1)
+    return max(own, *(token["id"] for token in stored.get("added_tokens", ())), -1)
+
+
+@lru_cache(maxsize=64)
+def _largest_of_lines(path: Path, _sha256: str) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines()) - 1

@@ -5,7 +5,7 @@ of all choices of an example, for the training of a bi-encoder a query and a can
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class Features:
             last + 1 character of the token in the context, (-1, -1) outside of it. Empty otherwise.
         counts: (4,) int64: rows that were cut off (span QA: examples whose answer no window holds whole), unknown
             subwords, subwords without special ones, rows of the data left out for want of gold.
+        segments: (tokens,) int32, 1 where a subword is of the second part of a pair; empty where the tokenizer tells
+            no parts apart (XLM-R's does not, BERT's does) or no row has two.
     """
 
     ids: np.ndarray
@@ -38,6 +40,7 @@ class Features:
     labels: np.ndarray
     spans: np.ndarray
     counts: np.ndarray
+    segments: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
 
     @property
     def n_rows(self) -> int:
@@ -72,7 +75,14 @@ def join_features(parts: Sequence[Features]) -> Features:
         labels=np.concatenate([p.labels for p in parts]),
         spans=np.concatenate([p.spans for p in parts]),
         counts=np.sum([p.counts for p in parts], axis=0),
+        segments=_joined_segments(parts),
     )
+
+
+def _joined_segments(parts: Sequence[Features]) -> np.ndarray:
+    if not any(len(p.segments) for p in parts):
+        return parts[0].segments
+    return np.concatenate([p.segments if len(p.segments) else np.zeros_like(p.ids) for p in parts])
 
 
 def select_rows(
@@ -90,12 +100,14 @@ def select_rows(
     """
     starts = np.concatenate([[0], np.cumsum(features.lengths[rows])])
     shift = np.repeat(features.starts[rows] - starts[:-1], np.diff(starts))
+    index = shift + np.arange(starts[-1])
     return Features(
-        ids=features.ids[shift + np.arange(starts[-1])],
+        ids=features.ids[index],
         starts=starts,
         unit_starts=np.arange(0, len(rows) + 1, unit_rows),
         example=features.example[rows],
         labels=np.zeros(0, np.int64) if labels is None else labels,
         spans=features.spans[:0],
         counts=features.counts,
+        segments=features.segments[index] if len(features.segments) else features.segments,
     )

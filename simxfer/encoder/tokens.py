@@ -58,6 +58,7 @@ def build(
     """
     ids = [np.asarray(e.ids, dtype=np.int32) for e in encodings]
     flat = np.concatenate(ids)
+    segments = np.concatenate([np.asarray(e.type_ids, dtype=np.int32) for e in encodings])
     special = sum(sum(e.special_tokens_mask) for e in encodings)
     unknown = 0 if tokenizer.unk_token_id is None else int((flat == tokenizer.unk_token_id).sum())
     empty = np.zeros((0, 2), dtype=np.int32)
@@ -68,6 +69,7 @@ def build(
         example=np.asarray(example, dtype=np.int64),
         labels=np.asarray(arrays.get("labels", []), dtype=np.int64),
         spans=np.asarray(arrays.get("spans", empty), dtype=np.int32).reshape(-1, 2),
+        segments=segments if segments.any() else segments[:0],
         counts=np.array([truncated, unknown, len(flat) - special, 0], dtype=np.int64),
     )
 

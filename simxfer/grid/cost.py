@@ -56,7 +56,7 @@ class Cost:
 def project(plan: Plan, keep_checkpoints: str) -> Cost:
     """Return the projected cost of a plan; nothing is read but records and configurations."""
     encoders = {name: resolve_encoder(name) for name in plan.encoders}
-    sized = all(encoder.config for encoder in encoders.values())
+    sized = all(encoder.sized for encoder in encoders.values())
     trained = {stage.id: _training(stage) for stage in plan.stages.values() if stage.phase != PRETRAINED}
     scored = {stage: [_scoring(e) for e in found.values()] for stage, found in plan.evaluations.items()}
     flops = bytes_kept = 0.0

@@ -31,7 +31,7 @@ from simxfer.grid.names import (
 )
 from simxfer.scoring.protocol import Direction
 from simxfer.tasks import TASKS, get_task
-from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, tasks_of
+from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, parse_intermediate, tasks_of
 from simxfer.training.recipes import RECIPES, Hyperparameters, get_recipe
 
 
@@ -236,6 +236,19 @@ class Grid(Strict):
                     f"target {target!r} takes its negatives from the batch: micro_batch_size would change what it "
                     "learns; set it to 0 under overrides, and batch_size to what fits"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _checkpoints_are_chosen_by_a_score(self) -> "Grid":
+        for name in self.intermediates:
+            for phase in parse_intermediate(name):
+                text = [data.task for data in phase if TASKS[data.task].kind == "mlm"]
+                chosen = any(self.hyperparameters(data.task).selection != "last" for data in phase)
+                if chosen and len(text) == len(phase):
+                    raise ValueError(
+                        f"intermediate {name!r}: {text[0]} alone has no score to choose a checkpoint by; set "
+                        f"overrides: {{{text[0]}: {{selection: last}}}}"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -108,14 +108,17 @@ class Stage:
         epochs = map(epochs_of, updates, sizes, values)
         return tuple(map(Expected, self.tasks, updates, epochs, sizes))
 
+    def draw_of(self, task: str) -> int:
+        """Return the seed that draws a task's data: the stage's for artificial ones, else 0, so that seeds share them."""
+        return self.seed or 0 if TASKS[task].world else 0
+
     @property
     def requests(self) -> Iterator[DataRequest]:
         """All data that are read: what is trained on, then what a checkpoint is chosen on."""
         for parts in (self.parts, self.dev_parts):
             for data, read in zip(self.data[: len(parts)], parts, strict=True):
                 for task, split in read:
-                    # Only artificial data are drawn by the seed.
-                    draw = self.seed or 0 if TASKS[task].world else 0
+                    draw = self.draw_of(task)
                     for language in data.languages or TASKS[data.task].train_languages[:1]:
                         yield DataRequest(task, split, language, self.world, draw, folder=self.folder)
 

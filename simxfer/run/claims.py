@@ -1,9 +1,10 @@
 """Who works on what: a lock that the kernel drops when its process dies, however it dies."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from simxfer.common.errors import InputError
 
@@ -12,13 +13,16 @@ from simxfer.common.errors import InputError
 def claim(path: Path) -> Iterator[bool]:
     """Try to take the lock file `path`; yield whether it is ours, and give it back at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+    lock = _lock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -28,13 +32,20 @@ def turn(path: Path) -> Iterator[None]:
     Raises:
         InputError: the lock file cannot be made.
     """
+    lock = _lock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.open("w")
+        lock.acquire()
     except OSError as error:
         raise InputError(
             f"cannot write {path.parent}: {error.strerror}; choose a folder that you may write to"
         ) from error
-    with stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    try:
         yield
+    finally:
+        lock.release()
+
+
+def _lock(path: Path) -> FileLock:
+    # A lock that falls back to the mere presence of a file would outlive a killed process.
+    return FileLock(path, fallback_to_soft=False)

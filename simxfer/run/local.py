@@ -2,19 +2,24 @@
 
 import multiprocessing
 import os
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 import torch
 
-from simxfer.common.errors import InputError
+from simxfer.common.errors import InputError, StageFailed
 from simxfer.grid.plan import Plan
 from simxfer.run.progress import stage_progress
-from simxfer.run.worker import BAD_INPUT, work
+from simxfer.run.worker import AT, BAD_INPUT, BY, work
 from simxfer.schema.directory import RunDirectory
 
 POLL_SECONDS = 0.25
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def default_workers() -> int:
@@ -43,37 +48,82 @@ def run_local(
         report: called a few times a second with the work done and the work in all (plan cost units).
 
     Raises:
-        RuntimeError: a worker ended by an error; what it had finished is kept.
+        InputError: a worker refused its input.
+        StageFailed: a worker ended by an error, or was ended; what it had finished is kept.
     """
     context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=work, args=(str(run.root), device, 1, os.getpid()), daemon=True)
-        for device in devices(workers)
-    ]
-    for process in processes:
-        process.start()
+    started = []
+    for device in devices(workers):
+        told, tell = context.Pipe(duplex=False)
+        process = context.Process(
+            target=work, args=(str(run.root), device, 1, os.getpid(), tell), daemon=True
+        )
+        with _one_thread():
+            process.start()
+        tell.close()  # the worker has its own end: what it said last can be read when it is gone
+        started.append(_Worker(process, told))
     try:
-        _wait(processes, run, plan, report)
+        _wait(started, run, plan, report)
     finally:
-        for process in processes:
-            process.terminate()
-            process.join()
+        for worker in started:
+            worker.process.terminate()
+            worker.process.join()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let a process that is started compute in one thread: BLAS counts its threads when it is loaded."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})
+
+
+@dataclass
+class _Worker:
+    """A worker process and what it told."""
+
+    process: BaseProcess
+    told: Connection
+    last: dict[str, str] = field(default_factory=dict)
+
+    def listen(self) -> None:
+        """Read what the worker told since."""
+        try:
+            while self.told.poll():
+                kind, text = self.told.recv()
+                self.last[kind] = text
+        except EOFError:
+            return
+
+    def raise_for_end(self) -> None:
+        """Raise what ended the worker, if it did not end by itself."""
+        code = self.process.exitcode
+        if not code:
+            return
+        self.listen()
+        where = self.last.get(AT, "the run")
+        if code == BAD_INPUT and BY in self.last:
+            raise InputError(f"{where}: {self.last[BY]}. What was finished is kept")
+        ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        raise StageFailed(
+            f"{where}: a worker ended by {self.last.get(BY, ended)}. What was finished is kept: run the same "
+            "command again to go on"
+        )
 
 
 def _wait(
-    processes: Sequence[BaseProcess], run: RunDirectory, plan: Plan, report: Callable[[float, float], None]
+    workers: Sequence[_Worker], run: RunDirectory, plan: Plan, report: Callable[[float, float], None]
 ) -> None:
-    while any(process.is_alive() for process in processes):
-        broken = [process for process in processes if process.exitcode not in (None, 0)]
-        if broken and broken[0].exitcode == BAD_INPUT:
-            raise InputError(
-                "a worker refused its input; its message stands above. What was finished is kept"
-            )
-        if broken:
-            raise RuntimeError(
-                f"a worker ended with exit code {broken[0].exitcode}; its error stands above. "
-                "What was finished is kept: run the same command again to go on"
-            )
+    alive = True
+    while alive:
+        alive = any(worker.process.is_alive() for worker in workers)
+        for worker in workers:
+            worker.listen()
+            worker.raise_for_end()
         report(*stage_progress(run, plan))
-        time.sleep(POLL_SECONDS)
-    report(*stage_progress(run, plan))
+        time.sleep(POLL_SECONDS * alive)

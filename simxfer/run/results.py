@@ -13,7 +13,7 @@ from simxfer.common.errors import InputError
 from simxfer.grid.plan import Plan
 from simxfer.run.environment import differences
 from simxfer.schema.directory import RunDirectory
-from simxfer.schema.tables import EXAMPLES, RESULTS, Table, validate
+from simxfer.schema.tables import EXAMPLES, MEASUREMENT, RESULTS, SAME_CHECKPOINT, Table, validate
 
 OTHER_ENVIRONMENT = "other-environment"
 """Flag of scores that rest on other library versions, another device or number of threads than the run's first."""
@@ -58,6 +58,8 @@ def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
         raise InputError(f"{run.root} holds no score yet; run `simxfer train` first")
     write_table(run.examples, _ordered(pd.concat(examples, ignore_index=True), EXAMPLES))
     results = _ordered(pd.concat(rows, ignore_index=True), RESULTS)
+    repeated = results.duplicated(list(MEASUREMENT), keep=False)
+    results.loc[repeated, "flags"] = _flagged(results.loc[repeated, "flags"], SAME_CHECKPOINT)
     write_table(run.results, results)
     return results
 

@@ -51,7 +51,7 @@ class StageData:
         limit = values.train_examples and -(-values.train_examples // max(1, len(parts) * len(languages)))
         return [
             self.dataset(
-                DataRequest(name, split, code, stage.world, stage.seed or 0, limit, stage.folder),
+                DataRequest(name, split, code, stage.world, stage.draw_of(name), limit, stage.folder),
                 data.task,
                 stage.encoder,
                 values.max_length,

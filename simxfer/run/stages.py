@@ -17,7 +17,7 @@ from simxfer.encoder.network import TransferModel
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained
 from simxfer.run.environment import environment
-from simxfer.run.log import open_log, read_log
+from simxfer.run.log import open_log
 from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.scoring.evaluate import dev_score, evaluate
@@ -76,7 +76,7 @@ class StageRunner:
         write_json(folder.spec, self._spec(stage))
         if stage.phase == PRETRAINED:
             model = self.checkpoints.fresh(stage)
-            write_json(folder.done, {"stage": stage.id, "steps": 0, "files": {}, **self._computed_by(folder)})
+            write_json(folder.done, {"stage": stage.id, "steps": 0, "files": {}, **self._computed_by([])})
             return model
         model = self.checkpoints.load(self.plan.stages[stage.parent or ""])
         for name in list(model.heads):
@@ -88,7 +88,7 @@ class StageRunner:
         model.to(self.device)
         tasks, step = self.data.training_tasks(stage), saved_step(folder.state)
         log = open_log(folder.log, step)
-        log({"step": step, "environment": self.environment})
+        write_json(folder.begun, [*(self._begun(folder) if step else []), self.environment])
         mark = self._keep_best(model, stage, folder, log) if stage.dev_parts else None
         steps = fit(model, tasks, self._settings(stage), log, folder.state, mark)
         if mark:
@@ -109,7 +109,7 @@ class StageRunner:
             "flags": ["learning-rate-never-peaks"] * never_peaks + _training_flags(receipts),
             "selected": json.loads(folder.best.read_text()) if mark else None,
             "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
-            **self._computed_by(folder),
+            **self._computed_by(self._begun(folder)),
         }
         write_json(folder.done, done)
         return model
@@ -143,9 +143,11 @@ class StageRunner:
             folder.best.unlink(missing_ok=True)
         return mark
 
-    def _computed_by(self, folder: StageDirectory) -> dict[str, Any]:
-        """Return what computes here, and what else computed steps of the stage before it was interrupted."""
-        begun = [row["environment"] for row in read_log(folder.log) if "environment" in row]
+    def _begun(self, folder: StageDirectory) -> list[dict[str, Any]]:
+        return json.loads(folder.begun.read_text())
+
+    def _computed_by(self, begun: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return what computes here, and what else computed steps of a stage before it was interrupted."""
         others = [found for found in begun if found != self.environment]
         return {"environment": self.environment, "begun_under": others}
 

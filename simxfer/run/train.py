@@ -76,9 +76,10 @@ def _train(
     if not status(run, plan).complete:
         _note(run, environment(device_name(torch.device(devices(1)[0])), 1) | {"devices": devices(workers)})
         run_local(run, plan, workers, report)
-        plan = read_plan(
-            run
-        )  # another process may have let the run grow meanwhile: the table is the whole grid's
+        # Another process may have let the run grow meanwhile: the table is the whole grid's.
+        plan = read_plan(run)
+    if (found := status(run, plan)).failed and not found.evaluated:
+        raise StageFailed("; ".join(found.failed))
     gather(run, plan)
     [device] = devices(1)
     write_samples(run, grid, plan, device)

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -20,9 +21,11 @@ from simxfer.schema.directory import RunDirectory
 
 POLL_SECONDS = 0.1
 BAD_INPUT, INTERRUPTED = 2, 75
+AT, BY = "at", "by"
+"""What a worker tells its parent: where it is, by what it ended."""
 
 
-def work(root: str, device: str, threads: int, parent: int) -> None:
+def work(root: str, device: str, threads: int, parent: int, told: Connection) -> None:
     """Work on the run in `root` until all its stages are complete or blocked by a failed one.
 
     Args:
@@ -30,6 +33,7 @@ def work(root: str, device: str, threads: int, parent: int) -> None:
         device: `cpu`, `cuda:0`, ...
         threads: CPU threads of this worker.
         parent: process that started it; the worker ends when that one is gone.
+        told: gets (`AT`, title of a stage) when one is begun, and (`BY`, cause) when an exception ends the worker.
     """
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
@@ -37,22 +41,25 @@ def work(root: str, device: str, threads: int, parent: int) -> None:
     _end_with(parent)
     torch.set_num_threads(threads)
     try:
-        _work(RunDirectory(Path(root)), torch.device(device))
+        _work(RunDirectory(Path(root)), torch.device(device), told)
     except InputError as error:
-        print(f"simxfer: {error}", file=sys.stderr)
+        told.send((BY, str(error)))
         sys.exit(BAD_INPUT)
+    except Exception as error:
+        told.send((BY, f"{type(error).__name__}: {error}"))
+        raise
 
 
-def _work(run: RunDirectory, device: torch.device) -> None:
+def _work(run: RunDirectory, device: torch.device, told: Connection) -> None:
     plan, kept = read_plan(run), json.loads(run.grid_json.read_text())["keep_checkpoints"]
     runner = StageRunner(run, plan, device, kept)
     order = sorted(plan.stages.values(), key=lambda stage: -plan.urgency[stage.id])
     while todo := [s for s in order if not is_complete(run, plan, s) and not _blocked(run, plan, s)]:
-        if not any(_try(runner, stage) for stage in todo):
+        if not any(_try(runner, stage, told) for stage in todo):
             time.sleep(POLL_SECONDS)
 
 
-def _try(runner: StageRunner, stage: Stage) -> bool:
+def _try(runner: StageRunner, stage: Stage, told: Connection) -> bool:
     """Work on a stage if its parent is trained and nobody else does; tell whether anything was done."""
     run, plan = runner.run, runner.plan
     if stage.parent is not None and not is_trained(run, plan.stages[stage.parent]):
@@ -60,6 +67,7 @@ def _try(runner: StageRunner, stage: Stage) -> bool:
     with claim(run.stage(stage.id).lock) as mine:
         if not mine or is_complete(run, plan, stage):
             return False
+        told.send((AT, stage.title))
         try:
             runner.work(stage)
         except (StageFailed, DamagedCheckpoint):

@@ -134,6 +134,11 @@ class StageDirectory:
         return self.root / "log.jsonl"
 
     @property
+    def begun(self) -> Path:
+        """The environments that its training was begun and taken up under."""
+        return self.root / "begun.json"
+
+    @property
     def failed(self) -> Path:
         """Why the stage stopped for good."""
         return self.root / "failed.json"

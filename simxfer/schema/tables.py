@@ -72,6 +72,11 @@ _RESULT_KEY = tuple(
 
 RESULTS = Table("results", _RESULT_COLUMNS, _RESULT_KEY)
 
+MEASUREMENT = (*(name for name in _RESULT_KEY if name != "seed"), "stage")
+"""Columns by which rows of results are one measurement: an untrained checkpoint is scored once for all seeds."""
+SAME_CHECKPOINT = "same-checkpoint"
+"""Flag of such rows."""
+
 EXAMPLES = Table(
     "examples",
     _columns(

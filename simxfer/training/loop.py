@@ -88,7 +88,7 @@ def fit(
         The number of steps.
 
     Raises:
-        StageFailed: the loss is no finite number.
+        StageFailed: the loss or the norm of the gradient is no finite number.
     """
     device = next(model.parameters()).device
     method = load_method(settings.method)
@@ -109,14 +109,19 @@ def fit(
         rate = values.learning_rate * schedule(step, len(turns), warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        seed_dropout(device, stream_seed(settings.seed, name, settings.phase, "dropout", step))
+        # Torch seeds CPU generators by 32 bits: counted up from the stream, no two steps share them.
+        seed_dropout(device, stream_seed(settings.seed, name, settings.phase, "dropout") + step)
         units = order[name].units(number)
         loss = _step(model, method, training, units, settings, device, step)
         if not math.isfinite(loss):
             raise StageFailed(
                 f"the loss is {loss} at step {step + 1} of {len(turns)} ({name}); lower the learning rate"
             )
-        norm = torch.nn.utils.clip_grad_norm_(weights, values.max_grad_norm)
+        norm = float(torch.nn.utils.clip_grad_norm_(weights, values.max_grad_norm))
+        if not math.isfinite(norm):
+            raise StageFailed(
+                f"the gradient norm is {norm} at step {step + 1} of {len(turns)} ({name}); lower the learning rate"
+            )
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         loss_total, loss_steps = loss_total + loss, loss_steps + 1
@@ -128,7 +133,7 @@ def fit(
                     "task": name,
                     "loss": loss_total / loss_steps,
                     "learning_rate": rate,
-                    "gradient_norm": float(norm),
+                    "gradient_norm": norm,
                 }
             )
             loss_total, loss_steps = 0.0, 0
@@ -201,13 +206,11 @@ def _step(
         for i in range(0, len(units), size)
     ]
     if training.task.kind == "mlm":
-        names = (settings.seed, training.task.name, settings.phase, "masking", step)
-        generator = torch.Generator().manual_seed(stream_seed(*names))
-        vocabulary = model.config.vocab_size
-        parts = [
-            mask_tokens(part, settings.masked_share, settings.mask, vocabulary, generator, settings.special)
-            for part in parts
-        ]
+        # The whole batch is masked, not its parts: how it is cut decides their padding, and that the draws.
+        whole = _masked(model, training, units, settings, device, step)
+        for start, part in zip(range(0, len(units), size), parts, strict=True):
+            longest = part["ids"].shape[1]
+            part |= {name: whole[name][start : start + size, :longest] for name in ("ids", "labels")}
     count = sum(loss_count(training.task, part) for part in parts)
     total = 0.0
     for part in parts:
@@ -216,6 +219,22 @@ def _step(
         loss.backward()
         total += float(loss.detach())
     return total
+
+
+def _masked(
+    model: TransferModel,
+    training: TrainingTask,
+    units: np.ndarray,
+    settings: Settings,
+    device: torch.device,
+    step: int,
+) -> dict[str, torch.Tensor]:
+    """Return a batch of text with some of its subwords masked; a text is one row."""
+    names = (settings.seed, training.task.name, settings.phase, "masking", step)
+    generator = torch.Generator().manual_seed(stream_seed(*names))
+    batch = collate(training.features, units, settings.pad, device)
+    vocabulary = model.config.vocab_size
+    return mask_tokens(batch, settings.masked_share, settings.mask, vocabulary, generator, settings.special)
 
 
 def _order(training: TrainingTask, settings: Settings) -> BatchOrder | LengthOrder:

@@ -16,6 +16,7 @@ from analyses.outcomes import (
     gains,
     gap_reduction,
     is_control,
+    measurements,
     robust_drop,
 )
 from simxfer.common.errors import InputError
@@ -62,6 +63,33 @@ def test_gains_by_hand():
 def test_a_gain_needs_an_equal_baseline(change):
     out = gains(pd.DataFrame([row(), row(intermediate="w-nli", value=60.0, **change)]))
     assert np.isnan(out["gain"].iloc[0]) and NO_BASELINE in out["flags"].iloc[0]
+
+
+def untrained(seed, value=40.0, **changes):
+    return row(
+        target="w-tatoeba", language="x-sov", **{"seed": seed, "value": value, "stage": "root", **changes}
+    )
+
+
+def test_an_untrained_checkpoint_is_one_measurement_and_the_baseline_of_all_seeds():
+    trained = [untrained(s, 50.0 + s, intermediate="w-nli") | {"stage": f"nli{s}"} for s in (0, 1, 2)]
+    table = pd.DataFrame([*(untrained(seed) for seed in (2, 0, 1)), *trained])
+    once = measurements(table)
+    assert once["seed"].tolist() == [0, 0, 1, 2] and once["flags"].tolist() == ["same-checkpoint", "", "", ""]
+    assert measurements(once).equals(once)
+    out = gains(once)
+    assert out["gain"].tolist() == gains(table)["gain"].tolist() == [10.0, 11.0, 12.0]
+    assert set(out["flags"]) == {"baseline: same-checkpoint"}
+    planned = table[["checkpoint", "method", "intermediate", "target", "seed", "selection", "stage"]]
+    covered = coverage(once, planned.assign(evaluation="e")).set_index("intermediate")
+    assert covered.loc["none", ["n_scores", "n_expected"]].tolist() == [1, 1]
+    assert covered.loc["w-nli", ["n_scores", "n_expected"]].tolist() == [3, 3]
+
+
+def test_scores_that_only_share_a_name_of_a_stage_are_several_measurements():
+    for table in ([untrained(0), untrained(1, 41.0)], [untrained(0, stage=None), untrained(1, stage=None)]):
+        table = pd.DataFrame([{**one} for one in table])
+        assert len(measurements(table)) == 2
 
 
 def test_flags_of_the_baseline_reach_the_gain():

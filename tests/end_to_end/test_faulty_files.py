@@ -112,5 +112,5 @@ def test_after_a_file_is_mended_the_run_goes_on(encoder, tmp_path, simxfer: Cli)
     stages = sorted(p.parent.name for p in (tmp_path / "runs").glob("own/stages/*/done.json"))
     tree(folder, {"panx/train-en.tsv": TAGS + "new\tO\n\n"})
     again = simxfer("train", path, "--out", tmp_path / "runs", "--workers", 1)
-    assert again.returncode == 2 and "holds another grid" in again.stderr
+    assert again.returncode == 2 and "other inputs: panx/train-en.tsv (" in again.stderr
     assert sorted(p.parent.name for p in (tmp_path / "runs").glob("own/stages/*/done.json")) == stages

@@ -171,6 +171,14 @@ def test_text_beside_a_task_has_no_score_to_choose_by(tmp_path):
     assert mixed.dev_parts == ((), (("w-nli", "train" + HELD_OUT),))
 
 
+def test_text_alone_is_refused_where_a_checkpoint_is_chosen():
+    text = "name: g\nseeds: [0]\nencoders: [world/w0-s0]\nblocks: [{intermediates: [w-nli>mlm], targets: [w-xnli]}]\n"
+    chosen = "overrides: {'*': {selection: best-en-dev}"
+    with pytest.raises(InputError, match=r"'w-nli>mlm': mlm alone has no score .* {mlm: {selection: last}}"):
+        parse_grid(f"{text}{chosen}}}\n")
+    assert parse_grid(f"{text}{chosen}, mlm: {{selection: last}}}}\n")
+
+
 @pytest.mark.parametrize("stop_at", [4, 12, 20])
 def test_an_interrupted_stage_ends_as_if_it_had_not_been(chosen, tmp_path, checkpoint, monkeypatch, stop_at):
     made = opened(tmp_path, checkpoint)

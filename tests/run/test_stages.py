@@ -115,6 +115,26 @@ def test_results_and_examples_are_what_the_stages_scored(made):
     pd.testing.assert_frame_equal(read_results(made.run.root), results)
 
 
+def test_an_untrained_checkpoint_is_one_measurement_and_the_results_say_so(tmp_path, checkpoint):
+    two = opened(tmp_path, checkpoint, "w-tatoeba, w-which-a")
+    file = tmp_path / "two.yaml"
+    file.write_text(
+        two.run.grid_file.read_text().replace("seeds: [0]", "seeds: [0, 1]").replace("small", "two")
+    )
+    grid = load_grid(file)
+    plan = expand(grid, revision)
+    run = open_run(file, grid, plan, tmp_path)
+    runner = StageRunner(run, plan, torch.device("cpu"), "all")
+    for cell in plan.cells:
+        if cell.intermediate == "none":
+            for stage in plan.path(cell.stage):
+                runner.work(stage)
+    results = gather(run, plan)
+    shared = results[results["flags"].str.contains("same-checkpoint")]
+    assert len(shared) == 2 and set(shared["target"]) == {"w-tatoeba"}
+    assert shared["stage"].nunique() == shared["value"].nunique() == 1
+
+
 def test_gathering_again_gives_equal_bytes_and_leaves_out_what_is_missing(made, tmp_path, checkpoint):
     before = made.run.results.read_bytes()
     gather(made.run, made.plan)

@@ -2,6 +2,8 @@
 
 import copy
 import math
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from simxfer.encoder.ragged import IGNORED
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
+from simxfer.tasks.examples import TextExample
 from simxfer.tasks.record import Task
 from simxfer.training import loop as train
 from simxfer.training.loop import Settings, TrainingTask, fit, schedule
@@ -250,6 +253,24 @@ def test_steps_or_epochs(training):
     assert training("w-xnli", n=16, steps=0, epochs=0.3, batch_size=5).steps == math.ceil(0.9)
 
 
+@pytest.mark.parametrize("bad", [1, 6])
+def test_a_gradient_that_is_not_finite_stops_the_stage_before_it_reaches_the_weights(
+    model_of, training, bad, monkeypatch
+):
+    model, step = model_of("w-xnli"), train._step
+
+    def spoilt(model, *rest):
+        loss = step(model, *rest)
+        if rest[-1] + 1 == bad:
+            model.heads["w-xnli"].out.bias.grad[0] = math.nan
+        return loss
+
+    monkeypatch.setattr(train, "_step", spoilt)
+    with pytest.raises(StageFailed, match=rf"the gradient norm is nan at step {bad} of 6 \(w-xnli\)"):
+        fit(model, [training("w-xnli")], SETTINGS)
+    assert all(torch.isfinite(weight).all() for weight in model.parameters())
+
+
 def test_a_diverged_loss_stops_the_stage(model_of, training):
     model = model_of("w-xnli")
     with torch.no_grad():
@@ -298,6 +319,31 @@ def masked(ids: torch.Tensor, seed: int = 0, share: float = 0.25) -> dict:
 def within(count: int, n: int, p: float) -> bool:
     """Five standard deviations of a binomial: exceeded once in two million times."""
     return abs(count - n * p) <= 5 * math.sqrt(n * p * (1 - p))
+
+
+def test_micro_batches_of_text_are_masked_as_the_whole_batch_is(world_tokenizer, model_of):
+    """Texts of unequal length: each part has its own padding."""
+    examples = [TextExample(id=str(i), text="be so ta " * (1 + 3 * i)) for i in range(6)]
+    task = get_task("mlm")
+    features = make_dataset(examples, task, world_tokenizer, 64, 16).features
+    found = []
+    for size in (0, 1, 4):
+        rows: list[dict] = []
+        values = Hyperparameters(learning_rate=1e-3, batch_size=6, micro_batch_size=size, steps=3)
+        one = TrainingTask(task=task, features=features, values=values)
+        model = model_of("mlm")
+        model.train = lambda mode=True, model=model: model  # no dropout, which parts draw for themselves
+        fit(model, [one], replace(SETTINGS, masked_share=0.5), rows.append)
+        found.append([row[name] for row in rows for name in ("loss", "gradient_norm")])
+    assert found[1] == pytest.approx(found[0], rel=1e-4) and found[2] == pytest.approx(found[0], rel=1e-4)
+
+
+def test_no_two_steps_share_their_dropout(model_of, training, monkeypatch):
+    """Torch takes the low 32 bits of a seed on the CPU."""
+    seeds: list[int] = []
+    monkeypatch.setattr(train, "seed_dropout", lambda device, seed: seeds.append(seed % 2**32))
+    fit(model_of("w-xnli"), [training("w-xnli")], SETTINGS)
+    assert len(set(seeds)) == len(seeds) == 6 and {(b - a) % 2**32 for a, b in pairwise(seeds)} == {1}
 
 
 def test_shares_of_masking():
