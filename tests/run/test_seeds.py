@@ -1,6 +1,6 @@
 """What a seed decides: everything random of a run, and nothing that another cell of the same seed does not share.
 
-Every interval of the analyses rests on it: seeds are replicates, and equal seeds of `none` and of an intermediate a pair.
+Every interval rests on it: seeds are replicates, and equal seeds of `none` and of an intermediate are a pair.
 """
 
 import json
@@ -71,7 +71,9 @@ def test_none_and_an_intermediate_are_a_pair_at_equal_seeds(standing, made, seed
 def test_what_the_seed_decides_where_nothing_is_trained(tmp_path, checkpoint):
     """No steps: the head is the seed's, the pretrained encoder everybody's, and the control's encoder the seed's."""
     block = {"intermediates": ["none"], "targets": ["w-xnli"], "no_pretraining_control": True}
-    made = train(tmp_path, grid(checkpoint, blocks=[block], overrides={"*": {"steps": 0, "train_examples": 4}}))
+    made = train(
+        tmp_path, grid(checkpoint, blocks=[block], overrides={"*": {"steps": 0, "train_examples": 4}})
+    )
     names = {cell.checkpoint for cell in made.plan.cells}
     assert len(names) == 2
     for name in names:

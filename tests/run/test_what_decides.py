@@ -209,7 +209,9 @@ def test_every_checkpoint_has_rows_and_weights_of_its_own(trained, checkpoint):
 
 
 def test_a_control_of_another_checkpoint_in_the_same_run_is_its_own(trained):
-    made = trained({"blocks": [{"intermediates": ["none"], "targets": ["w-xnli"], "no_pretraining_control": True}]})
+    made = trained(
+        {"blocks": [{"intermediates": ["none"], "targets": ["w-xnli"], "no_pretraining_control": True}]}
+    )
     names = {cell.checkpoint for cell in made.plan.cells}
     assert len(names) == 2 and set(made.results["checkpoint"]) == names
     assert not same(*(made.weights(checkpoint=name) for name in names))
