@@ -114,12 +114,11 @@ def nearest(name: str) -> list[Path]:
     *room, stem = name.removeprefix("simxfer.").split(".")
     ranked = []
     for test, (names, words) in _tests().items():
-        # What a package brings lazily is reached by its name alone.
-        far = min((steps[other] for other in names & steps.keys()), default=9)
-        uses = len(defined & words)
+        uses = len(defined & words)  # what a package brings lazily is reached by its name alone
+        far = 0 if uses else min((steps[other] for other in names & steps.keys()), default=9)
         near = test.parts[1:-1] == tuple(room[: len(test.parts) - 2])
-        if uses or far < 9:
-            ranked.append((far - 3 * (near + (stem in test.stem) + bool(uses)), -uses, test))
+        if far < 9:
+            ranked.append((far - 3 * (near + (stem in test.stem)), -uses, test))
     return [test for *_, test in sorted(ranked)]
 
 

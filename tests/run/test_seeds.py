@@ -111,7 +111,7 @@ def test_test_sets_are_one_for_all_seeds_unless_their_labels_are_drawn(made, tar
 
 
 def test_training_on_the_same_text_is_random_by_the_seed(tmp_path, checkpoint):
-    """Native text has no draw, and the head is the checkpoint's own: masking, dropout and order are all that is left."""
+    """Native text has no draw, the head is the checkpoint's own: masking, dropout and order are all that is left."""
     (tmp_path / "mlm").mkdir()
     (tmp_path / "mlm" / "en.txt").write_text("".join(f"word {i} and more\n" for i in range(12)))
     block = {"intermediates": ["mlm@en"], "targets": ["w-tatoeba"]}

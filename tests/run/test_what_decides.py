@@ -7,11 +7,13 @@ takes into its ids but forgets when it trains or scores.
 import json
 from typing import Any
 
+import pandas as pd
 import pytest
 from support import write_xlmr_checkpoint
 from trained import Trained, same, train
 
-from simxfer.grid.file import Block, Data, Grid, Override, Retrieval, TaskData
+from simxfer.grid.file import Block, Data, Grid, Override, Retrieval, TaskData, load_grid
+from simxfer.run.representations import write_samples
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.training.methods import METHODS
@@ -215,3 +217,25 @@ def test_a_control_of_another_checkpoint_in_the_same_run_is_its_own(trained):
     names = {cell.checkpoint for cell in made.plan.cells}
     assert len(names) == 2 and set(made.results["checkpoint"]) == names
     assert not same(*(made.weights(checkpoint=name) for name in names))
+
+
+def test_samples_are_texts_of_the_world_of_each_encoder_and_of_the_draw_that_is_scored(trained):
+    """Two worlds, a seed that is not 0: parallel test sets are draw 0 for every seed, drawn labels the seed's."""
+    names = ["world/w0-s0", "world/w1-s0"]
+    blocks = [{"intermediates": ["none"], "targets": ["w-xqa", "w-is-a"]}]
+    made = trained({"encoders": names, "blocks": blocks, "seeds": [3], "languages": ["x-agg"]})
+    write_samples(made.run, load_grid(made.run.grid_file), made.plan)
+    samples = pd.read_parquet(made.run.samples)
+    texts = set(zip(samples["task"], samples["example_id"], samples["text"], strict=True))
+    for world, name in enumerate(names):
+        rows = pd.read_parquet(made.run.representations(name).with_suffix(".parquet"))
+        assert rows["example_id"].str.startswith(f"w{world}:").all()
+        for target, draw in (("w-xqa", 0), ("w-is-a", 3)):
+            found = read_examples(DataRequest(target, "test", "x-agg", world, draw))
+            scored = {f"w{world}:{example.id}": " ".join(example.texts) for example in found}
+            ids = rows[(rows["task"] == target) & (rows["split"] == "test")]["example_id"]
+            assert len(ids) > 100 and all((target, i, scored[i]) in texts for i in ids)
+        contexts = {e.id: e.context for e in read_examples(DataRequest("w-xqa", "test", "x-agg", world))}
+        answers = made.predictions(checkpoint=name, target="w-xqa")
+        found = zip(answers["example_id"], map(json.loads, answers["prediction"]), strict=True)
+        assert all(answer in contexts[i] for i, answer in found)
