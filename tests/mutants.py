@@ -151,10 +151,12 @@ def passes(copy: Path, timeout: float, test: Path) -> bool:
     """Tell whether a test file passes in time; one without tests that are not slow passes."""
     process = multiprocessing.get_context("fork").Process(target=_run, args=(copy, test))
     process.start()
-    process.join(timeout)
-    if process.exitcode is None and process.pid:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.join()
+    try:
+        process.join(timeout)
+    finally:
+        if process.is_alive() and process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.join()
     return process.exitcode in (0, 5)
 
 
