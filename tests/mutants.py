@@ -169,8 +169,7 @@ def survivors(copy: Path, drawn: list[tuple[str, Path, Point]], most: int, timeo
         (copy / path).write_text(changed(text, point), encoding="utf-8")
         if all(passes(copy, timeout, test) for test in tests):
             old, new = (ast.unparse(part).splitlines()[0][:60] for part in point)
-            asked = ", ".join(test.stem for test in tests) or "no tests"
-            yield f"{path}:{point[0].lineno}: {old}  ->  {new}  ({asked})"
+            yield f"{path}:{point[0].lineno}: {old}  ->  {new}  ({', '.join(t.stem for t in tests)})"
         (copy / path).write_text(text, encoding="utf-8")
 
 
