@@ -109,7 +109,7 @@ class Stage:
         return tuple(map(Expected, self.tasks, updates, epochs, sizes))
 
     def draw_of(self, task: str) -> int:
-        """Return the seed that draws a task's data: the stage's for artificial ones, else 0, so that seeds share them."""
+        """Return the seed that draws a task's data: the stage's for artificial ones, else 0, which seeds share."""
         return self.seed or 0 if TASKS[task].world else 0
 
     @property

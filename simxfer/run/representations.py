@@ -31,6 +31,7 @@ from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import SAMPLES, SUBWORDS, validate
 from simxfer.scoring.predict import embed
+from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
@@ -191,10 +192,13 @@ def _sampled(grid: Grid, plan: Plan, world: int) -> list[_Sampled]:
         for name, split in parts
         for code in data.languages or get_task(data.task).train_languages[:1]
     ]
-    tested = {e.target: e for found in plan.evaluations.values() for e in found.values()}
+    tested: dict[str, Evaluation] = {}
+    for evaluation in (e for by_id in plan.evaluations.values() for e in by_id.values()):
+        tested.setdefault(evaluation.target, evaluation)
+    # The draw is the evaluation's: what is sampled is what is scored.
     found += [
         _Sampled(
-            target, "test", DataRequest(target, e.split, code, world, seed, SAMPLE_SIZE, folder, e.fields)
+            target, "test", DataRequest(target, e.split, code, world, e.draw, SAMPLE_SIZE, folder, e.fields)
         )
         for target, e in tested.items()
         for code in e.languages

@@ -101,3 +101,24 @@ def test_an_answer_plots_all_its_figures():
     answer = Answer(name="n", title="t", question="q", sentence="s", figures=(SCATTER, FOREST))
     assert {name: len(plots) for name, plots in answer.plot().items()} == {"scatter": 1, "forest": 2}
     assert "q" in answer.summary() and answer.to_frame().empty
+
+
+def test_places_of_names_are_where_they_say():
+    sides = {"left": -1, "center": 0, "right": 1, "bottom": -1, "middle": 0, "top": 1}
+    for place, (across, up) in style.PLACES.items():
+        level, side = place.split()
+        assert (np.sign(across), np.sign(up)) == (sides[side], sides[level])
+
+
+def test_a_name_takes_the_first_place_that_hides_nothing_by_hand():
+    """Names of 8 characters are .152 wide: on top, the second would cover the first; at its right it covers nothing."""
+    rows = pd.DataFrame({"label": ["abcdefgh", "abcdefgh", "z"], "x": [0.0, 0.05, 1.0], "y": [0.0, 0.0, 1.0]})
+    assert style.label_places(rows) == ["top center", "middle right", "top center"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_series_stand_evenly_around_their_label_and_apart_from_the_next(n):
+    shifts = np.array(style.offsets(n))
+    np.testing.assert_allclose(shifts, -shifts[::-1], atol=1e-12)
+    assert len(shifts) == n and np.allclose(np.diff(shifts), np.diff(shifts)[:1])
+    assert n == 1 or 0 < shifts[1] - shifts[0] < 1 - np.ptp(shifts)

@@ -218,3 +218,36 @@ def test_outcomes_do_not_depend_on_the_order_of_rows(table, random):
     first = gains(table).sort_values(list(RESULTS.key), ignore_index=True)
     second = gains(table.iloc[order]).sort_values(list(RESULTS.key), ignore_index=True)
     pd.testing.assert_frame_equal(first, second)
+
+
+OTHER = {
+    "run": "other", "model": "n", "checkpoint": "world/w0-s1", "method": "lora(r=8)", "intermediate": "w-qa",
+    "target": "w-pos", "language": "x-vso", "split": "test/unseen", "perturbation": "typos(0.2)",
+    "selection": "best-en-dev", "seed": 1, "metric": "chunk_f1",
+}  # fmt: skip
+PARTNERS = {
+    gains: ("gain", ["intermediate"], [row()], row(intermediate="w-nli", value=60.0)),
+    degradation: ("degradation", ["language"], [row()], row(language="x-sov", value=40.0)),
+    robust_drop: ("robust_drop", ["perturbation"], [row()], row(perturbation="typos(0.1)", value=40.0)),
+    gap_reduction: (
+        "gap_reduction",
+        ["intermediate", "language"],
+        [row(value=70.0), row(language="x-sov"), row(intermediate="w-nli", value=70.0)],
+        row(intermediate="w-nli", language="x-sov", value=60.0),
+    ),
+}
+"""Outcome -> its column, the columns in which partners differ, the partners, and the row whose outcome it is."""
+
+
+@pytest.mark.parametrize("outcome", PARTNERS)
+@pytest.mark.parametrize("column", [None, *RESULTS.key])
+def test_partners_are_equal_in_every_column_but_their_own(outcome, column):
+    """A key column that the tables at hand hold one value of still tells partners apart."""
+    name, own, partners, main = PARTNERS[outcome]
+    if column not in own:
+        changed = [{**partner, column: OTHER[column]} if column else partner for partner in partners]
+        pivot = {"pivot": "x-pivot"} if "language" in own else {}
+        table = outcome(pd.DataFrame([*changed, main]), **pivot)
+        kept = table[(table[list(RESULTS.key)] == [main[key] for key in RESULTS.key]).all(axis=1)]
+        assert kept[name].isna().tolist() == [column is not None]
+        assert column or abs(kept[name].iloc[0]) == 10.0

@@ -453,3 +453,22 @@ def test_world_text_has_no_unknown_subword(world_tokenizer):
         dataset = make_dataset(examples, TASKS[name], world_tokenizer, 64, 16)
         assert dataset.features.counts[1] == 0
         assert len(dataset.gold) == 50 and json.loads(dataset.gold["gold"][0])
+
+
+@pytest.mark.parametrize("room", range(1, 9))
+def test_windows_are_as_long_as_they_can_be(tokenizer, room):
+    """From room for exactly one subword on: no window is empty, none could take the next word, and none is too long."""
+    words = ("be", "ri", "fagekop", "be", "hehu", "be", "be", "ri", "rakezi", "be", "ri")
+    example = TaggingExample(id="1", words=words, tags=("NOUN",) * len(words))
+    features = make_dataset([example], POS, tokenizer, room + 2, 0).features
+    sizes = [len(tokenizer(word, add_special_tokens=False)["input_ids"]) for word in words]
+    assert min(sizes) == 1
+    spans = [
+        features.spans[features.starts[row] : features.starts[row + 1], 0] for row in range(features.n_rows)
+    ]
+    windows = [span[span >= 0].tolist() for span in spans]
+    assert [word for window in windows for word in window] == list(range(len(words)))
+    for window, following in zip(windows, [*windows[1:], [None]], strict=True):
+        filled = sum(sizes[word] for word in window)
+        assert filled <= room or len(window) == 1
+        assert following[0] is None or filled + sizes[following[0]] > room

@@ -19,6 +19,7 @@ from transformers import (
 from simxfer.common.errors import StageFailed
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import make_dataset
+from simxfer.encoder.features import text_features
 from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
@@ -411,3 +412,33 @@ def test_a_mixture_trains_all_its_heads(model_of, training):
     assert fit(model, [training("w-xnli"), training("w-pos")], SETTINGS, rows.append) == 12
     assert {row["task"] for row in rows} == {"w-xnli", "w-pos"}
     assert not any(torch.equal(before[n], v) for n, v in weights(model).items() if n.startswith("heads."))
+
+
+def without_dropout(model: TransferModel) -> TransferModel:
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+def text_of(tokenizer) -> TrainingTask:
+    features = text_features(["be fagekop hehu rakezi be fagekop hehu"], tokenizer, 64)
+    values = Hyperparameters(learning_rate=1e-3, batch_size=1, steps=3)
+    return TrainingTask(task=get_task("mlm"), features=features, values=values)
+
+
+@pytest.mark.parametrize("what", ["nothing", "dropout", "order", "order by length", "mixture", "masking"])
+def test_every_random_stream_is_the_seeds_and_the_phases(what, model_of, training, world_tokenizer):
+    """One thing is random at a time: one example has no order, one task no turns, dropout is off unless asked for."""
+    tasks = {
+        "order": [training("w-xnli", batch_size=1)],
+        "order by length": [training("w-xnli", batch_tokens=60)],
+        "mixture": [training(name, n=1, batch_size=1) for name in ("w-xnli", "w-pos")],
+        "masking": [text_of(world_tokenizer)],
+    }.get(what, [training("w-xnli", n=1, batch_size=1)])
+    ends = []
+    for seed, phase in ((3, "target"), (3, "target"), (4, "target"), (3, "intermediate-1")):
+        model = model_of(*(training.task.name for training in tasks))
+        fit(model if what == "dropout" else without_dropout(model), tasks, Settings(seed=seed, phase=phase))
+        ends.append(weights(model))
+    assert [same(ends[0], end) for end in ends] == [True, True] + [what == "nothing"] * 2

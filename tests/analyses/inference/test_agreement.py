@@ -198,3 +198,13 @@ def test_split_counts_and_few_units():
         assert np.isnan(found.interval).all() and "held fixed" in found.notes[0]
     with pytest.raises(InputError, match="'seed' has 1 levels"):
         seed_reliability(long(rng().normal(size=(5, 1)), rater="seed"), rng=rng())
+
+
+@pytest.mark.parametrize("levels", [3, 5])
+def test_concordance_has_no_interval(levels):
+    """Levels drawn twice agree with themselves: resampled W is biased upward, with three levels as with more."""
+    data = long(rng().normal(size=(8, levels)))
+    arguments = {"rng": rng(), "resamples": 49, "permutations": 49}
+    table = rank_agreement(data, "gain", "intermediate", "method", **arguments).table.set_index("term")
+    assert table.loc["Kendall's W", ["low", "high"]].isna().all()
+    assert table.drop(index="Kendall's W")[["low", "high"]].notna().all(axis=None)

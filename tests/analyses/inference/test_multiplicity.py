@@ -181,3 +181,16 @@ def test_detectable_slope_is_found_at_its_rate():
     )
     print(f"power_of_grid: median detectable slope {slope:.2f}, power there {power:.2f}")
     assert 0.65 <= power <= 0.92
+
+
+def test_the_interval_of_the_detectable_slope_is_two_monte_carlo_errors_of_the_power():
+    """The share found crosses power -+ 2 sqrt(p (1 - p) / 2n) there: both signs of a slope count, so it is of 2n."""
+    n, power = 40, 0.8
+    data = simulate_grid(np.random.default_rng(5), Truth(**ONE, slope_by_target=0.5, sources=6, targets=6))
+    first = power_of_grid(data, rng=np.random.default_rng(6), simulations=n).table.set_index("term")
+    low, high = first.loc["minimum detectable slope", ["low", "high"]].astype(float)
+    beside = (0.9999 * low, 1.0001 * low, 0.9999 * high, 1.0001 * high)
+    again = power_of_grid(data, rng=np.random.default_rng(6), simulations=n, slopes=beside)
+    shares = again.table["estimate"].to_numpy()[-4:]
+    error = 2 * np.sqrt(power * (1 - power) / (2 * n))
+    assert shares[0] <= power - error <= shares[1] < shares[2] <= power + error <= shares[3]

@@ -170,3 +170,11 @@ def test_similarity_tables_that_do_not_fit_are_refused():
         pair_regression(data, table.assign(a="other"))
     with pytest.raises(InputError, match="unknown column 'b'"):
         pair_regression(data, table.drop(columns="b"))
+
+
+def test_pairs_that_rest_on_unequal_numbers_of_rows_are_said_to():
+    data = grid(1)
+    whole, first = data.groupby(["intermediate", "target"]).size().max(), data.index[0]
+    for kept, said in ((data, []), (data.drop(index=first), [f"{whole - 1} to {whole} rows each"])):
+        notes = [note for note in pair_regression(kept).notes if "rows each" in note]
+        assert len(notes) == len(said) and all(text in note for text, note in zip(said, notes, strict=True))

@@ -191,3 +191,33 @@ def test_morans_i_by_hand_and_against_theory():
     # Only 1234 and 4321 of the 24 orders reach 1/3.
     assert result.p == pytest.approx(2 / 24, abs=4 * np.sqrt(2 / 24 / 9999))
     assert result.distribution.mean() == pytest.approx(-1 / 3, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("kin", "least", "most"),
+    [(0.5, 0, 0), (1.43, 0.01, 0.02), (3.0, 0.6, 0.8), (6.0, 0.975, 0.999), (9.0, 1, 1)],
+)
+def test_lambda_is_the_highest_likelihood_anywhere_in_its_range(kin, least, most):
+    """Against statsmodels' GLS over 201 lambdas: at both ends, in the first and the last step of 1/40, and between.
+
+    Twelve pairs of kin: what a pair shares against what sets its two languages apart.
+    """
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(0)
+    shared, apart = np.repeat(rng.normal(size=(2, 12)), 2, axis=1)
+    y = kin * shared + apart * np.tile([1, -1], 12)
+    x = rng.normal(size=24)
+    V = np.kron(np.eye(12), [[1, 0.9], [0.9, 1]])
+    names = [f"l{i}" for i in range(24)]
+
+    def height(lam):
+        return sm.GLS(y, sm.add_constant(x), sigma=lam * V + (1 - lam) * np.eye(24)).fit().llf
+
+    data = pd.DataFrame({"language": names, "y": y, "x": x})
+    table = pgls(data, "y", ["x"], covariance=pd.DataFrame(V, names, names), reml=False).table
+    row = table.set_index("term").loc["lambda"]
+    assert least <= row["estimate"] <= most
+    # The nugget of 1e-10 and the optimiser's 1e-9 in lambda leave the likelihood as it is to 1e-7.
+    assert height(row["estimate"]) >= max(map(height, np.linspace(0, 1, 201))) - 1e-7
+    assert row["statistic"] == pytest.approx(2 * (height(row["estimate"]) - height(0)), abs=1e-6)

@@ -108,3 +108,14 @@ def test_level_under_the_null():
     ]
     # Binomial(150, .05): mean 7.5, SD 2.7.
     assert (np.array(p) <= 0.05).sum() <= 16
+
+
+@pytest.mark.parametrize(("units", "smallest"), [(4, "0.125"), (5, "0.0625"), (6, None), (12, None)])
+def test_the_smallest_p_is_said_where_it_is_above_5_percent(units, smallest):
+    """Two of the 2^n patterns are as extreme as the extreme one, itself and its mirror image."""
+    result = paired_randomisation(
+        scores(np.arange(1.0, units + 1)), scores(np.zeros(units)), rng=np.random.default_rng(0)
+    )
+    assert result.p == pytest.approx(2 / 2**units, abs=1e-9)
+    said = [note for note in result.notes if "no two-sided p can be smaller" in note]
+    assert said == ([f"{units} units: no two-sided p can be smaller than {smallest}"] if smallest else [])

@@ -49,3 +49,21 @@ def test_families_are_nested():
     assert (families.sum(axis=1) == 3).all()
     for child in (name for name in families.columns if "." in name):
         assert (families[child] <= families[child.rpartition(".")[0]]).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_the_similarity_has_unit_variance_and_its_share_in_the_task_means(share):
+    """Mean over 40 draws of 60 x 60; the means of a side have an SD of .18 of their variance a draw."""
+    rng = np.random.default_rng(4)
+    truth = Truth(sources=60, targets=60, languages=1, seeds=1, task_share=share)
+    variances, means = [], []
+    for _ in range(40):
+        x = (
+            simulate_grid(rng, truth)
+            .pivot(index="intermediate", columns="target", values="similarity")
+            .to_numpy()
+        )
+        variances.append(x.var())
+        means.append(x.mean(axis=0).var(ddof=1) + x.mean(axis=1).var(ddof=1))
+    assert np.mean(variances) == pytest.approx(1, abs=0.08)
+    assert np.mean(means) == pytest.approx(share + 2 * (1 - share) / 60, abs=0.08)
