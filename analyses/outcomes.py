@@ -48,6 +48,16 @@ def gains(results: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         InputError: the table is not a valid results table.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, gains, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=2, seeds=1)
+        >>> results = simulate_results(np.random.default_rng(1), truth)
+        >>> gains(results)[["intermediate", "language", "score", "baseline", "gain"]].round(2)
+          intermediate language  score  baseline  gain
+        0           s0       en  61.73     59.26  2.47
+        1           s0    x-l01  63.33     59.84  3.49
     """
     results = validate(results, RESULTS)
     key = [name for name in RESULTS.key if name != "intermediate"]
@@ -76,6 +86,17 @@ def degradation(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
 
     Raises:
         InputError: the table is not valid, or no target has a score in the pivot.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, degradation, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=2, seeds=1)
+        >>> results = simulate_results(np.random.default_rng(1), truth)
+        >>> drops = degradation(results)
+        >>> drops[["intermediate", "language", "y_pivot", "y_language", "degradation"]].round(2)
+          intermediate language  y_pivot  y_language  degradation
+        0           s0    x-l01    61.73       63.33        -1.60
+        1         none    x-l01    59.26       59.84        -0.57
     """
     results = validate(results, RESULTS)
     if not (results["language"] == pivot).any():
@@ -103,6 +124,16 @@ def gap_reduction(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
 
     Raises:
         InputError: the table is not valid, or no target has a score in the pivot.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, gap_reduction, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=3, seeds=1)
+        >>> results = simulate_results(np.random.default_rng(1), truth)
+        >>> gap_reduction(results)[["language", "gain_pivot", "gain", "gap_reduction"]].round(2)
+          language  gain_pivot  gain  gap_reduction
+        0    x-l01        2.42  2.92           0.51
+        1    x-l02        2.42  0.07          -2.35
     """
     with_gain = gains(results)
     dropped = degradation(results, pivot)
@@ -131,6 +162,19 @@ def robust_drop(results: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         InputError: the table is not a valid results table.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import Truth, robust_drop, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=1, seeds=1)
+        >>> clean = simulate_results(np.random.default_rng(1), truth)
+        >>> noisy = clean.assign(perturbation="typos(0.1)", value=clean["value"] - [4.0, 9.0])
+        >>> drops = robust_drop(pd.concat([clean, noisy]))
+        >>> drops[["intermediate", "y_clean", "y_perturbed", "robust_drop"]].round(1)
+          intermediate  y_clean  y_perturbed  robust_drop
+        0           s0     61.5         57.5          4.0
+        1         none     60.5         51.5          9.0
     """
     results = validate(results, RESULTS)
     key = [name for name in RESULTS.key if name != "perturbation"]
@@ -168,6 +212,17 @@ def coverage(results: pd.DataFrame, planned: pd.DataFrame | None = None) -> pd.D
 
     Raises:
         InputError: the table is not a valid results table.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, coverage, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=3, seeds=2)
+        >>> results = simulate_results(np.random.default_rng(1), truth)
+        >>> lost = (results["intermediate"] == "s0") & (results["language"] == "x-l02")
+        >>> coverage(results[~lost])[["intermediate", "n_scores", "n_expected", "missing_languages"]]
+          intermediate  n_scores  n_expected missing_languages
+        0           s0         4           6             x-l02
+        1         none         6           6
     """
     results = validate(results, RESULTS)
     results["control"] = is_control(results["checkpoint"])

@@ -18,6 +18,12 @@ def holm(p: PValues) -> PValues:
 
     Raises:
         InputError: a value outside [0, 1], or more than one dimension.
+
+    Example:
+        >>> import pandas as pd
+        >>> from analyses import holm
+        >>> holm(pd.Series([0.01, 0.04, 0.03], ["xnli", "xquad", "panx"])).round(2).to_dict()
+        {'xnli': 0.03, 'xquad': 0.06, 'panx': 0.06}
     """
     return _adjusted(p, lambda ranked: np.maximum.accumulate(ranked * np.arange(len(ranked), 0, -1)))
 
@@ -30,6 +36,12 @@ def benjamini_hochberg(p: PValues) -> PValues:
 
     Raises:
         InputError: a value outside [0, 1], or more than one dimension.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import benjamini_hochberg
+        >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, np.nan])).round(2)
+        array([0.03, 0.04, 0.04,  nan])
     """
 
     def step_up(ranked: np.ndarray) -> np.ndarray:

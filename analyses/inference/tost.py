@@ -36,6 +36,14 @@ def equivalence(
 
     Raises:
         InputError: a standard error that is not positive, margins that are no pair around zero, df < 1.
+
+    Example:
+        >>> from analyses import equivalence
+        >>> result = equivalence(estimate=0.3, se=0.2, df=20, margins=(-1.0, 1.0))
+        >>> result.table["verdict"].item(), round(result.p, 4), [round(limit, 2) for limit in result.interval]
+        ('equivalent', 0.0011, [-0.04, 0.64])
+        >>> equivalence(estimate=0.3, se=0.6, df=20).table["verdict"].item()
+        'undecided'
     """
     if np.shape(margins) != (2,):
         raise InputError(f"margins are {margins!r}; expected a lower and an upper one, such as (-1.0, 1.0)")

@@ -62,6 +62,15 @@ def ceiling(
     Raises:
         InputError: unknown columns or metric, several rows a cell, a query without `none`, with fewer than
             three candidates or two seeds in common, or no query in which the metric is defined.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, ceiling, simulate_results
+        >>> rng = np.random.default_rng(1)
+        >>> results = simulate_results(rng, Truth(sources=5, targets=3, languages=2, noise=2.0))
+        >>> result = ceiling(results, "top_1", rng=rng, simulations=200)
+        >>> round(result.estimate, 2), [round(limit, 2) for limit in result.interval]
+        (0.7, [0.33, 1.0])
     """
     if metric not in RANKING_METRICS:
         raise InputError(unknown("ranking metric", metric, RANKING_METRICS))

@@ -99,6 +99,18 @@ def task_similarities(
 
     Raises:
         InputError: an unknown task or measure, or a table that breaks its schema.
+
+    Example:
+        >>> import pandas as pd
+        >>> from analyses import task_similarities
+        >>> rows = [("mnli", "en", "train"), ("squad_v1", "en", "train"), ("xnli", "en", "test")]
+        >>> samples = pd.DataFrame(rows, columns=["task", "language", "split"])
+        >>> samples = samples.assign(example_id="1", text="A text.")
+        >>> found = task_similarities(samples, measures=["structural"])
+        >>> found.table[["a", "b", "measure", "value"]].round(2)
+                  a     b     measure  value
+        0      mnli  xnli  structural    1.0
+        1  squad_v1  xnli  structural    0.0
     """
     samples = validate(samples, SAMPLES)
     wanted = _wanted(measures)
@@ -133,6 +145,13 @@ def language_similarities(
         kinds: kinds of features, the names of the measures.
         table: a LANGUAGES table.
         min_share: least share of commonly observed features.
+
+    Example:
+        >>> from analyses import language_similarities
+        >>> found = language_similarities(["de", "nl", "sw"], ["genetic", "script"])
+        >>> print(found.summary())
+        genetic: 9 pairs, 0 to 1
+        script: 9 pairs, 0.467 to 1
     """
     log, known = _Log(), []
     held = set() if table is None else set(table["language"])

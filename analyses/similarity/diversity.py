@@ -46,6 +46,14 @@ def set_diversity(
 
     Raises:
         InputError: as `language_features`; an empty set.
+
+    Example:
+        >>> from analyses import set_diversity
+        >>> set_diversity(["de", "tr", "zh"], "syntactic", targets=["sw"]).round(2)
+                          measure  value   low  high  observed_share
+        0  mean_pairwise_distance   0.57  0.48  0.71            0.90
+        1                 entropy   0.41  0.33  0.58            0.90
+        2         target_coverage   0.31  0.21  0.45            0.88
     """
     first_of: dict[str, str] = {}
     codes, asked = (

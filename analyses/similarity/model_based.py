@@ -27,6 +27,15 @@ def log_me(features: np.ndarray, labels: np.ndarray) -> float:
     The authors' fixed-point code leaves out -(D - k)/2 log(alpha) where the rank k is below the dimension D
     (120 features of 60 examples: 3.7 instead of -0.25); this is the evidence itself, and it is maximised
     without a limit on iterations.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import log_me
+        >>> labels = np.array([0, 1] * 50)
+        >>> noise = np.random.default_rng(1).normal(size=(100, 8))
+        >>> informed = noise + labels[:, None]
+        >>> round(log_me(noise, labels), 2), round(log_me(informed, labels), 2)
+        (-1.07, -0.74)
     """
     features = matrix(features, "features", least=2)
     index, n_classes = classes(labels, len(features))
@@ -40,6 +49,15 @@ def regularized_h_score(features: np.ndarray, labels: np.ndarray) -> float:
     tr(S_a^-1 (1 - a) S_between), Ibrahim et al. 2022, equation 5. The plain H-score saturates at classes - 1
     where there are as many dimensions as examples. Where nothing is shrunk and the covariance is singular (two
     distinct points in equal numbers) S^-1 is the pseudo-inverse, as in the authors' code.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import regularized_h_score
+        >>> labels = np.array([0, 1] * 50)
+        >>> noise = np.random.default_rng(1).normal(size=(100, 8))
+        >>> informed = noise + labels[:, None]
+        >>> round(regularized_h_score(noise, labels), 2), round(regularized_h_score(informed, labels), 2)
+        (0.0, 0.63)
     """
     features = matrix(features, "features", least=2)
     index, n_classes = classes(labels, len(features))
@@ -64,6 +82,15 @@ def transrate(features: np.ndarray, labels: np.ndarray, eps: float = 1e-4) -> fl
     R(Z) - sum_c R(Z_c) / C with R(Z) = logdet(I + Z'Z / (n eps)) / 2 on features centred as a whole (Huang et
     al. 2022, as in the authors' code: classes weigh equally). Range (-inf, inf). It depends strongly on eps:
     compare at one eps only.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import transrate
+        >>> labels = np.array([0, 1] * 50)
+        >>> noise = np.random.default_rng(1).normal(size=(100, 8))
+        >>> apart = noise * (np.arange(8) // 4 == labels[:, None])
+        >>> round(transrate(noise, labels), 1), round(transrate(apart, labels), 1)
+        (0.2, 12.9)
     """
     if not eps > 0:
         raise InputError(f"eps is {eps}; expected a number above 0")
@@ -79,6 +106,15 @@ def knn_accuracy(features: np.ndarray, labels: np.ndarray, k: int = 5) -> float:
     A tie between classes goes to the class of the nearest of the tied neighbours. Neighbours at one distance share
     their places, and classes that are tied even so the prediction, so that the order of the examples does not
     matter. A zero vector has no neighbours and raises.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import knn_accuracy
+        >>> features = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, 0.2], [0.0, 1.0], [0.1, 1.0], [0.2, 1.0]])
+        >>> knn_accuracy(features, np.array([0, 0, 0, 1, 1, 1]), k=2)
+        1.0
+        >>> round(knn_accuracy(features, np.array([0, 0, 0, 1, 1, 0]), k=2), 2)
+        0.67
     """
     features = matrix(features, "features", least=2)
     index, n_classes = classes(labels, len(features))
@@ -99,6 +135,14 @@ def leep(source_probabilities: np.ndarray, labels: np.ndarray) -> float:
     Args:
         source_probabilities: (examples, source labels), rows sum to 1.
         labels: (examples,).
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import leep
+        >>> labels = np.array(["no", "no", "yes", "yes"])
+        >>> sure = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]])
+        >>> round(leep(sure, labels), 2), round(leep(np.full((4, 2), 0.5), labels), 2)
+        (-0.2, -0.69)
     """
     theta = matrix(source_probabilities, "source_probabilities", least=2)
     if (theta < 0).any() or not np.allclose(theta.sum(axis=1), 1.0, atol=1e-4):
@@ -113,6 +157,13 @@ def nce(source_labels: np.ndarray, labels: np.ndarray) -> float:
     """NCE: minus the conditional entropy of the labels given the source labels, in nats; range (-inf, 0].
 
     Tran et al. 2019, equation 4. Log likelihood of the labels as in `leep`, with hard source labels.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import nce
+        >>> labels = np.array(["no", "no", "yes", "yes"])
+        >>> round(nce(np.array([7, 7, 3, 3]), labels), 2), round(nce(np.array([7, 3, 7, 3]), labels), 2)
+        (0.0, -0.69)
     """
     source, count = coded(source_labels, len(classes(labels, len(labels))[0]), "source_labels")
     return leep(np.eye(count)[source], labels)
@@ -127,6 +178,14 @@ def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
     Args:
         x: (examples, dimensions).
         y: (examples, other dimensions), the same examples in the same order.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import linear_cka
+        >>> x, other = np.random.default_rng(1).normal(size=(2, 200, 3))
+        >>> turned = 5 * x[:, [2, 0, 1]] + 1
+        >>> round(linear_cka(x, turned), 2), linear_cka(x, other) < 0.1
+        (1.0, True)
     """
     x, y = matrix(x, "x", least=2), matrix(y, "y", least=2)
     if len(x) != len(y):
@@ -155,6 +214,13 @@ def taskemb(x: np.ndarray, y: np.ndarray) -> float:
 
     Raises:
         InputError: other shapes, or values that are negative, NaN or infinite.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import taskemb
+        >>> fisher = np.array([4.0, 2.0, 0.0])
+        >>> round(taskemb(fisher, 10 * fisher), 2), round(taskemb(fisher, np.array([0.0, 0.0, 1.0])), 2)
+        (1.0, 0.0)
     """
     x, y = (np.asarray(v, dtype=np.float64) for v in (x, y))
     if x.ndim != 1 or x.shape != y.shape:

@@ -22,6 +22,17 @@ def gower_similarity(numeric: np.ndarray, nominal: np.ndarray) -> tuple[np.ndarr
     Args:
         numeric: (records, variables), NaN where unknown.
         nominal: (records, variables) of text, empty where unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import gower_similarity
+        >>> numeric = np.array([[2.0, 5.6], [2.0, 4.6], [1.0, np.nan]])
+        >>> nominal = np.array([["classification"], ["classification"], ["tagging"]])
+        >>> similarity, known = gower_similarity(numeric, nominal)
+        >>> similarity.round(2).tolist()
+        [[1.0, 0.67, 0.0], [0.67, 1.0, 0.0], [0.0, 0.0, 1.0]]
+        >>> known.round(2)[0].tolist()
+        [1.0, 1.0, 0.67]
     """
     numeric, nominal = np.asarray(numeric, dtype=np.float64), np.asarray(nominal, dtype=str)
     if numeric.ndim != 2 or nominal.ndim != 2 or len(numeric) != len(nominal) or not len(numeric):

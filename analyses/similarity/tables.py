@@ -128,6 +128,14 @@ def task_embeddings(examples: pd.DataFrame, kind: str, table: pd.DataFrame | Non
     Raises:
         InputError: a missing column, task, language or number, numbers of examples that are not above zero,
             coordinates asked for, and as `language_features`.
+
+    Example:
+        >>> import pandas as pd
+        >>> from analyses import task_embeddings
+        >>> rows = [("tydiqa", "fi", 300), ("tydiqa", "ko", 100), ("mnli", "en", 400)]
+        >>> vectors = task_embeddings(pd.DataFrame(rows, columns=["task", "language", "n"]), "syntactic")
+        >>> vectors["S_SOV"].to_dict()
+        {'mnli': 0.0, 'tydiqa': 0.25}
     """
     missing = {"task", "language", "n"} - set(examples.columns)
     if missing:
@@ -157,6 +165,18 @@ def semantic_task_embeddings(embeddings: Embeddings) -> pd.DataFrame:
 
     Returns:
         (task, language, split) x dimensions; cosines of these rows are the measure `mean_cosine`.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import Embeddings, semantic_task_embeddings
+        >>> rows = pd.DataFrame({"task": ["mnli", "mnli", "qqp"], "language": "en", "split": "train"})
+        >>> values = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+        >>> semantic_task_embeddings(Embeddings(values, rows, "demo", frozenset({"en"})))
+                               0    1
+        task language split
+        mnli en       train  0.5  0.5
+        qqp  en       train  0.0  2.0
     """
     keys = [embeddings.rows[name].reset_index(drop=True) for name in ("task", "language", "split")]
     return pd.DataFrame(np.asarray(embeddings.values, dtype=np.float64)).groupby(keys).mean()

@@ -29,6 +29,17 @@ def morans_i(
 
     Raises:
         InputError: a language twice or without weights, missing or constant values, negative or all-zero weights.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import genealogical_covariance, morans_i
+        >>> residuals = pd.Series({"de": 2.1, "en": 1.8, "nl": 2.4, "es": -1.9, "fr": -2.2, "it": -2.0})
+        >>> families = pd.DataFrame({"F_germanic": [1, 1, 1, 0, 0, 0], "F_romance": [0, 0, 0, 1, 1, 1]})
+        >>> weights = genealogical_covariance(families.set_axis(residuals.index))
+        >>> result = morans_i(residuals, weights, rng=np.random.default_rng(1))
+        >>> round(result.estimate, 2), round(result.table["expected"].item(), 2)
+        (0.99, -0.2)
     """
     require_labelled("values and weights", values, weights)
     names = list(values.index)

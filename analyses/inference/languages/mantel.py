@@ -46,6 +46,16 @@ def mantel(
     Raises:
         InputError: not square, not symmetric, a label twice, missing or infinite values, different items, fewer than 4
         items, no permutation asked for, a control that equals one of the matrices up to scale.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import mantel
+        >>> place, features = np.array([0, 1, 2, 5, 9]), np.array([0, 2, 1, 4, 6])
+        >>> far, unlike = (pd.DataFrame(abs(x[:, None] - x)) for x in (place, features))
+        >>> result = mantel(far, unlike, rng=np.random.default_rng(1))
+        >>> round(result.estimate, 2), result.recommended
+        (0.9, False)
     """
     require_draws(rng, permutations, "permutations")
     given = [m for m in (first, second, control) if m is not None]

@@ -71,6 +71,21 @@ def pgls(
         InputError: unknown columns or languages, infinite values, a covariance that is not symmetric and
             positive semidefinite with positive variances, fewer languages than coefficients + 3, collinear or
             constant covariates.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import genealogical_covariance, pgls, simulate_families
+        >>> rng = np.random.default_rng(1)
+        >>> kin = genealogical_covariance(simulate_families(rng, families=8, size=4))
+        >>> data = pd.DataFrame({"language": kin.index, "distance": rng.normal(size=32)})
+        >>> data["value"] = 70 - 3 * data["distance"] + np.repeat(rng.normal(size=8), 4) + rng.normal(size=32)
+        >>> result = pgls(data, "value", ["distance"], covariance=kin)
+        >>> result.table[["term", "estimate", "low", "high"]].round(1)
+                term  estimate   low  high
+        0   distance      -2.6  -3.0  -2.2
+        1  intercept      69.9  69.3  70.5
+        2     lambda       0.7   0.3   0.9
     """
     frame, notes = complete_rows(data, [outcome, *covariates], [language])
     means = frame.groupby(language, sort=True)[[outcome, *covariates]].mean()

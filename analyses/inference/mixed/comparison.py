@@ -42,6 +42,18 @@ def likelihood_ratio(
     Raises:
         InputError: models that are not nested or have equal terms, different outcomes, and as
             `crossed_effects`.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, likelihood_ratio, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(languages=2, seeds=1))
+        >>> small, large = "gain ~ 1 + (1 | intermediate)", "gain ~ 1 + (1 | intermediate) + (1 | target)"
+        >>> result = likelihood_ratio(data, small, large, rng=rng, simulations=99)
+        >>> print(result.table[["term", "estimate", "p"]].round(2).to_string(index=False))
+                                          term  estimate    p
+        likelihood ratio, parametric bootstrap     22.84 0.01
+                  likelihood ratio, chi-square     22.84 0.00
     """
     require_draws(rng, simulations, "simulations", least=0)
     columns = parse(large)

@@ -151,6 +151,21 @@ def crossed_effects(
     Raises:
         InputError: a formula that cannot be read, unknown columns, infinite values, collinear fixed effects,
             a group with one level or as many levels as rows, too many random effects, unknown df.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, crossed_effects, simulate_grid
+        >>> data = simulate_grid(np.random.default_rng(1), Truth(languages=4, seeds=1, slope=1.0))
+        >>> effects = "(1 | intermediate) + (1 | target) + (1 | intermediate:target)"
+        >>> fit = crossed_effects(data, f"gain ~ similarity + {effects}")
+        >>> fit.fixed.loc["similarity", ["estimate", "se", "df"]].round(2).to_dict()
+        {'estimate': 0.94, 'se': 0.22, 'df': 79.0}
+        >>> print(fit.variances[["group", "sd"]].round(1).to_string(index=False))
+                      group  sd
+               intermediate 3.0
+                     target 0.9
+        intermediate:target 0.8
+                   residual 1.6
     """
     if df not in get_args(DegreesOfFreedom):
         raise InputError(unknown("df", df, get_args(DegreesOfFreedom)))

@@ -40,6 +40,19 @@ def max_t(
 
     Raises:
         InputError: as `permute_tasks`; no measure, or one named twice.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, max_t, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(languages=1, seeds=1, slope=0.7))
+        >>> data = data.assign(cosine=rng.normal(size=81), overlap=rng.normal(size=81))
+        >>> family = max_t(data, "gain", ["similarity", "cosine", "overlap"], rng=rng, permutations=999)
+        >>> family.table[["term", "estimate", "p_single", "p"]].round(2)
+                 term  estimate  p_single     p
+        0  similarity      0.62      0.00  0.02
+        1      cosine     -0.14      0.51  0.76
+        2     overlap      0.07      0.66  0.76
     """
     if not similarities:
         raise InputError("no similarity is named; expected at least one column")

@@ -60,6 +60,24 @@ def specification_curve(
 
     Raises:
         InputError: as `permute_tasks`; no specification.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, simulate_grid, specification_curve
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(languages=1, seeds=1, slope=1.0))
+        >>> data = data.assign(cosine=data["similarity"] + rng.normal(size=81), size=rng.normal(size=81))
+        >>> curve = specification_curve(
+        ...     data, ["gain"], ["similarity", "cosine"], [(), ("size",)], rng=rng, permutations=499
+        ... )
+        >>> curve.table[["term", "estimate", "p"]].round(2)
+                               term  estimate     p
+        0       median of the curve      0.30  0.00
+        1         share significant      0.50  0.07
+        2      gain ~ cosine | size      0.19  0.15
+        3             gain ~ cosine      0.19  0.14
+        4         gain ~ similarity      0.42  0.00
+        5  gain ~ similarity | size      0.42  0.00
     """
     specifications = list(product(outcomes, similarities, [tuple(c) for c in controls]))
     if not specifications:

@@ -49,6 +49,20 @@ def power_of_grid(
 
     Raises:
         InputError: as `pair_regression`; power not between alpha and 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, power_of_grid, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(sources=6, targets=6, languages=2, seeds=1))
+        >>> result = power_of_grid(data, rng=rng, slopes=(0.5, 2.0), simulations=50)
+        >>> result.table[["term", "estimate"]].round(1)
+                               term  estimate
+        0  minimum detectable slope       1.5
+        1   per interquartile range       1.0
+        2      rejection at slope 0       0.0
+        3        power at slope 0.5       0.1
+        4          power at slope 2       0.9
     """
     if not alpha < power < 1:
         raise InputError(f"power is {power}, expected a number between alpha ({alpha}) and 1")

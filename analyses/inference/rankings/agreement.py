@@ -44,6 +44,17 @@ def rank_agreement(
 
     Raises:
         InputError: unknown columns or method, one level, fewer than 3 items in common, a constant ranking.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import rank_agreement
+        >>> gains = pd.DataFrame({"full": [3.1, 2.2, 0.4, -1.0, -2.0], "lora": [2.0, 2.4, 0.9, 0.1, -1.0]})
+        >>> gains["intermediate"] = ["mnli", "squad_v1", "qqp", "udpos", "ccg"]
+        >>> data = gains.melt("intermediate", var_name="method", value_name="gain")
+        >>> result = rank_agreement(data, "gain", "intermediate", "method", rng=np.random.default_rng(1))
+        >>> round(result.estimate, 2), round(result.p, 3)
+        (0.8, 0.042)
     """
     if method not in get_args(RankMethod):
         raise InputError(f"unknown method {method!r}; expected one of {get_args(RankMethod)}")

@@ -33,6 +33,18 @@ def intraclass_correlation(
 
     Raises:
         InputError: unknown columns, one unit or rater, values that are all equal.
+
+    Example:
+        >>> import pandas as pd
+        >>> from analyses import intraclass_correlation
+        >>> judges = {1: [9, 6, 8, 7, 10, 6], 2: [2, 1, 4, 1, 5, 2], 3: [5, 3, 6, 2, 6, 4], 4: [8, 2, 8, 6, 9, 7]}
+        >>> table = pd.DataFrame(judges).rename_axis("target")  # Shrout and Fleiss 1979, table 2
+        >>> data = table.reset_index().melt("target", var_name="judge")
+        >>> result = intraclass_correlation(data, "value", "target", "judge")
+        >>> result.table[["term", "estimate", "low", "high"]].round(2)
+               term  estimate   low  high
+        0  ICC(2,1)      0.29  0.02  0.76
+        1  ICC(2,k)      0.62  0.07  0.93
     """
     table, notes = complete_table(data, value, unit, rater)
     require_levels(len(table), 2, unit, "reliability is spread between units")
@@ -125,6 +137,17 @@ def seed_reliability(
 
     Raises:
         InputError: unknown columns, one seed, fewer than 3 units, a half without spread.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, seed_reliability, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(targets=1, languages=1, seeds=4, noise=2.0))
+        >>> result = seed_reliability(data, "gain", ["intermediate"], rng=rng, resamples=199)
+        >>> result.table[["term", "estimate"]].round(2)
+                                         term  estimate
+        0  reliability of the mean of 4 seeds      0.84
+        1               correlation of halves      0.72
     """
     require_columns(data, unit)
     require_draws(rng, splits, "splits")

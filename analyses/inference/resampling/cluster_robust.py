@@ -56,6 +56,16 @@ def cluster_ols(
     Raises:
         InputError: unknown columns, infinite values, collinear or constant regressors, fewer than 3 clusters,
             not one or two clusterings.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, cluster_ols, simulate_grid
+        >>> data = simulate_grid(np.random.default_rng(1), Truth(languages=3, slope=3.0))
+        >>> result = cluster_ols(data, "gain", ["similarity"], ["intermediate", "target"])
+        >>> result.table[["term", "estimate", "se", "df"]].round(2)
+                 term  estimate    se   df
+        0  similarity      2.19  0.50  8.0
+        1   intercept     -0.97  1.01  8.0
     """
     frame, notes = complete_rows(data, [outcome, *regressors], list(clusters))
     X, y = design(frame, regressors), frame[outcome].to_numpy()

@@ -54,6 +54,15 @@ def crossed_bootstrap(
     Raises:
         InputError: unknown columns, no factor, a factor with fewer than 5 levels (unless `estimate_only`), an
             unknown statistic.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, crossed_bootstrap, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(languages=3))
+        >>> result = crossed_bootstrap(data, "gain", ["intermediate", "target"], rng=rng, resamples=999)
+        >>> round(result.estimate, 1), [round(limit, 1) for limit in result.interval]
+        (-0.9, [-3.4, 1.6])
     """
     require_level(level)
     if not factors:

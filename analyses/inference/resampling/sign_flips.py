@@ -46,6 +46,16 @@ def paired_randomisation(
 
     Raises:
         InputError: unknown columns, a key twice, no pair, a single unit, no difference anywhere.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import paired_randomisation
+        >>> first = pd.DataFrame({"example_id": range(10), "score": [1, 1, 1, 1, 1, 1, 1, 1, 0, 0]})
+        >>> second = pd.DataFrame({"example_id": range(10), "score": [0, 0, 0, 0, 0, 0, 1, 1, 0, 0]})
+        >>> result = paired_randomisation(first, second, rng=np.random.default_rng(1), scale=100)
+        >>> round(result.estimate, 1), round(result.p, 3)
+        (60.0, 0.031)
     """
     columns = [score] if isinstance(score, str) else list(score)
     if len(columns) not in (1, 3):

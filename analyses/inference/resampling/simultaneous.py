@@ -39,6 +39,18 @@ def simultaneous_means(
     Raises:
         InputError: unknown columns, a factor with fewer than 5 levels, a group that lacks some combination of
             levels (its mean would stand on other levels than its neighbours').
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, simulate_grid, simultaneous_means
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(sources=3, targets=1, languages=12))
+        >>> result = simultaneous_means(data, "gain", "intermediate", ["language"], rng=rng, resamples=999)
+        >>> result.table[["term", "estimate", "low", "high"]].round(1)
+          term  estimate  low  high
+        0   s2       1.4  0.7   2.0
+        1   s0      -0.2 -1.0   0.5
+        2   s1      -1.3 -2.0  -0.6
     """
     means, notes = _cell_means(data, value, by, list(factors))
     weights = factor_weights(means.index.to_frame(index=False), factors, rng, resamples)

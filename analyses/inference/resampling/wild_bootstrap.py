@@ -93,6 +93,15 @@ def wild_cluster_bootstrap(
 
     Raises:
         InputError: as `cluster_ols`.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, simulate_grid, wild_cluster_bootstrap
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(languages=3, slope=3.0))
+        >>> result = wild_cluster_bootstrap(data, "gain", "similarity", ["intermediate"], rng=rng, draws=999)
+        >>> round(result.estimate, 1), [round(limit, 1) for limit in result.interval], result.p < 0.05
+        (2.2, [0.9, 3.9], True)
     """
     frame, notes = complete_rows(data, [outcome, regressor, *controls], list(clusters))
     require_draws(rng, draws, "draws")
