@@ -64,6 +64,7 @@ def gains(results: pd.DataFrame) -> pd.DataFrame:
     baseline = results.loc[results["intermediate"] == NONE, [*key, "value", "flags"]]
     baseline = baseline.rename(columns={"value": "baseline", "flags": "flags_of_baseline"})
     scores = results.loc[results["intermediate"] != NONE, [*RESULTS.key, "value", "flags"]]
+    # One baseline a score: a second one would double gains in silence.
     out = scores.merge(baseline, on=key, how="left", validate="many_to_one").rename(
         columns={"value": "score"}
     )
@@ -111,6 +112,7 @@ def degradation(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
     out["degradation"] = out["y_pivot"] - out["y_language"]
     out["parallel"] = out["target"].map(_by_task(out["target"], "parallel")).astype("boolean")
     out = _flag(out, out["y_pivot"].isna(), NO_PIVOT)
+    # A task without a record is not known to be unlike: no flag.
     out = _flag(out, ~out["parallel"].fillna(True), NOT_PARALLEL)
     return _ordered(out, ["y_pivot", "y_language", "degradation", "parallel"])
 
@@ -146,7 +148,9 @@ def gap_reduction(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
         with_gain[[*RESULTS.key, "gain", "same_data", "same_kind"]], on=list(RESULTS.key), how="left"
     )
     out["gap_reduction"] = out["degradation_none"] - out["degradation"]
+    # Not looked up among the gains: the pivot of XCOPA is COPA, which is another target.
     out["gain_pivot"] = out["gain"] - out["gap_reduction"]
+    # Where the pivot lacks, its own flag stands already.
     out = _flag(out, out["degradation_none"].isna() & out["degradation"].notna(), NO_BASELINE)
     return _ordered(out, ["gain_pivot", "gain", "gap_reduction", "same_data", "same_kind"])
 
@@ -185,6 +189,7 @@ def robust_drop(results: pd.DataFrame) -> pd.DataFrame:
     out = out.rename(columns={"value": "y_perturbed"})
     out["robust_drop"] = out["y_clean"] - out["y_perturbed"]
     out = _flag(out, out["y_clean"].isna(), NO_CLEAN)
+    # Imported tables may not say how many examples there were, which is no difference.
     out = _flag(out, (out["n_examples"] != out["n_clean"]).fillna(False), UNEQUAL_TESTS)
     return _ordered(out, ["y_clean", "y_perturbed", "robust_drop"])
 
@@ -226,6 +231,7 @@ def coverage(results: pd.DataFrame, planned: pd.DataFrame | None = None) -> pd.D
     """
     results = validate(results, RESULTS)
     results["control"] = is_control(results["checkpoint"])
+    # A separator that stands in no name: e1 with seed 2 is not e with seed 12.
     results["replicate"] = results["checkpoint"] + "\x1f" + results["seed"].astype("string")
     expected_of = _crossed(results) if planned is None else _by_plan(planned)
     test = [*_CELL[:-1], "control"]
@@ -268,6 +274,7 @@ def _pivot_scores(results: pd.DataFrame, pivot: str, key: list[str]) -> pd.DataF
     scores = results.loc[results["language"] == pivot, [*key, "value"]].rename(columns={"value": "y_pivot"})
     borrowed = [
         scores[scores["target"] == source].assign(target=target)
+        # A table may file COPA's score under the target itself; then nothing is borrowed.
         for target, source in PIVOT_TARGETS.items()
         if target not in set(scores["target"])
     ]

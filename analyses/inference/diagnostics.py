@@ -82,6 +82,7 @@ def _with_other_baselines(
     out = out.drop(columns="baseline").merge(whole, on=cell, how="left")
     out = out.merge(own, on=[*cell, replicate], how="left", suffixes=("", "_own"))
     counted = out[["sum", "count", "sum_own", "count_own"]].fillna(0.0).astype("float64")
+    # The mean of the others is the whole sum less the own: no loop over replicates.
     n = counted["count"] - counted["count_own"]
     out["baseline"] = (counted["sum"] - counted["sum_own"]) / n.where(n > 0)
     out["n_baseline"] = n.astype("int64")

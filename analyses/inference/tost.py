@@ -56,6 +56,7 @@ def equivalence(
         raise InputError(f"margins {margins} do not enclose zero; expected a negative and a positive number")
     if not df >= 1:
         raise InputError(f"df is {df}, expected at least 1")
+    # Both one-sided tests must reject, so that neither needs an adjustment (intersection-union).
     p = float(max(stats.t.sf((estimate - low) / se, df), stats.t.cdf((estimate - high) / se, df)))
     p_difference = float(2 * stats.t.sf(abs(estimate) / se, df))
     half = stats.t.ppf(1 - alpha, df) * se

@@ -161,6 +161,7 @@ def language_similarities(
                 iso639_3(code)
             known.append(code)
         except InputError as error:
+            # A run of many languages is worth a table without one of them: left out and told, not raised.
             log.add("all", code, str(error))
     if not known:
         return log.assembled([])
@@ -255,6 +256,7 @@ def _typological(
         except InputError as error:
             log.add(name, "all pairs", str(error))
             continue
+        # A missing value is told of once, where undefined values are left out.
         thin = part["value"].notna() & (part["observed_share"] < MIN_SHARE)
         if thin.any():
             log.add(name, f"{thin.sum()} pairs", f"under {MIN_SHARE:.0%} of the features are observed")

@@ -147,6 +147,7 @@ def iso639_3(code: str) -> str:
     if plain in NOT_HERE:
         raise InputError(f"language code {code!r} {NOT_HERE[plain]}")
     alpha3 = MEANT.get(plain) or _alpha3(_registry().grandfathered.get(plain, code))
+    # Refused, for a guess among Kurdish or Quechua languages would be another language's features.
     if alpha3 in AMBIGUOUS:
         choices = ", ".join(AMBIGUOUS[alpha3].split())
         raise InputError(

@@ -100,7 +100,9 @@ def feature_entropy(x: np.ndarray) -> tuple[float, float, float]:
     binary = stated & ((x == 0) | (x == 1))
     least_ones = np.where(binary, x, 0).sum(axis=0)
     most_ones = least_ones + (~binary).sum(axis=0)
+    # An odd n may round either way: p and 1 - p have the same entropy.
     nearest_half = np.clip(np.round(n / 2), least_ones, most_ones)
+    # Entropy is concave in p: it is least at one of the ends.
     low = np.minimum(_bits(least_ones / n), _bits(most_ones / n))
     high = _bits(nearest_half / n)
     observed = float(np.nanmean(np.clip(value, low, high))) if stated.any() else np.nan

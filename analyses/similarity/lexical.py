@@ -23,6 +23,7 @@ def js_similarity(x: np.ndarray, y: np.ndarray) -> float:
         (0.99, 0.14)
     """
     p, q = (counts / counts.sum() for counts in _pair(x, y))
+    # From entropies, for a divergence has log 0 where a piece occurs on one side only.
     return float(np.clip(1 - _entropy((p + q) / 2) + (_entropy(p) + _entropy(q)) / 2, 0.0, 1.0))
 
 

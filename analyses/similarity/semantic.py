@@ -85,6 +85,7 @@ def sliced_wasserstein_similarity(x: np.ndarray, y: np.ndarray) -> float:
         [-1.0, -3.0]
     """
     dimensions = matrix(x, "x").shape[1]
+    # The same directions for every pair, so that pairs differ by their data and not by luck.
     return -sliced_wasserstein(x, y, stream("similarity", "sliced_wasserstein", dimensions))
 
 
@@ -163,11 +164,13 @@ def centred(embeddings: np.ndarray, languages: np.ndarray) -> np.ndarray:
 def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Squared distances, not negative; of equal rows 0 up to rounding."""
     squares = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1)[None, :]
+    # One matrix product instead of all differences, which would be examples x examples x dimensions.
     return np.maximum(squares - 2 * x @ y.T, 0.0)
 
 
 def _short(x: np.ndarray) -> np.ndarray:
     """Return a matrix with the same X'X and at most as many rows as columns."""
+    # The nuclear norm depends on X through X'X alone.
     return x if len(x) <= x.shape[1] else np.asarray(np.linalg.qr(x, mode="r"))
 
 

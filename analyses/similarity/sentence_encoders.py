@@ -95,6 +95,7 @@ def encode(
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".part.npy")
         np.save(temporary, values)
+        # Renamed when whole, so that a run that is killed leaves no half of an array behind.
         temporary.replace(path)
     return values
 
@@ -123,5 +124,6 @@ def _run(texts: Sequence[str], encoder: SentenceEncoder) -> np.ndarray:
 def _content(texts: Sequence[str], encoder: SentenceEncoder) -> str:
     digest = hashlib.blake2b(f"{encoder.name}:{encoder.sha256}".encode(), digest_size=16)
     for text in texts:
+        # Lengths first: "ab", "c" and "a", "bc" are different texts.
         digest.update(f"{len(text)}:{text}".encode())
     return digest.hexdigest()

@@ -40,6 +40,7 @@ def gower_similarity(numeric: np.ndarray, nominal: np.ndarray) -> tuple[np.ndarr
             f"got shapes {numeric.shape} and {nominal.shape}; expected (records, variables) twice"
         )
     known_numeric, known_nominal = ~np.isnan(numeric), nominal != ""
+    # With an initial value a variable that no record states has no range, instead of a warning.
     spread = np.nanmax(numeric, axis=0, initial=-np.inf) - np.nanmin(numeric, axis=0, initial=np.inf)
     scaled = numeric / np.where(spread > 0, spread, 1.0)
     alike = 1 - np.abs(scaled[:, None] - scaled[None, :])

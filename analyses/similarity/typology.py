@@ -133,6 +133,7 @@ def angular_distances(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndar
     """
     x0, y0 = (np.nan_to_num(z.astype(np.float64)) for z in (x, y))
     has_x, has_y = (~np.isnan(x)).astype(np.float64), (~np.isnan(y)).astype(np.float64)
+    # Lengths on the common features only, for all pairs by two products.
     norms = ((x0 * x0) @ has_y.T) * (has_x @ (y0 * y0).T)
     with np.errstate(invalid="ignore", divide="ignore"):
         cosine = (x0 @ y0.T) / np.sqrt(norms)
@@ -151,6 +152,7 @@ def great_circle_distances(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np
     chord = (
         np.sin((lat_x - lat_y) / 2) ** 2 + np.cos(lat_x) * np.cos(lat_y) * np.sin((lon_x - lon_y) / 2) ** 2
     )
+    # Haversine: the arc cosine of a dot product loses half of the digits between near places.
     distance = 2 / np.pi * np.arcsin(np.sqrt(np.clip(chord, 0.0, 1.0)))
     return distance, (~np.isnan(distance)).astype(np.float64)
 
@@ -207,6 +209,7 @@ def _kind_distances(
     out["distance"], out["observed_share"] = distance.ravel(), observed_share.ravel()
     with np.errstate(invalid="ignore"):
         out["imputed_share"] = np.nan_to_num(1 - observed_share / used_share).ravel()
+    # The first that holds is told: a distance of imputed cells is no longer a thin one.
     out["flag"] = np.select(
         [out["distance"].isna(), out["imputed_share"] > 0, out["observed_share"] < min_share],
         ["nothing in common is observed", "imputed", f"under {min_share:.0%} of the features are observed"],
@@ -241,6 +244,7 @@ def _imputed(codes: list[str], stated: np.ndarray, kind: str, neighbours: int) -
     donors = np.flatnonzero(~np.isnan(uriel().values[kind]).all(axis=1))
     nearness = _nearness(codes, donors)
     values = uriel().values[kind][donors]
+    # Own code: scikit-learn's KNNImputer finds neighbours by the features themselves, URIEL by kinship and place too.
     return np.stack([knn_fill(row, values, d, neighbours) for row, d in zip(stated, nearness, strict=True)])
 
 

@@ -51,6 +51,7 @@ def morans_i(
         )
     z = values.to_numpy(dtype=float)
     w = weights.loc[names, names].to_numpy(dtype=float, copy=True)
+    # A covariance has ones there, with which every language would resemble itself.
     np.fill_diagonal(w, 0.0)
     if not np.isfinite(z).all() or not np.isfinite(w).all() or (w < 0).any() or w.sum() == 0:
         raise InputError("expected finite values and finite weights that are not negative and not all zero")
@@ -61,6 +62,7 @@ def morans_i(
     observed = float(scale * (z @ w @ z))
     null = scale * _quadratic(z, w, rng, permutations)
     expected = -1 / (len(z) - 1)
+    # Two-sided is about E[I], which is below zero: -1 / (n - 1) itself is no sign of anything.
     p = permutation_p(null - expected, observed - expected, exact=False, alternative=alternative)
     row = {
         "term": "Moran's I",

@@ -44,6 +44,7 @@ def genealogical_covariance(features: pd.DataFrame) -> pd.DataFrame:
     if not np.isin(member, (0.0, 1.0)).all():
         raise InputError("family membership must be 0 or 1 in every row; drop the languages without a record")
     depth = member.sum(axis=1)
+    # A language without a known family has depth 0: 0 / 1 makes it independent of all, and the diagonal is set.
     shared = (member @ member.T) / np.sqrt(np.maximum(1.0, np.outer(depth, depth)))
     np.fill_diagonal(shared, 1.0)
     return pd.DataFrame(shared, index=features.index, columns=features.index)

@@ -65,6 +65,7 @@ def mantel(
     matrices = [_checked(m, first) for m in given]
     upper = np.triu_indices(len(names), 1)
     vectors = [standardised(m[upper], "distances", method) for m in matrices]
+    # The partial correlation divides by 1 - r^2 with the control.
     if control is not None and max(abs(vectors[-1] @ v) for v in vectors[:-1]) > 1 - 1e-9:
         raise InputError("the control is one of the two matrices, up to scale: nothing is left to correlate")
     r, null, exact = _null(vectors, upper, rng, permutations)
@@ -95,6 +96,7 @@ def _checked(matrix: pd.DataFrame, like: pd.DataFrame) -> np.ndarray:
     values = matrix.loc[like.index, like.index].to_numpy(dtype=float)
     if not np.isfinite(values).all():
         raise InputError("a distance is missing or infinite; drop the items it belongs to")
+    # Distances computed once a triangle differ in their last digits.
     if not np.allclose(values, values.T, atol=1e-8 * np.abs(values).max()):
         raise InputError("a distance matrix is not symmetric; expected d(a, b) = d(b, a)")
     return values
@@ -115,6 +117,7 @@ def _null(
         first, others = (random_orders([np.arange(n)], rng, size) for size in crossed_sizes(permutations))
     cross = _cross_products(vectors, upper, first, others).reshape(-1, len(vectors) - 1)
     null = _partial(cross, float(vectors[1] @ vectors[-1]))
+    # The first order is the observed one, which permutation_p adds to random ones itself.
     return float(null[0]), null if exact else null[1:], exact
 
 

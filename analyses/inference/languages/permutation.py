@@ -57,6 +57,7 @@ def permute_labels(
     require_levels(len(means), 4, label, "a permutation of three values says nothing")
     y, x = (standardised(means[name].to_numpy(), name, method) for name in (outcome, covariate))
     n = len(means)
+    # One more, for the observed order is among all n! and not among random ones.
     exact = factorial(n) <= permutations + 1
     require_draws(rng, permutations, "permutations")
     null = y[all_orders(n)] @ x if exact else _random(y, x, rng, permutations)

@@ -27,6 +27,7 @@ from analyses.inference.languages.genealogy import without_relatives
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError, unknown
 
+# A grid, for a profile may have two peaks of which Brent's method finds one, and p is averaged over it.
 LAMBDAS = np.linspace(0, 1, 41)
 FLAT = 1e-7
 """Differences of log-likelihood below this are rounding."""
@@ -204,6 +205,7 @@ def _best_lambda(y: np.ndarray, X: np.ndarray, K: np.ndarray, reml: bool, fits: 
 def _averaged(fits: list[_GlsFit], i: int, df: int, level: float) -> dict[str, float]:
     """Return p and interval of coefficient i from t averaged over lambda (trapezoidal rule)."""
     heights = np.array([fit.log_likelihood for fit in fits])
+    # Less the highest: exp of a log-likelihood of some hundred would underflow.
     weights = np.exp(heights - heights.max()) * np.r_[0.5, np.ones(len(fits) - 2), 0.5]
     weights /= weights.sum()
     centre = np.array([fit.coefficients[i] for fit in fits])

@@ -61,6 +61,7 @@ def likelihood_ratio(
     frame, notes = complete_rows(called, [columns.outcome], columns.columns())
     models = [mixed_model(frame, formula, covariances)[0] for formula in (small, large)]
     _require_nested(*models)
+    # Restricted likelihoods of different fixed effects are those of different data.
     fits = [model.fit(reml=False) for model in models]
     statistic = _ratio(*fits)
     null = _bootstrap(models, fits[0], rng, simulations)
@@ -124,6 +125,7 @@ def _require_nested(small: MixedModel, large: MixedModel) -> None:
         raise InputError(
             f"the models explain {small.parsed.outcome!r} and {large.parsed.outcome!r}; expected one outcome"
         )
+    # By spanned columns, not by names: a factor coded without the intercept is the same model.
     columns, wider = unit_columns(small.X), unit_columns(large.X)
     spanned = wider @ np.linalg.lstsq(wider, columns, rcond=None)[0]
     fixed = np.allclose(spanned, columns, rtol=0, atol=1e-8)

@@ -119,6 +119,7 @@ class CrossedEffects(Inference):
         rows, unseen = _new_rows(model, data)
         df = np.full(len(rows.X), float(len(model.X) - model.X.shape[1]))
         for new, term in zip(unseen, model.terms, strict=True):
+            # A new level is known as well as its group's variance is.
             df[new] = np.minimum(df[new], len(term.levels) - 1)
         solution = solve(model.X, model.y, model.terms, self.fit)
         return predict(rows, self.fit, solution, df, self.level).set_axis(data.index)
@@ -183,6 +184,7 @@ def crossed_effects(
         counts={**{term.group: len(term.levels) for term in model.terms}, "rows": len(model.X)},
         level=level,
         notes=(*notes, *_notes(fit, model)),
+        # Type I of a covariate of kin languages is .09 at .05 (calibration.csv).
         recommended=not model.covariances,
         references=("Bates et al. 2015, J. Stat. Softw. 67(1)", _REFERENCES[df]),
         formula=formula,
@@ -234,6 +236,7 @@ def _new_rows(model: MixedModel, data: pd.DataFrame) -> tuple[NewRows, list[np.n
     if dropped:
         raise InputError(f"{dropped[0]} among the rows to predict; fill or drop them")
     new = _as_fitted(model.frame, new, model.parsed.regressors())
+    # Coded together with the fitted rows, so that every level falls into the column it was fitted in.
     both = pd.concat([model.frame, new[columns]], ignore_index=True)
     X = fixed_design(both, model.parsed)[0]
     last = slice(len(model.frame), None)

@@ -49,6 +49,7 @@ def leave_one_out(
     rows = []
     for factor in (name for name in (source, target, language) if name in data.columns):
         levels = sorted(data[factor].dropna().unique(), key=str)
+        # Without its only language a table is empty, and nothing hangs on it.
         for left_out in levels if len(levels) > 1 else []:
             part = pair_regression(data[data[factor] != left_out], *arguments, kind=kind, level=level)
             row = part.table.iloc[0]
@@ -119,6 +120,7 @@ def collinearity(data: pd.DataFrame, columns: Sequence[str], within: Sequence[st
     nearest = others.argmax(axis=1)
     unexplained = np.array([_unexplained(frame[list(columns)].to_numpy(), j) for j in range(len(columns))])
     with np.errstate(divide="ignore"):
+        # Below it rounding is all that tells the regressor from the others.
         vif = np.where(unexplained < 1e-12, np.inf, 1 / unexplained)
     return pd.DataFrame(
         {

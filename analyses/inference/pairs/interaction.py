@@ -75,6 +75,7 @@ def pair_interaction(
         rows.append({**result.table.iloc[0].to_dict(), "term": f"slope, {other} - {reference}"})
         counts = counts or dict(result.counts)
         notes += [f"{other} - {reference}: {note}" for note in result.notes]
+    # Over the comparisons only: slopes of single methods are shown, not tested against each other.
     adjusted = holm(np.array([row["p"] for row in rows]))
     rows = [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
     for name in methods:

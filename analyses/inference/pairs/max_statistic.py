@@ -71,6 +71,7 @@ def max_t(
             "statistic": observed,
         }
     )
+    # By z, not by slope: measures have units of their own.
     strongest_first = np.argsort(-np.abs(observed), kind="stable")
     return Inference(
         procedure="max_t",
@@ -95,5 +96,6 @@ def step_down(null: np.ndarray, observed: np.ndarray, exact: bool) -> np.ndarray
     maxima = np.maximum.accumulate(np.abs(null[:, order[::-1]]), axis=1)[:, ::-1]
     p = np.array([permutation_p(maxima[:, i], observed[m], exact) for i, m in enumerate(order)])
     out = np.empty(len(observed))
+    # Step-down: a weaker measure is never surer than a stronger one.
     out[order] = np.maximum.accumulate(p)
     return out

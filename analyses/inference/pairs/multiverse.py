@@ -112,6 +112,7 @@ def _curve(
     permutations: int,
 ) -> _Curve:
     """Return every specification, observed and under shared permutations."""
+    # Drawn, so that the caller's generator moves on and two curves of one generator differ.
     seed = int(rng.integers(2**63))
     observed, null, slopes, correlations = [], [], [], []
     for outcome, similarity, covariates in specifications:
@@ -143,7 +144,9 @@ def _as_a_whole(curve: _Curve) -> list[dict[str, object]]:
 
 def _dominant_share(z: np.ndarray) -> np.ndarray:
     """Return the share of specifications significant in the direction of the median, (B,)."""
+    # Every permuted curve is judged in its own direction, for the observed one chose its own too.
     direction = np.where(np.median(z, axis=1, keepdims=True) >= 0, 1.0, -1.0)
+    # One threshold for all: statistics are normal deviates, whatever the specification's degrees of freedom.
     return (direction * z > stats.norm.ppf(0.975)).mean(axis=1)
 
 

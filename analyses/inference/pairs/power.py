@@ -98,6 +98,7 @@ class _Draws:
 
     def detectable(self, power: float) -> float:
         """Return the slope at which the simulated power crosses the wanted one."""
+        # There every draw rejects, so that the power crosses below.
         high = float(np.abs(self.noise).max() + self.critical * self.se.max())
         return float(optimize.brentq(lambda slope: self.power(slope) - power, 0.0, high, xtol=1e-6 * high))
 
@@ -110,6 +111,7 @@ def _simulate(
     loading = fit.loading(terms)
     estimates, errors = np.empty(simulations), np.empty(simulations)
     for i in range(simulations):
+        # Mean zero: REML estimates shift with the fixed effects and their errors do not know them.
         refit = fit_mixed(X, loading @ rng.normal(size=loading.shape[1]), terms)
         estimates[i], errors[i] = refit.coefficients[1], np.sqrt(refit.covariance[1, 1])
     return _Draws(estimates, errors, float(stats.t.ppf(1 - alpha / 2, min(pairs.cells.shape) - 1)))
@@ -117,6 +119,7 @@ def _simulate(
 
 def _rows(pairs: PairTable, draws: _Draws, slopes: Sequence[float], power: float) -> list[dict[str, object]]:
     """Return the detectable slope in both units, with its Monte Carlo interval, and the power at slopes."""
+    # Two binomial standard errors; both signs of the slope count, hence 2 n draws.
     error = 2 * np.sqrt(power * (1 - power) / (2 * len(draws.noise)))
     detectable = [draws.detectable(at) for at in (power, power - error, min(power + error, 0.999))]
     spread = float(np.subtract(*np.quantile(pairs.frame["centred"], [0.75, 0.25])))

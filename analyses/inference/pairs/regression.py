@@ -177,6 +177,7 @@ def with_similarity(
     if len(names) != 1:
         raise InputError(f"the similarity table holds the measures {names}; expected one: choose its rows")
     values = table.groupby(["a", "b"])["value"].mean()
+    # A pair that the table lacks stays missing, and its rows are dropped with a note.
     joined = values.reindex(pd.MultiIndex.from_frame(results[[source, target]])).to_numpy()
     if np.isnan(joined).all():
         raise InputError(f"no pair of {source} and {target} is among a and b of the similarity table")
@@ -195,7 +196,9 @@ def pair_design(pairs: PairTable) -> tuple[np.ndarray, tuple[Term, ...]]:
     one, centred = np.ones((len(frame), 1)), frame[["centred"]].to_numpy()
     blocks = np.eye(grid.block.max() + 1)[grid.block][:, 1:]
     means = [frame[[name]].to_numpy() for name in ("source_mean", "target_mean")]
+    # Task means without spread would make the design singular.
     nuisance = [blocks] if blocks.shape[1] else [m for m in means if np.ptp(m) > 1e-9 * np.abs(centred).max()]
+    # Intercept and slope of a task apart: a handful of tasks carries no correlation of the two.
     terms = tuple(
         Term(name, (column,), codes, design, levels)
         for name, codes, levels in (("s", grid.source, grid.sources), ("t", grid.target, grid.targets))

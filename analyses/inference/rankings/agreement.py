@@ -109,6 +109,7 @@ def complete_table(
     return whole, notes
 
 
+# Own code: scipy's kendalltau and spearmanr take no weights, and a resample is a vector of weights.
 def _correlations(signs: np.ndarray, weights: np.ndarray, method: RankMethod) -> np.ndarray:
     """Return the m x m rank correlations of rows copied `weights` times, from signs of differences (m, n, n).
 
@@ -138,6 +139,7 @@ def _statistics(
     if len(pairs) == 1:
         return pairs
     counts = level_weights[first] * level_weights[second]
+    # A pair that was not drawn may be NaN, and 0 times NaN is NaN.
     mean = (counts @ np.where(counts > 0, pairs, 0.0)) / counts.sum() if counts.any() else np.nan
     ranks = signs @ weights
     concordance = (weights * ranks.sum(axis=0) ** 2).sum() / (len(signs) * (weights * ranks**2).sum())
@@ -156,6 +158,7 @@ def _null(
 ) -> tuple[np.ndarray, bool]:
     """Return the statistics after items changed places within levels, and whether all orders are among them."""
     m, n, _ = signs.shape
+    # Of two rankings only one has to move; of three all orders are (n!)^2.
     exact = m == 2 and factorial(n) <= permutations
     if exact:
         second = all_orders(n)

@@ -87,6 +87,7 @@ def _mean_squares(table: np.ndarray) -> tuple[float, float, float]:
     left = table - rows[:, None] - columns + table.mean()
     rounding = (1e-12 * np.abs(table).max()) ** 2
     error = float((left**2).sum()) / ((n - 1) * (k - 1))
+    # Raters who agree fully leave rounding, which F would divide by.
     return k * rows.var(ddof=1), n * columns.var(ddof=1), error if error > rounding else 0.0
 
 
@@ -196,6 +197,7 @@ def _halves(table: np.ndarray, rng: np.random.Generator, splits: int) -> tuple[n
     """Return the unit means of both halves, each (splits, units)."""
     S = table.shape[1]
     h = S // 2
+    # The product counts every split twice, as (a, b) and as (b, a).
     if comb(S, h) * comb(S - h, h) <= 2 * splits:
         pairs = [
             (a, b)
@@ -221,4 +223,5 @@ def _half_correlation(first: np.ndarray, second: np.ndarray, weights: np.ndarray
     covariance = (first * second) @ shares - a * b
     spread = (first**2 @ shares - a**2) * (second**2 @ shares - b**2)
     with np.errstate(invalid="ignore", divide="ignore"):
+        # Halves have unit variance: what is below it are resamples of one unit only.
         return np.where(spread > 1e-24, covariance / np.sqrt(spread), np.nan).mean(axis=0)

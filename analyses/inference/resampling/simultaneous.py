@@ -62,6 +62,7 @@ def simultaneous_means(
     n = min(means.index.get_level_values(name).nunique() for name in factors)
     se = spread * np.sqrt(n / (n - 1))
     maxima = t_scale((np.abs(draws - estimate) / spread).max(axis=1), n - 1)
+    # One quantile for all groups; the width differs by their own errors only.
     half = np.quantile(maxima, level) * se
     p = [permutation_p(maxima, t, exact=False) for t in estimate / se]
     columns = {
@@ -98,6 +99,7 @@ def _cell_means(
     for name in factors:
         require_levels(frame[name].nunique(), FEWEST_LEVELS, name, "an interval needs levels to resample")
     means = frame.groupby([*factors, by], sort=True)[value].mean().unstack(by)
+    # A mean over whichever cells are there would compare groups on different languages.
     if means.isna().any(axis=None):
         lacking = means.columns[means.isna().any()][0]
         raise InputError(f"{by} {lacking!r} lacks some combination of {factors}; keep the common ones")
