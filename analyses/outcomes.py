@@ -72,12 +72,23 @@ def gains(results: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         InputError: the table is not a valid results table.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, gains, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=2, seeds=1)
+        >>> results = simulate_results(np.random.default_rng(1), truth)
+        >>> gains(results)[["intermediate", "language", "score", "baseline", "gain"]].round(2)
+          intermediate language  score  baseline  gain
+        0           s0       en  61.73     59.26  2.47
+        1           s0    x-l01  63.33     59.84  3.49
     """
     results = validate(results, RESULTS)
     key = [name for name in RESULTS.key if name != "intermediate"]
     baseline = results.loc[results["intermediate"] == NONE, [*key, "value", "flags"]]
     baseline = baseline.rename(columns={"value": "baseline", "flags": "flags_of_baseline"})
     scores = results.loc[results["intermediate"] != NONE, [*RESULTS.key, "value", "flags"]]
+    # One baseline a score: a second one would double gains in silence.
     out = scores.merge(baseline, on=key, how="left", validate="many_to_one").rename(
         columns={"value": "score"}
     )
@@ -112,6 +123,17 @@ def degradation(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
 
     Raises:
         InputError: the table is not valid, or no target has a score in the pivot.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, degradation, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=2, seeds=1)
+        >>> results = simulate_results(np.random.default_rng(1), truth)
+        >>> drops = degradation(results)
+        >>> drops[["intermediate", "language", "y_pivot", "y_language", "degradation"]].round(2)
+          intermediate language  y_pivot  y_language  degradation
+        0           s0    x-l01    61.73       63.33        -1.60
+        1         none    x-l01    59.26       59.84        -0.57
     """
     results = validate(results, RESULTS)
     if not (results["language"] == pivot).any():
@@ -126,6 +148,7 @@ def degradation(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
     out["degradation"] = out["y_pivot"] - out["y_language"]
     out["parallel"] = out["target"].map(_by_task(out["target"], "parallel")).astype("boolean")
     out = _flag(out, out["y_pivot"].isna(), NO_PIVOT)
+    # A task without a record is not known to be unlike: no flag.
     out = _flag(out, ~out["parallel"].fillna(True), NOT_PARALLEL)
     return _ordered(out, ["y_pivot", "y_language", "degradation", "parallel"])
 
@@ -139,6 +162,16 @@ def gap_reduction(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
 
     Raises:
         InputError: the table is not valid, or no target has a score in the pivot.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, gap_reduction, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=3, seeds=1)
+        >>> results = simulate_results(np.random.default_rng(1), truth)
+        >>> gap_reduction(results)[["language", "gain_pivot", "gain", "gap_reduction"]].round(2)
+          language  gain_pivot  gain  gap_reduction
+        0    x-l01        2.42  2.92           0.51
+        1    x-l02        2.42  0.07          -2.35
     """
     with_gain = gains(results)
     dropped = degradation(results, pivot)
@@ -151,7 +184,9 @@ def gap_reduction(results: pd.DataFrame, pivot: str = PIVOT) -> pd.DataFrame:
         with_gain[[*RESULTS.key, "gain", "same_data", "same_kind"]], on=list(RESULTS.key), how="left"
     )
     out["gap_reduction"] = out["degradation_none"] - out["degradation"]
+    # Not looked up among the gains: the pivot of XCOPA is COPA, which is another target.
     out["gain_pivot"] = out["gain"] - out["gap_reduction"]
+    # Where the pivot lacks, its own flag stands already.
     out = _flag(out, out["degradation_none"].isna() & out["degradation"].notna(), NO_BASELINE)
     return _ordered(out, ["gain_pivot", "gain", "gap_reduction", "same_data", "same_kind"])
 
@@ -167,6 +202,19 @@ def robust_drop(results: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         InputError: the table is not a valid results table.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import Truth, robust_drop, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=1, seeds=1)
+        >>> clean = simulate_results(np.random.default_rng(1), truth)
+        >>> noisy = clean.assign(perturbation="typos(0.1)", value=clean["value"] - [4.0, 9.0])
+        >>> drops = robust_drop(pd.concat([clean, noisy]))
+        >>> drops[["intermediate", "y_clean", "y_perturbed", "robust_drop"]].round(1)
+          intermediate  y_clean  y_perturbed  robust_drop
+        0           s0     61.5         57.5          4.0
+        1         none     60.5         51.5          9.0
     """
     results = validate(results, RESULTS)
     key = [name for name in RESULTS.key if name != "perturbation"]
@@ -177,6 +225,7 @@ def robust_drop(results: pd.DataFrame) -> pd.DataFrame:
     out = out.rename(columns={"value": "y_perturbed"})
     out["robust_drop"] = out["y_clean"] - out["y_perturbed"]
     out = _flag(out, out["y_clean"].isna(), NO_CLEAN)
+    # Imported tables may not say how many examples there were, which is no difference.
     out = _flag(out, (out["n_examples"] != out["n_clean"]).fillna(False), UNEQUAL_TESTS)
     return _ordered(out, ["y_clean", "y_perturbed", "robust_drop"])
 
@@ -204,9 +253,21 @@ def coverage(results: pd.DataFrame, planned: pd.DataFrame | None = None) -> pd.D
 
     Raises:
         InputError: the table is not a valid results table.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, coverage, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=3, seeds=2)
+        >>> results = simulate_results(np.random.default_rng(1), truth)
+        >>> lost = (results["intermediate"] == "s0") & (results["language"] == "x-l02")
+        >>> coverage(results[~lost])[["intermediate", "n_scores", "n_expected", "missing_languages"]]
+          intermediate  n_scores  n_expected missing_languages
+        0           s0         4           6             x-l02
+        1         none         6           6
     """
     results = validate(results, RESULTS)
     results["control"] = is_control(results["checkpoint"])
+    # A separator that stands in no name: e1 with seed 2 is not e with seed 12.
     results["replicate"] = results["checkpoint"] + "\x1f" + results["seed"].astype("string")
     expected_of = _crossed(results) if planned is None else _by_plan(planned)
     test = [*_CELL[:-1], "control"]
@@ -249,6 +310,7 @@ def _pivot_scores(results: pd.DataFrame, pivot: str, key: list[str]) -> pd.DataF
     scores = results.loc[results["language"] == pivot, [*key, "value"]].rename(columns={"value": "y_pivot"})
     borrowed = [
         scores[scores["target"] == source].assign(target=target)
+        # A table may file COPA's score under the target itself; then nothing is borrowed.
         for target, source in PIVOT_TARGETS.items()
         if target not in set(scores["target"])
     ]

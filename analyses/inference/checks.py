@@ -28,6 +28,7 @@ def numbers(data: pd.DataFrame, name: str) -> np.ndarray:
     require_columns(data, [name])
     column = data[name]
     try:
+        # numpy would read dates as counts of time and "7" as 7: mistakes to tell, not numbers to compute with.
         if column.dtype.kind in "mMc" or column.map(lambda value: isinstance(value, str)).any():
             raise TypeError
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -90,6 +91,7 @@ def require_varying(values: np.ndarray, name: str, size: float = 0.0) -> None:
         size: of the values that these were computed from, if that is larger: what remains of values after a
             fit rounds as the values did.
     """
+    # Means of equal numbers differ by rounding, up to some hundred eps; a real spread is wider.
     if np.ptp(values) <= 1e-12 * max(size, float(np.abs(values).max())):
         raise InputError(
             f"{name!r} is constant ({float(values.flat[0]):.6g}): nothing can be told from it; expected a "
@@ -112,6 +114,7 @@ def require_residual(X: np.ndarray, y: np.ndarray) -> None:
     """Raise InputError if the columns of X (n, p) leave nothing of y (n,) beyond rounding."""
     X = unit_columns(X)
     rest = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
+    # Squares: what rounding leaves of an exact fit is some 1e-10 of the outcome at most.
     if rest @ rest <= 1e-20 * float(y @ y):
         raise InputError(
             "the regressors explain the outcome exactly: nothing is left to estimate variances from"
@@ -133,6 +136,7 @@ def require_generator(rng: np.random.Generator) -> None:
 def require_draws(rng: np.random.Generator, count: int, name: str, least: int = 1) -> None:
     """Raise InputError without a generator, or if too few permutations, resamples or simulations are asked for."""
     require_generator(rng)
+    # True is an int to Python: permutations=True would be one permutation.
     if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < least:
         raise InputError(
             f"{name} is {count!r}, expected a whole number, at least {least}; some thousands settle a p of .05"

@@ -12,6 +12,7 @@ def coefficient_row(term: str, estimate: float, se: float, df: float, level: flo
         "estimate": float(estimate),
         "low": float(estimate - half),
         "high": float(estimate + half),
+        # sf, for 1 - cdf is 0 from 1e-16 on.
         "p": float(2 * stats.t.sf(abs(statistic), df)),
         "se": float(se),
         "df": float(df),

@@ -43,6 +43,17 @@ def headroom(results: pd.DataFrame, seeds: Collection | None = None, replicate: 
     Raises:
         InputError: the table is not valid, an unknown replicate column or seed, a cell with fewer than two
             seeds of `none`, seeds that leave no gain or no baseline.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, headroom, simulate_results
+        >>> truth = Truth(sources=2, targets=1, languages=1, seeds=3)
+        >>> rows = headroom(simulate_results(np.random.default_rng(1), truth))
+        >>> rows[["intermediate", "seed", "gain", "baseline", "headroom", "n_baseline"]].head(3).round(1)
+          intermediate  seed  gain  baseline  headroom  n_baseline
+        0           s0     0  -3.4      61.2      38.8           2
+        1           s0     1  -5.5      60.4      39.6           2
+        2           s0     2  -5.6      60.5      39.5           2
     """
     results = measurements(results)
     if replicate not in ("seed", "checkpoint"):
@@ -72,6 +83,7 @@ def _with_other_baselines(
     out = out.drop(columns="baseline").merge(whole, on=cell, how="left")
     out = out.merge(own, on=[*cell, replicate], how="left", suffixes=("", "_own"))
     counted = out[["sum", "count", "sum_own", "count_own"]].fillna(0.0).astype("float64")
+    # The mean of the others is the whole sum less the own: no loop over replicates.
     n = counted["count"] - counted["count_own"]
     out["baseline"] = (counted["sum"] - counted["sum_own"]) / n.where(n > 0)
     out["n_baseline"] = n.astype("int64")
@@ -122,6 +134,19 @@ def ceiling_check(
 
     Raises:
         InputError: the table is not valid, an unknown column, k not positive, a share outside 0-1.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, ceiling_check, simulate_results
+        >>> easy = simulate_results(np.random.default_rng(1), Truth(targets=2, languages=3, seeds=1), 85.0)
+        >>> easy = easy.assign(n_examples=100, value=easy["value"].where(easy["target"] == "t0", 99.0))
+        >>> found = ceiling_check(easy)
+        >>> found[["target", "n_near", "share", "largest"]].round(1)
+          target  n_near  share  largest
+        0     t0       0    0.0     87.3
+        1     t1      30    1.0     99.0
+        >>> found["flags"].tolist()
+        ['', 'scores at the ceiling: differences are compressed']
     """
     if not k > 0 or not 0 <= largest_share <= 1:
         raise InputError(f"got k = {k}, largest_share = {largest_share}; expected k > 0 and a share in 0-1")
@@ -160,6 +185,11 @@ def chance_corrected_logit(value: ArrayLike, chance: ArrayLike, n: ArrayLike) ->
 
     Raises:
         InputError: values or chance out of range or missing, n (1 - c) not above 1: no room between the borders.
+
+    Example:
+        >>> from analyses import chance_corrected_logit
+        >>> chance_corrected_logit([50, 75, 90, 100], chance=50, n=1000).round(2).tolist()
+        [-6.91, 0.0, 1.39, 6.91]
     """
     p, c, n = np.broadcast_arrays(
         np.asarray(value) / 100, np.asarray(chance) / 100, np.asarray(n, dtype=float)
@@ -178,6 +208,13 @@ def chance_corrected_points(value: ArrayLike, chance: ArrayLike) -> np.ndarray:
 
     Raises:
         InputError: a missing value, or chance outside 0 to below 100.
+
+    Example:
+        >>> from analyses import chance_corrected_logit, chance_corrected_points
+        >>> chance_corrected_points([-1.0, 0.0, 1.0], chance=50).round(1).tolist()
+        [63.4, 75.0, 86.6]
+        >>> round(chance_corrected_points(chance_corrected_logit(80, 50, n=1000), 50).item(), 6)
+        80.0
     """
     x, c = np.broadcast_arrays(np.asarray(value, dtype=float), np.asarray(chance) / 100)
     shares = expit(x)

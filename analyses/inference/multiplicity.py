@@ -18,7 +18,14 @@ def holm(p: PValues) -> PValues:
 
     Raises:
         InputError: a value outside [0, 1], or more than one dimension.
+
+    Example:
+        >>> import pandas as pd
+        >>> from analyses import holm
+        >>> holm(pd.Series([0.01, 0.04, 0.03], ["xnli", "xquad", "panx"])).round(2).to_dict()
+        {'xnli': 0.03, 'xquad': 0.06, 'panx': 0.06}
     """
+    # By hand: statsmodels collects garbage at every Holm, .1 s each time, and simulations adjust thousands of times.
     return _adjusted(p, lambda ranked: np.maximum.accumulate(ranked * np.arange(len(ranked), 0, -1)))
 
 
@@ -30,13 +37,16 @@ def benjamini_hochberg(p: PValues) -> PValues:
 
     Raises:
         InputError: a value outside [0, 1], or more than one dimension.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import benjamini_hochberg
+        >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, np.nan])).round(2)
+        array([0.03, 0.04, 0.04,  nan])
     """
+    from statsmodels.stats.multitest import multipletests
 
-    def step_up(ranked: np.ndarray) -> np.ndarray:
-        m = len(ranked)
-        return np.minimum.accumulate((ranked * m / np.arange(1, m + 1))[::-1])[::-1]
-
-    return _adjusted(p, step_up)
+    return _adjusted(p, lambda ranked: multipletests(ranked, method="fdr_bh", is_sorted=True)[1])
 
 
 def _adjusted(p: PValues, rule) -> PValues:

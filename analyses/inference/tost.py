@@ -36,6 +36,14 @@ def equivalence(
 
     Raises:
         InputError: a standard error that is not positive, margins that are no pair around zero, df < 1.
+
+    Example:
+        >>> from analyses import equivalence
+        >>> result = equivalence(estimate=0.3, se=0.2, df=20, margins=(-1.0, 1.0))
+        >>> result.table["verdict"].item(), round(result.p, 4), [round(limit, 2) for limit in result.interval]
+        ('equivalent', 0.0011, [-0.04, 0.64])
+        >>> equivalence(estimate=0.3, se=0.6, df=20).table["verdict"].item()
+        'undecided'
     """
     if np.shape(margins) != (2,):
         raise InputError(f"margins are {margins!r}; expected a lower and an upper one, such as (-1.0, 1.0)")
@@ -48,6 +56,7 @@ def equivalence(
         raise InputError(f"margins {margins} do not enclose zero; expected a negative and a positive number")
     if not df >= 1:
         raise InputError(f"df is {df}, expected at least 1")
+    # Both one-sided tests must reject, so that neither needs an adjustment (intersection-union).
     p = float(max(stats.t.sf((estimate - low) / se, df), stats.t.cdf((estimate - high) / se, df)))
     p_difference = float(2 * stats.t.sf(abs(estimate) / se, df))
     half = stats.t.ppf(1 - alpha, df) * se

@@ -62,6 +62,15 @@ def ceiling(
     Raises:
         InputError: unknown columns or metric, several rows a cell, a query without `none`, with fewer than
             three candidates or two seeds in common, or no query in which the metric is defined.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, ceiling, simulate_results
+        >>> rng = np.random.default_rng(1)
+        >>> results = simulate_results(rng, Truth(sources=5, targets=3, languages=2, noise=2.0))
+        >>> result = ceiling(results, "top_1", rng=rng, simulations=200)
+        >>> round(result.estimate, 2), [round(limit, 2) for limit in result.interval]
+        (0.7, [0.33, 1.0])
     """
     if metric not in RANKING_METRICS:
         raise InputError(unknown("ranking metric", metric, RANKING_METRICS))
@@ -118,6 +127,7 @@ def _queries(
             raise InputError(
                 f"query ({name}) has no {NONE!r}; pass scores, not gains: {NONE!r} is a candidate"
             )
+        # Seeds are given up, not candidates: the one that is lacking may be the best.
         table = table.dropna(axis=1)
         require_levels(len(table), 3, candidate, f"in query ({name}) there is nothing to rank")
         require_levels(table.shape[1], 2, seed, f"noise in query ({name}) needs seeds all candidates have")
@@ -135,6 +145,7 @@ def _variances(queries: list[_Query]) -> dict[str, tuple[float, float]]:
         squares = np.array([_squares(q) for q in queries if q.group == group])
         error, df_error, between, df_between, per_mean = squares.sum(axis=0)
         noise = error / df_error
+        # An estimate below zero says that nothing is known of true differences.
         found[group] = (noise, max(0.0, (between - noise * per_mean) / df_between))
     return found
 
@@ -146,6 +157,7 @@ def _squares(query: _Query) -> tuple[float, int, float, int, float]:
     left = y - y.mean(axis=1, keepdims=True) - y.mean(axis=0) + y.mean()
     means = np.delete(y.mean(axis=1), query.none)
     between = float(((means - means.mean()) ** 2).sum())
+    # C - 2: the candidates beside `none`, less their mean.
     return float((left**2).sum()), (C - 1) * (R - 1), between, C - 2, (C - 2) / R
 
 
@@ -158,6 +170,7 @@ def _simulated(
     centre = np.delete(means, query.none).mean()
     kept = np.full(C, spread / (spread + noise / R) if spread > 0 else 0.0)
     kept[query.none] = 1.0
+    # Normal prior and normal noise: the posterior variance is the kept share of that of a mean.
     posterior_sd = np.sqrt(kept * noise / R)
     true = centre + kept * (means - centre) + posterior_sd * rng.normal(size=(simulations, C))
     observed = true[:, :, None] + np.sqrt(noise) * rng.normal(size=(simulations, C, R))

@@ -28,6 +28,7 @@ def top_1(predicted: np.ndarray, observed: np.ndarray, none: int) -> np.ndarray:
 
 def kendall(predicted: np.ndarray, observed: np.ndarray, none: int) -> np.ndarray:
     """Kendall's tau-b of the predictions with the means over seeds; NaN where all are tied."""
+    # Own code: scipy's kendalltau takes one pair of rankings at a time; here are thousands of simulated ones.
     signs = [np.sign(x[:, :, None] - x[:, None, :]) for x in (predicted, observed.mean(axis=2))]
     untied = np.abs(signs[0]).sum(axis=(1, 2)) * np.abs(signs[1]).sum(axis=(1, 2))
     with np.errstate(invalid="ignore"):
@@ -45,6 +46,7 @@ def ndcg(predicted: np.ndarray, observed: np.ndarray, none: int) -> np.ndarray:
     order = np.argsort(-predicted, axis=1, kind="stable")
     best = -np.sort(-gains, axis=1) @ discount
     with np.errstate(invalid="ignore"):
+        # Own code: scikit-learn's ndcg_score is 0 where no candidate gains, as if the predictor had failed.
         return np.take_along_axis(gains, order, axis=1) @ discount / np.where(best > 0, best, np.nan)
 
 

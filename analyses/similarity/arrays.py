@@ -61,6 +61,7 @@ def coded(labels: np.ndarray, n: int, name: str) -> tuple[np.ndarray, int]:
         raise InputError(
             f"{name} are numbers and text; expected one kind: convert them, np.array(..., dtype=str)"
         )
+    # Sorted, so that classes have the same numbers whatever the order of the examples.
     found, index = np.unique(labels, return_inverse=True)
     return index, len(found)
 

@@ -99,6 +99,18 @@ def task_similarities(
 
     Raises:
         InputError: an unknown task or measure, or a table that breaks its schema.
+
+    Example:
+        >>> import pandas as pd
+        >>> from analyses import task_similarities
+        >>> rows = [("mnli", "en", "train"), ("squad_v1", "en", "train"), ("xnli", "en", "test")]
+        >>> samples = pd.DataFrame(rows, columns=["task", "language", "split"])
+        >>> samples = samples.assign(example_id="1", text="A text.")
+        >>> found = task_similarities(samples, measures=["structural"])
+        >>> found.table[["a", "b", "measure", "value"]].round(2)
+                  a     b     measure  value
+        0      mnli  xnli  structural    1.0
+        1  squad_v1  xnli  structural    0.0
     """
     samples = validate(samples, SAMPLES)
     wanted = _wanted(measures)
@@ -133,6 +145,13 @@ def language_similarities(
         kinds: kinds of features, the names of the measures.
         table: a LANGUAGES table.
         min_share: least share of commonly observed features.
+
+    Example:
+        >>> from analyses import language_similarities
+        >>> found = language_similarities(["de", "nl", "sw"], ["genetic", "script"])
+        >>> print(found.summary())
+        genetic: 9 pairs, 0 to 1
+        script: 9 pairs, 0.467 to 1
     """
     log, known = _Log(), []
     held = set() if table is None else set(table["language"])
@@ -142,6 +161,7 @@ def language_similarities(
                 iso639_3(code)
             known.append(code)
         except InputError as error:
+            # A run of many languages is worth a table without one of them: left out and told, not raised.
             log.add("all", code, str(error))
     if not known:
         return log.assembled([])
@@ -236,6 +256,7 @@ def _typological(
         except InputError as error:
             log.add(name, "all pairs", str(error))
             continue
+        # A missing value is told of once, where undefined values are left out.
         thin = part["value"].notna() & (part["observed_share"] < MIN_SHARE)
         if thin.any():
             log.add(name, f"{thin.sum()} pairs", f"under {MIN_SHARE:.0%} of the features are observed")

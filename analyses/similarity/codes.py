@@ -131,6 +131,11 @@ def iso639_3(code: str) -> str:
 
     Raises:
         InputError: the code names no language, is artificial (`x-...`), or names several written standards.
+
+    Example:
+        >>> from analyses import iso639_3
+        >>> [iso639_3(code) for code in ("sw", "tl", "zh-Hant", "ar", "en-simple")]
+        ['swh', 'tgl', 'cmn', 'arb', 'eng']
     """
     if not isinstance(code, str):
         raise InputError(f"language code {code!r} is no text; expected a code such as 'sw' or 'swh'")
@@ -142,6 +147,7 @@ def iso639_3(code: str) -> str:
     if plain in NOT_HERE:
         raise InputError(f"language code {code!r} {NOT_HERE[plain]}")
     alpha3 = MEANT.get(plain) or _alpha3(_registry().grandfathered.get(plain, code))
+    # Refused, for a guess among Kurdish or Quechua languages would be another language's features.
     if alpha3 in AMBIGUOUS:
         choices = ", ".join(AMBIGUOUS[alpha3].split())
         raise InputError(

@@ -46,6 +46,14 @@ def set_diversity(
 
     Raises:
         InputError: as `language_features`; an empty set.
+
+    Example:
+        >>> from analyses import set_diversity
+        >>> set_diversity(["de", "tr", "zh"], "syntactic", targets=["sw"]).round(2)
+                          measure  value   low  high  observed_share
+        0  mean_pairwise_distance   0.57  0.48  0.71            0.90
+        1                 entropy   0.41  0.33  0.58            0.90
+        2         target_coverage   0.31  0.21  0.45            0.88
     """
     first_of: dict[str, str] = {}
     codes, asked = (
@@ -92,7 +100,9 @@ def feature_entropy(x: np.ndarray) -> tuple[float, float, float]:
     binary = stated & ((x == 0) | (x == 1))
     least_ones = np.where(binary, x, 0).sum(axis=0)
     most_ones = least_ones + (~binary).sum(axis=0)
+    # An odd n may round either way: p and 1 - p have the same entropy.
     nearest_half = np.clip(np.round(n / 2), least_ones, most_ones)
+    # Entropy is concave in p: it is least at one of the ends.
     low = np.minimum(_bits(least_ones / n), _bits(most_ones / n))
     high = _bits(nearest_half / n)
     observed = float(np.nanmean(np.clip(value, low, high))) if stated.any() else np.nan

@@ -50,6 +50,7 @@ def max_log_evidence(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
     Args:
         features: F, (examples, dimensions). targets: one column an outcome, (examples, outcomes).
     """
+    # Own code: scikit-learn's BayesianRidge adds priors on alpha and beta and an intercept, one outcome at a time.
     problem = _problem(features, targets)
     coarse = np.array([problem.evidence(x, slice(None)) for x in _LOG_RATIOS])
     step = _LOG_RATIOS[1] - _LOG_RATIOS[0]
@@ -61,6 +62,7 @@ def max_log_evidence(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
             method="bounded",
             options={"xatol": 1e-6},
         )
+        # The search may settle beside the grid's best point, by its tolerance or on the lower of two peaks.
         best[i] = max(-found.fun, coarse[:, i].max())
     exact = (problem.rest == 0) & (len(problem.diagonal) < len(features))
     return np.where(exact, np.inf, best)
@@ -76,6 +78,7 @@ def _problem(features: np.ndarray, targets: np.ndarray) -> _Problem:
         eigvalsh_tridiagonal(diagonal, off, select="i", select_range=(i, i))[0] for i in (0, len(gram) - 1)
     )
     floor = max(n, d) * np.finfo(float).eps * scale
+    # Only a singular Gram matrix needs eigenvectors, to drop the directions that are rounding.
     if least <= floor:
         values, vectors = eigh_tridiagonal(diagonal, off)
         kept = values > floor
@@ -96,6 +99,7 @@ def _tridiagonal(gram: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.nd
     lwork = int(lapack.dsytrd_lwork(m, lower=1)[0])
     reflections, diagonal, off, tau, _ = lapack.dsytrd(gram.T, lower=1, lwork=lwork, overwrite_a=1)
     below = np.asfortranarray(reflections[1:, :-1])
+    # LAPACK applies reflections in blocks of at most 64.
     turned = lapack.dormqr("L", "T", below, tau, right[1:], 64 * right.shape[1])[0]
     return diagonal, off, np.vstack([right[:1], turned])
 

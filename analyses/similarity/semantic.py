@@ -19,6 +19,13 @@ def mean_cosine(x: np.ndarray, y: np.ndarray) -> float:
     """Cosine of the mean embeddings (TextEmb, Vu et al. 2020, section 3.1); range [-1, 1], symmetric.
 
     NaN where a mean is zero, since it has no direction.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import mean_cosine
+        >>> x, y = np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([[1.0, 0.0], [3.0, 0.0]])
+        >>> round(mean_cosine(x, y), 2)
+        0.71
     """
     x, y = pair(x, y)
     a, b = unit_rows(np.stack([x.mean(axis=0), y.mean(axis=0)]))
@@ -29,24 +36,56 @@ def nearest_coverage(x: np.ndarray, y: np.ndarray) -> float:
     """Mean over y of the cosine to its nearest example of x: how well x covers y; range [-1, 1], directed.
 
     NaN where an embedding is zero.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import nearest_coverage
+        >>> narrow, wide = np.array([[1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> nearest_coverage(wide, narrow), nearest_coverage(narrow, wide)
+        (1.0, 0.5)
     """
     x, y = pair(x, y)
     return float(np.clip((unit_rows(y) @ unit_rows(x).T).max(axis=1), -1.0, 1.0).mean())
 
 
 def mmd_similarity(x: np.ndarray, y: np.ndarray, bandwidth: float | None = None) -> float:
-    """Minus `squared_mmd`; range [-2, 2), around 0 for equal distributions, symmetric."""
+    """Minus `squared_mmd`; range [-2, 2), around 0 for equal distributions, symmetric.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import mmd_similarity
+        >>> x, near, far = np.random.default_rng(1).normal([[[0.0]], [[0.5]], [[3.0]]], size=(3, 50, 2))
+        >>> round(mmd_similarity(x, near, bandwidth=1.0), 1), round(mmd_similarity(x, far, bandwidth=1.0), 1)
+        (-0.1, -0.8)
+    """
     return -squared_mmd(x, y, bandwidth)
 
 
 def frechet_similarity(x: np.ndarray, y: np.ndarray) -> float:
-    """Minus `squared_frechet`; range (-inf, 0], symmetric."""
+    """Minus `squared_frechet`; range (-inf, 0], symmetric.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import frechet_similarity
+        >>> x = np.array([[0.0, 0.0], [2.0, 0.0]])
+        >>> round(frechet_similarity(x, x + [0.0, 3.0]), 6)
+        -9.0
+    """
     return -squared_frechet(x, y)
 
 
 def sliced_wasserstein_similarity(x: np.ndarray, y: np.ndarray) -> float:
-    """Minus `sliced_wasserstein` over the same directions for every pair; range (-inf, 0], symmetric."""
+    """Minus `sliced_wasserstein` over the same directions for every pair; range (-inf, 0], symmetric.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import sliced_wasserstein_similarity
+        >>> x = np.array([[0.0], [1.0], [2.0]])
+        >>> [round(sliced_wasserstein_similarity(x, x + shift), 2) for shift in (1, 3)]
+        [-1.0, -3.0]
+    """
     dimensions = matrix(x, "x").shape[1]
+    # The same directions for every pair, so that pairs differ by their data and not by luck.
     return -sliced_wasserstein(x, y, stream("similarity", "sliced_wasserstein", dimensions))
 
 
@@ -125,11 +164,13 @@ def centred(embeddings: np.ndarray, languages: np.ndarray) -> np.ndarray:
 def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Squared distances, not negative; of equal rows 0 up to rounding."""
     squares = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1)[None, :]
+    # One matrix product instead of all differences, which would be examples x examples x dimensions.
     return np.maximum(squares - 2 * x @ y.T, 0.0)
 
 
 def _short(x: np.ndarray) -> np.ndarray:
     """Return a matrix with the same X'X and at most as many rows as columns."""
+    # The nuclear norm depends on X through X'X alone.
     return x if len(x) <= x.shape[1] else np.asarray(np.linalg.qr(x, mode="r"))
 
 

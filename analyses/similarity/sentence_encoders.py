@@ -95,6 +95,7 @@ def encode(
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".part.npy")
         np.save(temporary, values)
+        # Renamed when whole, so that a run that is killed leaves no half of an array behind.
         temporary.replace(path)
     return values
 
@@ -121,5 +122,6 @@ def _run(texts: Sequence[str], encoder: SentenceEncoder) -> np.ndarray:
 
 
 def _content(texts: Sequence[str], encoder: SentenceEncoder) -> str:
+    # Lengths first: "ab", "c" and "a", "bc" are different texts.
     parts = [f"{encoder.name}:{encoder.sha256}", *(f"{len(text)}:{text}" for text in texts)]
     return hashed("".join(parts), 16).hex()

@@ -22,6 +22,17 @@ def gower_similarity(numeric: np.ndarray, nominal: np.ndarray) -> tuple[np.ndarr
     Args:
         numeric: (records, variables), NaN where unknown.
         nominal: (records, variables) of text, empty where unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import gower_similarity
+        >>> numeric = np.array([[2.0, 5.6], [2.0, 4.6], [1.0, np.nan]])
+        >>> nominal = np.array([["classification"], ["classification"], ["tagging"]])
+        >>> similarity, known = gower_similarity(numeric, nominal)
+        >>> similarity.round(2).tolist()
+        [[1.0, 0.67, 0.0], [0.67, 1.0, 0.0], [0.0, 0.0, 1.0]]
+        >>> known.round(2)[0].tolist()
+        [1.0, 1.0, 0.67]
     """
     numeric, nominal = np.asarray(numeric, dtype=np.float64), np.asarray(nominal, dtype=str)
     if numeric.ndim != 2 or nominal.ndim != 2 or len(numeric) != len(nominal) or not len(numeric):
@@ -29,6 +40,7 @@ def gower_similarity(numeric: np.ndarray, nominal: np.ndarray) -> tuple[np.ndarr
             f"got shapes {numeric.shape} and {nominal.shape}; expected (records, variables) twice"
         )
     known_numeric, known_nominal = ~np.isnan(numeric), nominal != ""
+    # With an initial value a variable that no record states has no range, instead of a warning.
     spread = np.nanmax(numeric, axis=0, initial=-np.inf) - np.nanmin(numeric, axis=0, initial=np.inf)
     scaled = numeric / np.where(spread > 0, spread, 1.0)
     alike = 1 - np.abs(scaled[:, None] - scaled[None, :])

@@ -128,6 +128,14 @@ def task_embeddings(examples: pd.DataFrame, kind: str, table: pd.DataFrame | Non
     Raises:
         InputError: a missing column, task, language or number, numbers of examples that are not above zero,
             coordinates asked for, and as `language_features`.
+
+    Example:
+        >>> import pandas as pd
+        >>> from analyses import task_embeddings
+        >>> rows = [("tydiqa", "fi", 300), ("tydiqa", "ko", 100), ("mnli", "en", 400)]
+        >>> vectors = task_embeddings(pd.DataFrame(rows, columns=["task", "language", "n"]), "syntactic")
+        >>> vectors["S_SOV"].to_dict()
+        {'mnli': 0.0, 'tydiqa': 0.25}
     """
     missing = {"task", "language", "n"} - set(examples.columns)
     if missing:
@@ -157,6 +165,18 @@ def semantic_task_embeddings(embeddings: Embeddings) -> pd.DataFrame:
 
     Returns:
         (task, language, split) x dimensions; cosines of these rows are the measure `mean_cosine`.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import Embeddings, semantic_task_embeddings
+        >>> rows = pd.DataFrame({"task": ["mnli", "mnli", "qqp"], "language": "en", "split": "train"})
+        >>> values = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+        >>> semantic_task_embeddings(Embeddings(values, rows, "demo", frozenset({"en"})))
+                               0    1
+        task language split
+        mnli en       train  0.5  0.5
+        qqp  en       train  0.0  2.0
     """
     keys = [embeddings.rows[name].reset_index(drop=True) for name in ("task", "language", "split")]
     return pd.DataFrame(np.asarray(embeddings.values, dtype=np.float64)).groupby(keys).mean()
@@ -223,9 +243,11 @@ def typological_table(
     """
     sides = {("a", a): i for a, i in _sources(rows, intermediates).items()}
     for (b, _), i in _targets(rows, targets).items():
+        # A target is all its test languages at once here: the languages of its data are what is compared.
         sides["b", b] = np.union1d(sides.get(("b", b), np.empty(0, dtype=int)), i)
     if not sides:
         return _table([])
+    # A task may stand on both sides, with other data on each.
     examples = pd.concat([rows.iloc[i].assign(task=f"{side}:{name}") for (side, name), i in sides.items()])
     counts = examples.groupby(["task", "language"]).size().rename("n").reset_index()
     vectors = task_embeddings(counts, kind, table).drop(columns="observed_share")
@@ -247,6 +269,7 @@ def _semantic_pairs(
     targets: Sequence[str],
 ) -> pd.DataFrame:
     values = values.astype(np.float64)
+    # 2,000 texts settle a median distance; all pairs of 20,000 would be 3 GB.
     some = values[_spread(np.arange(len(values)), 2000)]
     options = {name: {"bandwidth": median_distance(some)} for name in names if name.startswith("mmd")}
     sources = {a: values[_spread(i, MOST_EXAMPLES)] for a, i in _sources(rows, intermediates).items()}
@@ -272,6 +295,7 @@ def _sources(rows: pd.DataFrame, intermediates: Sequence[str]) -> dict[str, np.n
     for name in intermediates:
         mask = np.zeros(len(rows), dtype=bool)
         for data in (data for phase in parse_intermediate(name) for data in phase):
+            # The first is the pivot, in which an intermediate trains unless its name says otherwise.
             languages = data.languages or TASKS[data.task].train_languages[:1]
             mask |= train & ((rows["task"] == data.task) & rows["language"].isin(languages)).to_numpy()
         if mask.any():

@@ -42,6 +42,12 @@ def language_features(
 
     Raises:
         InputError: no code, an unknown or ambiguous one, an artificial language without a table, or an unknown kind.
+
+    Example:
+        >>> from analyses import language_features
+        >>> features = language_features(["en", "tr"], "syntactic")
+        >>> features[["S_SVO", "S_SOV"]].astype(int).T.to_dict("list")
+        {'en': [1, 0], 'tr': [0, 1]}
     """
     codes = list(dict.fromkeys(languages))
     if not codes:
@@ -75,6 +81,15 @@ def language_distances(
 
     Raises:
         InputError: as `language_features`.
+
+    Example:
+        >>> from analyses import language_distances
+        >>> rows = language_distances(["en", "de", "tr"], ["genetic"])
+        >>> rows[["a", "b", "distance", "observed_share"]].round(2).head(3)
+            a   b  distance  observed_share
+        0  en  en      0.00             1.0
+        1  en  de      0.63             1.0
+        2  en  tr      1.00             1.0
     """
     codes = list(dict.fromkeys(languages))
     if not kinds:
@@ -88,6 +103,12 @@ def distance_blocks(kind: str, rows: int = 512) -> Iterator[tuple[tuple[str, ...
     """Yield (codes, distances, observed shares) for blocks of languages against all 7,970 languages of URIEL.
 
     The arrays are (rows x 7,970). Rows are URIEL's own: a macrolanguage and its standard stay apart.
+
+    Example:
+        >>> from analyses import distance_blocks
+        >>> codes, distances, shares = next(distance_blocks("geographic", rows=100))
+        >>> len(codes), distances.shape
+        (100, (100, 7970))
     """
     _check_kind(kind, None)
     table, values = uriel(), uriel().values[kind]
@@ -112,6 +133,7 @@ def angular_distances(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndar
     """
     x0, y0 = (np.nan_to_num(z.astype(np.float64)) for z in (x, y))
     has_x, has_y = (~np.isnan(x)).astype(np.float64), (~np.isnan(y)).astype(np.float64)
+    # Lengths on the common features only, for all pairs by two products.
     norms = ((x0 * x0) @ has_y.T) * (has_x @ (y0 * y0).T)
     with np.errstate(invalid="ignore", divide="ignore"):
         cosine = (x0 @ y0.T) / np.sqrt(norms)
@@ -130,17 +152,34 @@ def great_circle_distances(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np
     chord = (
         np.sin((lat_x - lat_y) / 2) ** 2 + np.cos(lat_x) * np.cos(lat_y) * np.sin((lon_x - lon_y) / 2) ** 2
     )
+    # Haversine: the arc cosine of a dot product loses half of the digits between near places.
     distance = 2 / np.pi * np.arcsin(np.sqrt(np.clip(chord, 0.0, 1.0)))
     return distance, (~np.isnan(distance)).astype(np.float64)
 
 
 def angular_similarity(x: np.ndarray, y: np.ndarray) -> float:
-    """1 - angular distance of two feature vectors (features,), NaN where missing; range [0, 1], symmetric."""
+    """1 - angular distance of two feature vectors (features,), NaN where missing; range [0, 1], symmetric.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import angular_similarity
+        >>> x, y = np.array([1.0, 1.0, 0.0, np.nan]), np.array([1.0, 0.0, 0.0, 1.0])
+        >>> round(angular_similarity(x, y), 2), round(angular_similarity(x, x), 2)
+        (0.5, 1.0)
+    """
     return 1 - float(angular_distances(x[None, :], y[None, :])[0].item())
 
 
 def great_circle_similarity(x: np.ndarray, y: np.ndarray) -> float:
-    """1 - great-circle distance of two places (latitude, longitude) in degrees; range [0, 1], symmetric."""
+    """1 - great-circle distance of two places (latitude, longitude) in degrees; range [0, 1], symmetric.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import great_circle_similarity
+        >>> pole, equator = np.array([90.0, 0.0]), np.array([0.0, 30.0])
+        >>> round(great_circle_similarity(pole, equator), 2), round(great_circle_similarity(pole, -pole), 2)
+        (0.5, 0.0)
+    """
     return 1 - float(great_circle_distances(x[None, :], y[None, :])[0].item())
 
 
@@ -170,6 +209,7 @@ def _kind_distances(
     out["distance"], out["observed_share"] = distance.ravel(), observed_share.ravel()
     with np.errstate(invalid="ignore"):
         out["imputed_share"] = np.nan_to_num(1 - observed_share / used_share).ravel()
+    # The first that holds is told: a distance of imputed cells is no longer a thin one.
     out["flag"] = np.select(
         [out["distance"].isna(), out["imputed_share"] > 0, out["observed_share"] < min_share],
         ["nothing in common is observed", "imputed", f"under {min_share:.0%} of the features are observed"],
@@ -204,6 +244,7 @@ def _imputed(codes: list[str], stated: np.ndarray, kind: str, neighbours: int) -
     donors = np.flatnonzero(~np.isnan(uriel().values[kind]).all(axis=1))
     nearness = _nearness(codes, donors)
     values = uriel().values[kind][donors]
+    # Own code: scikit-learn's KNNImputer finds neighbours by the features themselves, URIEL by kinship and place too.
     return np.stack([knn_fill(row, values, d, neighbours) for row, d in zip(stated, nearness, strict=True)])
 
 

@@ -9,13 +9,14 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from simxfer.grid.expand import make_plan
+from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
 from simxfer.grid.plan import Cell, Plan
 from simxfer.run.opening import open_run
 from simxfer.run.results import gather
 from simxfer.run.stages import StageRunner
 from simxfer.schema.directory import RunDirectory
+from simxfer.sources import revision
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def train(folder: Path, grid: dict[str, Any]) -> Trained:
     file = folder / "grid.yaml"
     file.write_text(yaml.safe_dump(grid))
     parsed = load_grid(file)
-    plan = make_plan(parsed)
+    plan = expand(parsed, revision)
     run = open_run(file, parsed, plan, folder / "runs")
     runner = StageRunner(run, plan, torch.device("cpu"), parsed.keep_checkpoints)
     for stage in plan.stages.values():

@@ -50,6 +50,19 @@ def simulate_grid(rng: np.random.Generator, truth: Truth | None = None) -> pd.Da
 
     Columns: intermediate, target, language, seed, similarity, gain, noise, baseline; with kinds also
     intermediate_kind and target_kind. noise and baseline are the noise of this score and of its `none`.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, simulate_grid
+        >>> truth = Truth(sources=2, targets=2, languages=2, seeds=1, slope=1.0)
+        >>> grid = simulate_grid(np.random.default_rng(1), truth)
+        >>> grid[["intermediate", "target", "language", "similarity", "gain"]].round(2).head(3)
+          intermediate target language  similarity  gain
+        0           s0     t0       en        0.24 -1.61
+        1           s0     t0    x-l01        0.24  1.35
+        2           s0     t1       en        0.80 -3.85
+        >>> len(grid)
+        8
     """
     require_generator(rng)
     truth = truth or Truth()
@@ -96,6 +109,18 @@ def simulate_results(
 
     Raises:
         InputError: a score would leave 0-100.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, simulate_results
+        >>> truth = Truth(sources=1, targets=1, languages=2, seeds=1)
+        >>> results = simulate_results(np.random.default_rng(1), truth)
+        >>> results[["intermediate", "target", "language", "metric", "value"]].round(1)
+          intermediate target language    metric  value
+        0           s0     t0       en  accuracy   61.7
+        1           s0     t0    x-l01  accuracy   63.3
+        2         none     t0       en  accuracy   59.3
+        3         none     t0    x-l01  accuracy   59.8
     """
     grid = simulate_grid(rng, truth)
     grid["none"] = baseline_score + grid["baseline"]
@@ -143,6 +168,16 @@ def simulate_families(
 ) -> pd.DataFrame:
     """Return membership `F_...` of families x size languages, with binary branching at each of `depth`
     nodes.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import simulate_families
+        >>> simulate_families(np.random.default_rng(1), families=2, size=2, depth=2)
+               F_0  F_0.0  F_0.1  F_1  F_1.1
+        en       1      1      0    0      0
+        x-l01    1      0      1    0      0
+        x-l02    0      0      0    1      1
+        x-l03    0      0      0    1      1
     """
     require_generator(rng)
     rows = []

@@ -29,6 +29,17 @@ def morans_i(
 
     Raises:
         InputError: a language twice or without weights, missing or constant values, negative or all-zero weights.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import genealogical_covariance, morans_i
+        >>> residuals = pd.Series({"de": 2.1, "en": 1.8, "nl": 2.4, "es": -1.9, "fr": -2.2, "it": -2.0})
+        >>> families = pd.DataFrame({"F_germanic": [1, 1, 1, 0, 0, 0], "F_romance": [0, 0, 0, 1, 1, 1]})
+        >>> weights = genealogical_covariance(families.set_axis(residuals.index))
+        >>> result = morans_i(residuals, weights, rng=np.random.default_rng(1))
+        >>> round(result.estimate, 2), round(result.table["expected"].item(), 2)
+        (0.99, -0.2)
     """
     require_labelled("values and weights", values, weights)
     names = list(values.index)
@@ -40,6 +51,7 @@ def morans_i(
         )
     z = values.to_numpy(dtype=float)
     w = weights.loc[names, names].to_numpy(dtype=float, copy=True)
+    # A covariance has ones there, with which every language would resemble itself.
     np.fill_diagonal(w, 0.0)
     if not np.isfinite(z).all() or not np.isfinite(w).all() or (w < 0).any() or w.sum() == 0:
         raise InputError("expected finite values and finite weights that are not negative and not all zero")
@@ -50,6 +62,7 @@ def morans_i(
     observed = float(scale * (z @ w @ z))
     null = scale * _quadratic(z, w, rng, permutations)
     expected = -1 / (len(z) - 1)
+    # Two-sided is about E[I], which is below zero: -1 / (n - 1) itself is no sign of anything.
     p = permutation_p(null - expected, observed - expected, exact=False, alternative=alternative)
     row = {
         "term": "Moran's I",

@@ -46,6 +46,16 @@ def mantel(
     Raises:
         InputError: not square, not symmetric, a label twice, missing or infinite values, different items, fewer than 4
         items, no permutation asked for, a control that equals one of the matrices up to scale.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import mantel
+        >>> place, features = np.array([0, 1, 2, 5, 9]), np.array([0, 2, 1, 4, 6])
+        >>> far, unlike = (pd.DataFrame(abs(x[:, None] - x)) for x in (place, features))
+        >>> result = mantel(far, unlike, rng=np.random.default_rng(1))
+        >>> round(result.estimate, 2), result.recommended
+        (0.9, False)
     """
     require_draws(rng, permutations, "permutations")
     given = [m for m in (first, second, control) if m is not None]
@@ -55,6 +65,7 @@ def mantel(
     matrices = [_checked(m, first) for m in given]
     upper = np.triu_indices(len(names), 1)
     vectors = [standardised(m[upper], "distances", method) for m in matrices]
+    # The partial correlation divides by 1 - r^2 with the control.
     if control is not None and max(abs(vectors[-1] @ v) for v in vectors[:-1]) > 1 - 1e-9:
         raise InputError("the control is one of the two matrices, up to scale: nothing is left to correlate")
     r, null, exact = _null(vectors, upper, rng, permutations)
@@ -85,6 +96,7 @@ def _checked(matrix: pd.DataFrame, like: pd.DataFrame) -> np.ndarray:
     values = matrix.loc[like.index, like.index].to_numpy(dtype=float)
     if not np.isfinite(values).all():
         raise InputError("a distance is missing or infinite; drop the items it belongs to")
+    # Distances computed once a triangle differ in their last digits.
     if not np.allclose(values, values.T, atol=1e-8 * np.abs(values).max()):
         raise InputError("a distance matrix is not symmetric; expected d(a, b) = d(b, a)")
     return values
@@ -105,6 +117,7 @@ def _null(
         first, others = (random_orders([np.arange(n)], rng, size) for size in crossed_sizes(permutations))
     cross = _cross_products(vectors, upper, first, others).reshape(-1, len(vectors) - 1)
     null = _partial(cross, float(vectors[1] @ vectors[-1]))
+    # The first order is the observed one, which permutation_p adds to random ones itself.
     return float(null[0]), null if exact else null[1:], exact
 
 

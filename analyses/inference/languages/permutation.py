@@ -39,12 +39,25 @@ def permute_labels(
 
     Raises:
         InputError: unknown columns, infinite values, fewer than 4 languages, a constant column.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import permute_labels
+        >>> scores = pd.DataFrame({"language": ["de", "ru", "tr", "sw", "th", "zh"]})
+        >>> scores["distance"], scores["value"] = [0.2, 0.4, 0.5, 0.6, 0.7, 0.8], [77, 76, 74, 65, 71, 70]
+        >>> result = permute_labels(scores, rng=np.random.default_rng(1))
+        >>> round(result.estimate, 2), round(result.p, 3)
+        (-0.83, 0.058)
+        >>> result.notes
+        ('exact: all permutations enumerated',)
     """
     frame, notes = complete_rows(data, [outcome, covariate], [label])
     means = frame.groupby(label, sort=True)[[outcome, covariate]].mean()
     require_levels(len(means), 4, label, "a permutation of three values says nothing")
     y, x = (standardised(means[name].to_numpy(), name, method) for name in (outcome, covariate))
     n = len(means)
+    # One more, for the observed order is among all n! and not among random ones.
     exact = factorial(n) <= permutations + 1
     require_draws(rng, permutations, "permutations")
     null = y[all_orders(n)] @ x if exact else _random(y, x, rng, permutations)

@@ -27,6 +27,7 @@ from analyses.inference.languages.genealogy import without_relatives
 from analyses.inference.result import Inference
 from simxfer.common.errors import InputError, unknown
 
+# A grid, for a profile may have two peaks of which Brent's method finds one, and p is averaged over it.
 LAMBDAS = np.linspace(0, 1, 41)
 FLAT = 1e-7
 """Differences of log-likelihood below this are rounding."""
@@ -71,6 +72,21 @@ def pgls(
         InputError: unknown columns or languages, infinite values, a covariance that is not symmetric and
             positive semidefinite with positive variances, fewer languages than coefficients + 3, collinear or
             constant covariates.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import genealogical_covariance, pgls, simulate_families
+        >>> rng = np.random.default_rng(1)
+        >>> kin = genealogical_covariance(simulate_families(rng, families=8, size=4))
+        >>> data = pd.DataFrame({"language": kin.index, "distance": rng.normal(size=32)})
+        >>> data["value"] = 70 - 3 * data["distance"] + np.repeat(rng.normal(size=8), 4) + rng.normal(size=32)
+        >>> result = pgls(data, "value", ["distance"], covariance=kin)
+        >>> result.table[["term", "estimate", "low", "high"]].round(1)
+                term  estimate   low  high
+        0   distance      -2.6  -3.0  -2.2
+        1  intercept      69.9  69.3  70.5
+        2     lambda       0.7   0.3   0.9
     """
     frame, notes = complete_rows(data, [outcome, *covariates], [language])
     means = frame.groupby(language, sort=True)[[outcome, *covariates]].mean()
@@ -189,6 +205,7 @@ def _best_lambda(y: np.ndarray, X: np.ndarray, K: np.ndarray, reml: bool, fits: 
 def _averaged(fits: list[_GlsFit], i: int, df: int, level: float) -> dict[str, float]:
     """Return p and interval of coefficient i from t averaged over lambda (trapezoidal rule)."""
     heights = np.array([fit.log_likelihood for fit in fits])
+    # Less the highest: exp of a log-likelihood of some hundred would underflow.
     weights = np.exp(heights - heights.max()) * np.r_[0.5, np.ones(len(fits) - 2), 0.5]
     weights /= weights.sum()
     centre = np.array([fit.coefficients[i] for fit in fits])

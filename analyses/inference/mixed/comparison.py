@@ -42,6 +42,18 @@ def likelihood_ratio(
     Raises:
         InputError: models that are not nested or have equal terms, different outcomes, and as
             `crossed_effects`.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, likelihood_ratio, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(languages=2, seeds=1))
+        >>> small, large = "gain ~ 1 + (1 | intermediate)", "gain ~ 1 + (1 | intermediate) + (1 | target)"
+        >>> result = likelihood_ratio(data, small, large, rng=rng, simulations=99)
+        >>> print(result.table[["term", "estimate", "p"]].round(2).to_string(index=False))
+                                          term  estimate    p
+        likelihood ratio, parametric bootstrap     22.84 0.01
+                  likelihood ratio, chi-square     22.84 0.00
     """
     require_draws(rng, simulations, "simulations", least=0)
     columns = parse(large)
@@ -49,6 +61,7 @@ def likelihood_ratio(
     frame, notes = complete_rows(called, [columns.outcome], columns.columns())
     models = [mixed_model(frame, formula, covariances)[0] for formula in (small, large)]
     _require_nested(*models)
+    # Restricted likelihoods of different fixed effects are those of different data.
     fits = [model.fit(reml=False) for model in models]
     statistic = _ratio(*fits)
     null = _bootstrap(models, fits[0], rng, simulations)
@@ -112,6 +125,7 @@ def _require_nested(small: MixedModel, large: MixedModel) -> None:
         raise InputError(
             f"the models explain {small.parsed.outcome!r} and {large.parsed.outcome!r}; expected one outcome"
         )
+    # By spanned columns, not by names: a factor coded without the intercept is the same model.
     columns, wider = unit_columns(small.X), unit_columns(large.X)
     spanned = wider @ np.linalg.lstsq(wider, columns, rcond=None)[0]
     fixed = np.allclose(spanned, columns, rtol=0, atol=1e-8)

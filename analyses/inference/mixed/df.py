@@ -21,6 +21,7 @@ def inner_outer(X: np.ndarray, terms: tuple[Term, ...]) -> np.ndarray:
     for term in terms:
         m = len(term.levels)
         constant = _constant_within(X, term.codes, m)
+        # Equal to the last bit: both are coded from one column of the data.
         varying = np.array([any(np.array_equal(x, z) for z in term.design.T) for x in X.T])
         df[constant] = np.minimum(df[constant], m - constant.sum())
         df[varying] = np.minimum(df[varying], m - 1)
@@ -30,6 +31,7 @@ def inner_outer(X: np.ndarray, terms: tuple[Term, ...]) -> np.ndarray:
 def _constant_within(X: np.ndarray, codes: np.ndarray, m: int) -> np.ndarray:
     """Return which columns of X are constant within every level of a group, (p,) bool."""
     first = np.zeros(m, dtype=int)
+    # Of repeated assignments the last one stays: reversed, the first row of each level.
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     return np.isclose(X, X[first[codes]], rtol=1e-9, atol=0).all(axis=0)
 
@@ -61,6 +63,7 @@ def satterthwaite(
     steps = STEP * np.eye(len(theta))
     slopes = np.array([(at(theta + step) - at(theta - step)) / (2 * STEP) for step in steps])
     curvature, h = slopes[:, : len(theta)], slopes[:, len(theta) :]
+    # Differences of a gradient make it symmetric up to their error only.
     values, vectors = linalg.eigh((curvature + curvature.T) / 2)
     kept = values > 1e-6 * max(values.max(), 1.0)
     moved = ((vectors[:, kept].T @ h) ** 2 / values[kept, None]).sum(axis=0)

@@ -105,7 +105,9 @@ def parse(text: str) -> Formula:
     Raises:
         InputError: no outcome, no random-effects term, or something that the language does not have.
     """
+    # A quoted name may hold + : | or blanks: as hexadecimal digits it is one word to all that follows.
     words = re.sub("`([^`]+)`", lambda m: f"\u02cb{m[1].encode().hex()}\u02cb", text)
+    # Told before it is cut at its hyphens, so that the message shows the whole name.
     if hyphened := re.search(rf"{_COLUMN}(?:-{_COLUMN})+", words):
         raise InputError(_unreadable(hyphened[0]))
     outcome, tilde, right = _calls_without_spaces(words).partition("~")
@@ -144,6 +146,7 @@ def _called(data: pd.DataFrame, function: str, column: str, power: str | None) -
     x = numbers(data, column) ** int(power or 1)
     with np.errstate(all="ignore"):
         y = x if function == "I" else _FUNCTIONS[function](x)
+    # Missing values stay missing and drop their rows; a log of 0 is a fault that dropping would hide.
     if (np.isnan(x) != ~np.isfinite(y)).any():
         raise InputError(f"{function}({column}) is not finite everywhere; drop the rows where it is not")
     return y
@@ -180,6 +183,7 @@ def _products(text: str) -> tuple[tuple[str, ...], ...]:
             intercept = False
         elif part not in ("", "1"):
             found += _crossed([tuple(map(_checked, product.split(":"))) for product in part.split("*")])
+    # a:b and b:a are one product, named as it stands first.
     once: dict[frozenset[str], tuple[str, ...]] = {}
     for product in found:
         once.setdefault(frozenset(product), product)
@@ -272,6 +276,7 @@ def _coded(frame: pd.DataFrame, name: str, every_level: bool) -> tuple[np.ndarra
         return numbers(frame, column_of(name))[:, None], [name]
     if not _CALL.fullmatch(name):
         require_no_number_text(frame, column_of(name))
+    # Sorted, as R sorts them: the first level is the reference whatever the order of the rows.
     codes, levels = pd.factorize(frame[column_of(name)], sort=True)
     first = 0 if every_level else 1
     return np.eye(len(levels))[codes][:, first:], [f"{name}[{level}]" for level in levels[first:]]
@@ -300,6 +305,7 @@ def random_terms(
 
 def _term(frame: pd.DataFrame, bar: Bar, covariance: pd.DataFrame | None) -> Term:
     codes, levels = pd.factorize(_joined(frame, bar.group), sort=True)
+    # One level is the intercept, one a row the residual: neither has a variance of its own.
     if len(levels) < 2 or len(levels) >= len(frame):
         raise InputError(
             f"group {bar.name!r} has {len(levels)} levels in {len(frame)} rows; expected at least two, "
@@ -344,6 +350,7 @@ def known_covariance(covariance: pd.DataFrame, levels: list[str], group: str) ->
     if not np.isfinite(K).all() or not np.allclose(K, K.T, atol=1e-8 * np.abs(K).max()):
         raise InputError(f"the covariance of {group!r} must be finite and symmetric")
     values = np.linalg.eigvalsh(K)
+    # Kinship rounded to some digits is a little indefinite.
     if values.min() < -1e-8 * values.max():
         raise InputError(f"the covariance of {group!r} has a negative eigenvalue; expected none")
     return K

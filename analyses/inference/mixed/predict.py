@@ -65,6 +65,7 @@ def solve(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], fit: MixedFit) 
     W = sparse.hstack([sparse.csc_matrix(basis), *random], format="csc")
     C = (W.T @ W).toarray()
     C[np.diag_indices_from(C)] += np.r_[np.zeros(p), np.ones(len(C) - p)]
+    # Whole, for every mode and prediction needs a block or a form of it.
     inverse = linalg.inv(C)
     return Solution(np.linalg.inv(triangle), inverse @ (W.T @ y), (inverse + inverse.T) / 2, starts)
 
@@ -142,6 +143,7 @@ def loadings_of(
         return loadings, left
     new, code = np.unique(labels[position < 0], return_inverse=True)
     known = known_covariance(covariance, [*new, *term.levels], term.group)
+    # The pseudo-inverse: twins (equal ancestors) make F singular.
     w = known[: len(new), len(new) :] @ np.linalg.pinv(F).T
     loadings[position < 0] = w[code]
     left[position < 0] = np.maximum(np.diag(known)[: len(new)] - (w**2).sum(axis=1), 0.0)[code]

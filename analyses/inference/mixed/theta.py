@@ -30,8 +30,10 @@ def own_units(design: np.ndarray) -> np.ndarray:
     # QR of the columns in reverse order is D = Q U with U lower-triangular.
     reverse = linalg.qr((design / sizes)[:, ::-1], mode="r")[0][:c][::-1, ::-1] / np.sqrt(n)
     own = np.diag(reverse)
+    # Collinear covariates still make a model: only their units need another choice.
     if n < c or np.abs(own).min() <= COLLINEAR:
         return np.diag(sizes)
+    # QR leaves the signs of its rows open; the diagonal of a factor is not negative.
     return np.sign(own)[:, None] * reverse * sizes
 
 

@@ -31,6 +31,17 @@ def leave_one_out(
 
     Raises:
         InputError: as `pair_regression`, also for a reduced table (three tasks leave two).
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, leave_one_out, simulate_grid
+        >>> truth = Truth(sources=5, targets=5, languages=3, slope=1.0)
+        >>> data = simulate_grid(np.random.default_rng(1), truth)
+        >>> leave_one_out(data).table[["term", "factor", "estimate", "shift"]].round(2).head(3)
+                 term  factor  estimate  shift
+        0         all              1.13   0.00
+        1  without t2  target      1.59   1.16
+        2  without t3  target      1.58   1.15
     """
     arguments = (similarity, outcome, source, target, language)
     whole = pair_regression(data, *arguments, kind=kind, level=level)
@@ -38,6 +49,7 @@ def leave_one_out(
     rows = []
     for factor in (name for name in (source, target, language) if name in data.columns):
         levels = sorted(data[factor].dropna().unique(), key=str)
+        # Without its only language a table is empty, and nothing hangs on it.
         for left_out in levels if len(levels) > 1 else []:
             part = pair_regression(data[data[factor] != left_out], *arguments, kind=kind, level=level)
             row = part.table.iloc[0]
@@ -82,6 +94,19 @@ def collinearity(data: pd.DataFrame, columns: Sequence[str], within: Sequence[st
 
     Raises:
         InputError: unknown columns, infinite or constant values, fewer than two columns.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import collinearity
+        >>> rng = np.random.default_rng(2)
+        >>> data = pd.DataFrame({"semantic": rng.normal(size=50), "lexical": rng.normal(size=50)})
+        >>> data["embedding"] = data["semantic"] + 0.1 * rng.normal(size=50)
+        >>> collinearity(data, ["semantic", "lexical", "embedding"]).round(2)
+                term     vif  correlation       with
+        0   semantic  110.85         1.00  embedding
+        1    lexical    1.01        -0.12   semantic
+        2  embedding  110.79         1.00   semantic
     """
     if len(columns) < 2:
         raise InputError(f"collinearity of {list(columns)}: expected at least two columns")
@@ -95,6 +120,7 @@ def collinearity(data: pd.DataFrame, columns: Sequence[str], within: Sequence[st
     nearest = others.argmax(axis=1)
     unexplained = np.array([_unexplained(frame[list(columns)].to_numpy(), j) for j in range(len(columns))])
     with np.errstate(divide="ignore"):
+        # Below it rounding is all that tells the regressor from the others.
         vif = np.where(unexplained < 1e-12, np.inf, 1 / unexplained)
     return pd.DataFrame(
         {

@@ -47,6 +47,20 @@ def pair_interaction(
 
     Raises:
         InputError: as `pair_regression`; unknown reference, only one method, no row in common, a row twice.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import Truth, pair_interaction, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> full = simulate_grid(rng, Truth(languages=2, slope=2.0)).assign(method="full")
+        >>> halved = full["gain"] - full["similarity"] + rng.normal(size=len(full))
+        >>> both = pd.concat([full, full.assign(method="lora", gain=halved)])
+        >>> pair_interaction(both).table[["term", "estimate", "low", "high"]].round(1)
+                         term  estimate  low  high
+        0  slope, lora - full      -1.1 -1.3  -0.9
+        1         slope, full       2.0  1.5   2.6
+        2         slope, lora       0.9  0.3   1.5
     """
     keys = [source, target, language, *(name for name in replicate if name in data.columns)]
     constant = [name for name in (similarity, *(kind or ()), SAME_DATA) if name in data.columns]
@@ -61,6 +75,7 @@ def pair_interaction(
         rows.append({**result.table.iloc[0].to_dict(), "term": f"slope, {other} - {reference}"})
         counts = counts or dict(result.counts)
         notes += [f"{other} - {reference}: {note}" for note in result.notes]
+    # Over the comparisons only: slopes of single methods are shown, not tested against each other.
     adjusted = holm(np.array([row["p"] for row in rows]))
     rows = [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
     for name in methods:

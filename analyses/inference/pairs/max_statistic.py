@@ -40,6 +40,19 @@ def max_t(
 
     Raises:
         InputError: as `permute_tasks`; no measure, or one named twice.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, max_t, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(languages=1, seeds=1, slope=0.7))
+        >>> data = data.assign(cosine=rng.normal(size=81), overlap=rng.normal(size=81))
+        >>> family = max_t(data, "gain", ["similarity", "cosine", "overlap"], rng=rng, permutations=999)
+        >>> family.table[["term", "estimate", "p_single", "p"]].round(2)
+                 term  estimate  p_single     p
+        0  similarity      0.62      0.00  0.02
+        1      cosine     -0.14      0.51  0.76
+        2     overlap      0.07      0.66  0.76
     """
     if not similarities:
         raise InputError("no similarity is named; expected at least one column")
@@ -58,6 +71,7 @@ def max_t(
             "statistic": observed,
         }
     )
+    # By z, not by slope: measures have units of their own.
     strongest_first = np.argsort(-np.abs(observed), kind="stable")
     return Inference(
         procedure="max_t",
@@ -82,5 +96,6 @@ def step_down(null: np.ndarray, observed: np.ndarray, exact: bool) -> np.ndarray
     maxima = np.maximum.accumulate(np.abs(null[:, order[::-1]]), axis=1)[:, ::-1]
     p = np.array([permutation_p(maxima[:, i], observed[m], exact) for i, m in enumerate(order)])
     out = np.empty(len(observed))
+    # Step-down: a weaker measure is never surer than a stronger one.
     out[order] = np.maximum.accumulate(p)
     return out

@@ -64,5 +64,6 @@ def composed(first: Orders, others: Orders) -> Orders:
     """Return first after the inverse of others, every one with every one, (A B) orders."""
     sides = []
     for a, b in ((first.rows, others.rows), (first.columns, others.columns)):
+        # argsort of an order is its inverse.
         sides.append(a[:, np.argsort(b, axis=1)].reshape(-1, a.shape[1]))
     return Orders(*sides)

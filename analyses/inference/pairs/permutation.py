@@ -124,6 +124,15 @@ def permute_tasks(
     Raises:
         InputError: unknown columns, infinite values, fewer than 3 sources or targets, a constant regressor,
             no task that could move.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, permute_tasks, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(languages=3, slope=1.0))
+        >>> result = permute_tasks(data, rng=rng, permutations=999)
+        >>> round(result.estimate, 2), result.p
+        (0.87, 0.001)
     """
     tables, grid, notes = task_tables(data, outcome, [similarity], source, target, language, covariates, kind)
     null, observed, exact = task_null(tables, rng, scheme, permutations)
@@ -216,6 +225,7 @@ def _residual_tables(
         covariates=np.stack(filled, axis=1) if filled else np.zeros((tables[0].size, 0)),
         present=grid.fill(np.ones(len(rest))),
         block=grid.fill(grid.block).astype(int),
+        # The last one for the slope itself.
         df=len(rest) - grid.rank() - basis.shape[1] - 1,
         slopes=(rest[:, 1:].T @ rest[:, 0]) / (rest[:, 1:] ** 2).sum(axis=0) * ranges[0] / ranges[1 : 1 + M],
         groups=groups,
@@ -246,6 +256,7 @@ def task_null(
                 "double semi-partialling permutes one regressor; use 'freedman-lane' for several"
             )
         moved, fixed = fixed[0], moved[None]
+    # One more, for the observed order is among all and not among random ones.
     exact = count_orders(tables.groups) <= permutations + 1
     sides = every_order(tables.groups) if exact else crossed_orders(tables.groups, rng, permutations)
     statistics = _whole_statistics if tables.present.all() else _overlap_statistics
@@ -267,6 +278,7 @@ def _whole_statistics(
     M, k = len(fixed), tables.covariates.shape[1]
     unmoved = np.concatenate([fixed.reshape(M, -1), tables.covariates.T])
     left = moved.ravel().take(flat_places(first, moved.shape))
+    # All orders against all orders are matrix products: 9,999 statistics cost 200 gathered tables.
     cross = np.empty((len(left), len(others.rows), M + k))
     batch = max(1, BATCH_NUMBERS // moved.size)
     for start in range(0, len(others.rows), batch):

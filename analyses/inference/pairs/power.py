@@ -49,6 +49,20 @@ def power_of_grid(
 
     Raises:
         InputError: as `pair_regression`; power not between alpha and 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, power_of_grid, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(sources=6, targets=6, languages=2, seeds=1))
+        >>> result = power_of_grid(data, rng=rng, slopes=(0.5, 2.0), simulations=50)
+        >>> result.table[["term", "estimate"]].round(1)
+                               term  estimate
+        0  minimum detectable slope       1.5
+        1   per interquartile range       1.0
+        2      rejection at slope 0       0.0
+        3        power at slope 0.5       0.1
+        4          power at slope 2       0.9
     """
     if not alpha < power < 1:
         raise InputError(f"power is {power}, expected a number between alpha ({alpha}) and 1")
@@ -84,6 +98,7 @@ class _Draws:
 
     def detectable(self, power: float) -> float:
         """Return the slope at which the simulated power crosses the wanted one."""
+        # There every draw rejects, so that the power crosses below.
         high = float(np.abs(self.noise).max() + self.critical * self.se.max())
         return float(optimize.brentq(lambda slope: self.power(slope) - power, 0.0, high, xtol=1e-6 * high))
 
@@ -96,6 +111,7 @@ def _simulate(
     loading = fit.loading(terms)
     estimates, errors = np.empty(simulations), np.empty(simulations)
     for i in range(simulations):
+        # Mean zero: REML estimates shift with the fixed effects and their errors do not know them.
         refit = fit_mixed(X, loading @ rng.normal(size=loading.shape[1]), terms)
         estimates[i], errors[i] = refit.coefficients[1], np.sqrt(refit.covariance[1, 1])
     return _Draws(estimates, errors, float(stats.t.ppf(1 - alpha / 2, min(pairs.cells.shape) - 1)))
@@ -103,6 +119,7 @@ def _simulate(
 
 def _rows(pairs: PairTable, draws: _Draws, slopes: Sequence[float], power: float) -> list[dict[str, object]]:
     """Return the detectable slope in both units, with its Monte Carlo interval, and the power at slopes."""
+    # Two binomial standard errors; both signs of the slope count, hence 2 n draws.
     error = 2 * np.sqrt(power * (1 - power) / (2 * len(draws.noise)))
     detectable = [draws.detectable(at) for at in (power, power - error, min(power + error, 0.999))]
     spread = float(np.subtract(*np.quantile(pairs.frame["centred"], [0.75, 0.25])))

@@ -54,6 +54,18 @@ def pair_table(
     Raises:
         InputError: unknown columns, infinite values, fewer than 3 sources or targets, a constant similarity,
             or one that is constant once task means (and blocks of kinds) are removed.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, pair_table, simulate_grid
+        >>> pairs = pair_table(simulate_grid(np.random.default_rng(1), Truth(sources=3, targets=3))).frame
+        >>> pairs[["intermediate", "target", "similarity", "source_mean", "target_mean"]].head(3).round(2)
+          intermediate target  similarity  source_mean  target_mean
+        0           s0     t0        0.65          0.3         0.20
+        1           s0     t1        0.10          0.3        -0.35
+        2           s0     t2        0.48          0.3         0.15
+        >>> bool(abs(pairs.groupby("target")["centred"].sum()).max() < 1e-9)
+        True
     """
     keep = list(kind or ())
     frame, notes = complete_rows(
@@ -107,6 +119,16 @@ def pair_regression(
 
     Raises:
         InputError: as `pair_table`; a similarity table of several measures, or of none of the pairs.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, pair_regression, simulate_grid
+        >>> data = simulate_grid(np.random.default_rng(1), Truth(slope=1.0, slope_by_target=0.5))
+        >>> result = pair_regression(data)
+        >>> round(result.estimate, 2), [round(limit, 2) for limit in result.interval], round(result.p, 3)
+        (0.79, [0.33, 1.26], 0.004)
+        >>> result.table["term"].tolist()
+        ['similarity (centred)', 'similarity (source mean)', 'similarity (target mean)']
     """
     data = results
     if isinstance(similarity, pd.DataFrame):
@@ -155,6 +177,7 @@ def with_similarity(
     if len(names) != 1:
         raise InputError(f"the similarity table holds the measures {names}; expected one: choose its rows")
     values = table.groupby(["a", "b"])["value"].mean()
+    # A pair that the table lacks stays missing, and its rows are dropped with a note.
     joined = values.reindex(pd.MultiIndex.from_frame(results[[source, target]])).to_numpy()
     if np.isnan(joined).all():
         raise InputError(f"no pair of {source} and {target} is among a and b of the similarity table")
@@ -173,7 +196,9 @@ def pair_design(pairs: PairTable) -> tuple[np.ndarray, tuple[Term, ...]]:
     one, centred = np.ones((len(frame), 1)), frame[["centred"]].to_numpy()
     blocks = np.eye(grid.block.max() + 1)[grid.block][:, 1:]
     means = [frame[[name]].to_numpy() for name in ("source_mean", "target_mean")]
+    # Task means without spread would make the design singular.
     nuisance = [blocks] if blocks.shape[1] else [m for m in means if np.ptp(m) > 1e-9 * np.abs(centred).max()]
+    # Intercept and slope of a task apart: a handful of tasks carries no correlation of the two.
     terms = tuple(
         Term(name, (column,), codes, design, levels)
         for name, codes, levels in (("s", grid.source, grid.sources), ("t", grid.target, grid.targets))

@@ -24,7 +24,9 @@ def deviates(r: np.ndarray, df: np.ndarray, load: np.ndarray) -> np.ndarray:
     NaN where no degree of freedom is left.
     """
     df = np.where(df >= 1, df, np.nan)
+    # A heavy load on a small grid would leave nothing or less, and nu below 0 has no deviate.
     nu = np.maximum(1.0, (df[:, None] + 1) / load - 1)
+    # r of 1 up to rounding has a large deviate, not an infinite one.
     unexplained = -np.log(np.maximum(1 - r**2, 1e-15))
     return np.sign(r) * (8 * nu + 1) / (8 * nu + 3) * np.sqrt(nu * unexplained)
 
@@ -47,6 +49,7 @@ def overlap_load(stack: np.ndarray, present: np.ndarray) -> np.ndarray:
     """
     squares, n = stack**2, present.sum((1, 2))[:, None]
     load = np.ones((len(stack), stack.shape[1] - 1))
+    # An overlap without variance has no shares; its statistic is dropped later.
     whole = np.maximum(squares.sum((2, 3)), 1e-300)
     for axis in (2, 1):
         cells = present.sum(axis)[:, None]

@@ -73,6 +73,7 @@ class Cells:
 def _least_squares(design: sparse.csr_matrix, values: np.ndarray) -> np.ndarray:
     """Return the shortest least-squares solution, through the normal equations: the design has many rows."""
     gram = (design.T @ design).toarray()
+    # Dummies are not of full rank: directions below this are their dependencies.
     return np.linalg.lstsq(gram, design.T @ values, rcond=1e-10)[0]
 
 
@@ -87,6 +88,7 @@ def cells(pairs: pd.DataFrame, source: str, target: str, kind: tuple[str, str] |
     if kind is not None:
         for task, column in zip((source, target), kind, strict=True):
             task_kinds(pairs, task, column)
+        # The pair of kinds, not each kind: it is blocks that similarity and gain can share.
         block = pairs.groupby(list(kind), sort=True).ngroup().to_numpy()
     sources, targets = (tuple(str(label) for label in found) for found in labels)
     return Cells(codes[0], codes[1], block, sources, targets)

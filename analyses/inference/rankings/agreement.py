@@ -44,6 +44,17 @@ def rank_agreement(
 
     Raises:
         InputError: unknown columns or method, one level, fewer than 3 items in common, a constant ranking.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from analyses import rank_agreement
+        >>> gains = pd.DataFrame({"full": [3.1, 2.2, 0.4, -1.0, -2.0], "lora": [2.0, 2.4, 0.9, 0.1, -1.0]})
+        >>> gains["intermediate"] = ["mnli", "squad_v1", "qqp", "udpos", "ccg"]
+        >>> data = gains.melt("intermediate", var_name="method", value_name="gain")
+        >>> result = rank_agreement(data, "gain", "intermediate", "method", rng=np.random.default_rng(1))
+        >>> round(result.estimate, 2), round(result.p, 3)
+        (0.8, 0.042)
     """
     if method not in get_args(RankMethod):
         raise InputError(f"unknown method {method!r}; expected one of {get_args(RankMethod)}")
@@ -98,6 +109,7 @@ def complete_table(
     return whole, notes
 
 
+# Own code: scipy's kendalltau and spearmanr take no weights, and a resample is a vector of weights.
 def _correlations(signs: np.ndarray, weights: np.ndarray, method: RankMethod) -> np.ndarray:
     """Return the m x m rank correlations of rows copied `weights` times, from signs of differences (m, n, n).
 
@@ -127,6 +139,7 @@ def _statistics(
     if len(pairs) == 1:
         return pairs
     counts = level_weights[first] * level_weights[second]
+    # A pair that was not drawn may be NaN, and 0 times NaN is NaN.
     mean = (counts @ np.where(counts > 0, pairs, 0.0)) / counts.sum() if counts.any() else np.nan
     ranks = signs @ weights
     concordance = (weights * ranks.sum(axis=0) ** 2).sum() / (len(signs) * (weights * ranks**2).sum())
@@ -145,6 +158,7 @@ def _null(
 ) -> tuple[np.ndarray, bool]:
     """Return the statistics after items changed places within levels, and whether all orders are among them."""
     m, n, _ = signs.shape
+    # Of two rankings only one has to move; of three all orders are (n!)^2.
     exact = m == 2 and factorial(n) <= permutations
     if exact:
         second = all_orders(n)

@@ -33,6 +33,18 @@ def intraclass_correlation(
 
     Raises:
         InputError: unknown columns, one unit or rater, values that are all equal.
+
+    Example:
+        >>> import pandas as pd
+        >>> from analyses import intraclass_correlation
+        >>> judges = {1: [9, 6, 8, 7, 10, 6], 2: [2, 1, 4, 1, 5, 2], 3: [5, 3, 6, 2, 6, 4], 4: [8, 2, 8, 6, 9, 7]}
+        >>> table = pd.DataFrame(judges).rename_axis("target")  # Shrout and Fleiss 1979, table 2
+        >>> data = table.reset_index().melt("target", var_name="judge")
+        >>> result = intraclass_correlation(data, "value", "target", "judge")
+        >>> result.table[["term", "estimate", "low", "high"]].round(2)
+               term  estimate   low  high
+        0  ICC(2,1)      0.29  0.02  0.76
+        1  ICC(2,k)      0.62  0.07  0.93
     """
     table, notes = complete_table(data, value, unit, rater)
     require_levels(len(table), 2, unit, "reliability is spread between units")
@@ -75,6 +87,7 @@ def _mean_squares(table: np.ndarray) -> tuple[float, float, float]:
     left = table - rows[:, None] - columns + table.mean()
     rounding = (1e-12 * np.abs(table).max()) ** 2
     error = float((left**2).sum()) / ((n - 1) * (k - 1))
+    # Raters who agree fully leave rounding, which F would divide by.
     return k * rows.var(ddof=1), n * columns.var(ddof=1), error if error > rounding else 0.0
 
 
@@ -125,6 +138,17 @@ def seed_reliability(
 
     Raises:
         InputError: unknown columns, one seed, fewer than 3 units, a half without spread.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, seed_reliability, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(targets=1, languages=1, seeds=4, noise=2.0))
+        >>> result = seed_reliability(data, "gain", ["intermediate"], rng=rng, resamples=199)
+        >>> result.table[["term", "estimate"]].round(2)
+                                         term  estimate
+        0  reliability of the mean of 4 seeds      0.84
+        1               correlation of halves      0.72
     """
     require_columns(data, unit)
     require_draws(rng, splits, "splits")
@@ -173,6 +197,7 @@ def _halves(table: np.ndarray, rng: np.random.Generator, splits: int) -> tuple[n
     """Return the unit means of both halves, each (splits, units)."""
     S = table.shape[1]
     h = S // 2
+    # The product counts every split twice, as (a, b) and as (b, a).
     if comb(S, h) * comb(S - h, h) <= 2 * splits:
         pairs = [
             (a, b)
@@ -198,4 +223,5 @@ def _half_correlation(first: np.ndarray, second: np.ndarray, weights: np.ndarray
     covariance = (first * second) @ shares - a * b
     spread = (first**2 @ shares - a**2) * (second**2 @ shares - b**2)
     with np.errstate(invalid="ignore", divide="ignore"):
+        # Halves have unit variance: what is below it are resamples of one unit only.
         return np.where(spread > 1e-24, covariance / np.sqrt(spread), np.nan).mean(axis=0)

@@ -56,6 +56,16 @@ def cluster_ols(
     Raises:
         InputError: unknown columns, infinite values, collinear or constant regressors, fewer than 3 clusters,
             not one or two clusterings.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, cluster_ols, simulate_grid
+        >>> data = simulate_grid(np.random.default_rng(1), Truth(languages=3, slope=3.0))
+        >>> result = cluster_ols(data, "gain", ["similarity"], ["intermediate", "target"])
+        >>> result.table[["term", "estimate", "se", "df"]].round(2)
+                 term  estimate    se   df
+        0  similarity      2.19  0.50  8.0
+        1   intercept     -0.97  1.01  8.0
     """
     frame, notes = complete_rows(data, [outcome, *regressors], list(clusters))
     X, y = design(frame, regressors), frame[outcome].to_numpy()
@@ -125,11 +135,14 @@ def clusterings(frame: pd.DataFrame, clusters: Sequence[str], k: int) -> Cluster
 
 def _variances(influence: np.ndarray, clustering: Clustering) -> tuple[np.ndarray, np.ndarray]:
     """Return the variances (k,) from rows of influence (n, k), and where V_12 was left out."""
-    parts = []
-    for codes, weight, G in zip(clustering.codes, clustering.weights, clustering.levels, strict=True):
-        sums = np.zeros((G, influence.shape[1]))
-        np.add.at(sums, codes, influence)
-        parts.append(weight * (sums**2).sum(axis=0))
+    from statsmodels.stats.sandwich_covariance import cov_cluster
+
+    # Scores that (X'X)^-1 has multiplied already need no bread: statsmodels' own would depend on the units of X.
+    scores = (influence, np.eye(influence.shape[1]))
+    parts = [
+        np.sign(weight) * np.diag(cov_cluster(scores, codes))
+        for codes, weight in zip(clustering.codes, clustering.weights, strict=True)
+    ]
     return positive_sum(np.array(parts))
 
 

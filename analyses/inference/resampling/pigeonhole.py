@@ -54,6 +54,15 @@ def crossed_bootstrap(
     Raises:
         InputError: unknown columns, no factor, a factor with fewer than 5 levels (unless `estimate_only`), an
             unknown statistic.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, crossed_bootstrap, simulate_grid
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(languages=3))
+        >>> result = crossed_bootstrap(data, "gain", ["intermediate", "target"], rng=rng, resamples=999)
+        >>> round(result.estimate, 1), [round(limit, 1) for limit in result.interval]
+        (-0.9, [-3.4, 1.6])
     """
     require_level(level)
     if not factors:
@@ -88,6 +97,7 @@ def _limits(
 ) -> tuple[float, float]:
     """Return the interval from draws over n levels: the t interval of a mean, else expanded percentiles."""
     if is_mean:
+        # Resamples of n levels have the variance of their population, (n - 1) / n of the estimate's.
         half = stats.t.ppf(0.5 + level / 2, n - 1) * np.sqrt(n / (n - 1)) * draws.std()
         return float(estimate - half), float(estimate + half)
     tail = expanded_tail(level, n)
@@ -152,6 +162,7 @@ def _resample(
     return observed, sums[:, 0] / sums[:, 1]
 
 
+# Own code: scipy.stats.bootstrap draws along one axis; here levels of several factors are drawn for all their rows.
 def factor_weights(
     frame: pd.DataFrame, factors: Sequence[str], rng: np.random.Generator, resamples: int
 ) -> Iterator[np.ndarray]:

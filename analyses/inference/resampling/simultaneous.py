@@ -39,6 +39,18 @@ def simultaneous_means(
     Raises:
         InputError: unknown columns, a factor with fewer than 5 levels, a group that lacks some combination of
             levels (its mean would stand on other levels than its neighbours').
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, simulate_grid, simultaneous_means
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(sources=3, targets=1, languages=12))
+        >>> result = simultaneous_means(data, "gain", "intermediate", ["language"], rng=rng, resamples=999)
+        >>> result.table[["term", "estimate", "low", "high"]].round(1)
+          term  estimate  low  high
+        0   s2       1.4  0.7   2.0
+        1   s0      -0.2 -1.0   0.5
+        2   s1      -1.3 -2.0  -0.6
     """
     means, notes = _cell_means(data, value, by, list(factors))
     weights = factor_weights(means.index.to_frame(index=False), factors, rng, resamples)
@@ -50,6 +62,7 @@ def simultaneous_means(
     n = min(means.index.get_level_values(name).nunique() for name in factors)
     se = spread * np.sqrt(n / (n - 1))
     maxima = t_scale((np.abs(draws - estimate) / spread).max(axis=1), n - 1)
+    # One quantile for all groups; the width differs by their own errors only.
     half = np.quantile(maxima, level) * se
     p = [permutation_p(maxima, t, exact=False) for t in estimate / se]
     columns = {
@@ -86,6 +99,7 @@ def _cell_means(
     for name in factors:
         require_levels(frame[name].nunique(), FEWEST_LEVELS, name, "an interval needs levels to resample")
     means = frame.groupby([*factors, by], sort=True)[value].mean().unstack(by)
+    # A mean over whichever cells are there would compare groups on different languages.
     if means.isna().any(axis=None):
         lacking = means.columns[means.isna().any()][0]
         raise InputError(f"{by} {lacking!r} lacks some combination of {factors}; keep the common ones")

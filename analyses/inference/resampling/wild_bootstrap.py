@@ -93,18 +93,30 @@ def wild_cluster_bootstrap(
 
     Raises:
         InputError: as `cluster_ols`.
+
+    Example:
+        >>> import numpy as np
+        >>> from analyses import Truth, simulate_grid, wild_cluster_bootstrap
+        >>> rng = np.random.default_rng(1)
+        >>> data = simulate_grid(rng, Truth(languages=3, slope=3.0))
+        >>> result = wild_cluster_bootstrap(data, "gain", "similarity", ["intermediate"], rng=rng, draws=999)
+        >>> round(result.estimate, 1), [round(limit, 1) for limit in result.interval], result.p < 0.05
+        (2.2, [0.9, 3.9], True)
     """
     frame, notes = complete_rows(data, [outcome, regressor, *controls], list(clusters))
     require_draws(rng, draws, "draws")
     X, y = design(frame, [*controls, regressor]), frame[outcome].to_numpy()
     require_residual(X, y)
     basis, triangle = np.linalg.qr(X)
+    # x stands last, so that its coefficient is that of what is left of it beyond the controls.
     a = basis[:, -1] / triangle[-1, -1]
     regression = _Regression(X[:, -1], y, a, basis, clusterings(frame, clusters, X.shape[1]))
     G = regression.clustering.levels[0]
+    # Drawn once for all slopes: p then changes with the slope alone, and its limits can be found.
     weights = rng.choice(WEBB, size=(draws, G))
     estimate = float(regression.a @ y)
     t, null = regression.observed(0.0), regression.t(weights, 0.0)
+    # One standard error; 1 where the estimate is 0.
     step = abs(estimate / t) or 1.0
     low, high = (_limit(regression, weights, estimate, side * step, 1 - level) for side in (-1, 1))
     two_way = len(clusters) == 2
@@ -141,5 +153,6 @@ def _limit(regression: _Regression, weights: np.ndarray, estimate: float, step: 
     else:
         return float(np.sign(step) * np.inf)
     return float(
+        # p is a step function of the slope, which only bisection does not mind.
         optimize.bisect(lambda b: regression.p(weights, b) - alpha, inside, outside, xtol=1e-4 * abs(step))
     )

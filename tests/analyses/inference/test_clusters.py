@@ -32,6 +32,25 @@ def test_against_statsmodels(clusters):
     assert table.loc["similarity", "df"] == 8
 
 
+def test_by_the_formula():
+    """V = G/(G-1) (n-1)/(n-k) (X'X)^-1 sum_g X_g'e_g e_g'X_g (X'X)^-1; two-way V_1 + V_2 - V_12."""
+    data = grid(5)
+    X = np.column_stack([np.ones(len(data)), data["similarity"]])
+    residuals = data["gain"].to_numpy() - X @ np.linalg.lstsq(X, data["gain"], rcond=None)[0]
+    bread, (n, k) = np.linalg.inv(X.T @ X), X.shape
+
+    def variance(names: list[str]) -> float:
+        sums = [X[rows].T @ residuals[rows] for rows in data.groupby(names).indices.values()]
+        factor = len(sums) / (len(sums) - 1) * (n - 1) / (n - k)
+        return factor * (bread @ sum(np.outer(s, s) for s in sums) @ bread)[1, 1]
+
+    both = ["intermediate", "target"]
+    expected = variance(both[:1]) + variance(both[1:]) - variance(both)
+    assert cluster_ols(data, "gain", ["similarity"], both).table["se"].iloc[0] == pytest.approx(expected**0.5)
+    one = cluster_ols(data, "gain", ["similarity"], both[:1]).table["se"].iloc[0]
+    assert one == pytest.approx(variance(both[:1]) ** 0.5)
+
+
 @pytest.mark.parametrize("clusters", [["intermediate"], ["intermediate", "target"]])
 def test_all_ones_draw_is_the_cluster_robust_t(clusters):
     data = grid(2)

@@ -34,12 +34,19 @@ def test_holm_and_benjamini_hochberg_by_hand():
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_against_statsmodels(values):
+def test_against_other_implementations(values):
+    """Holm is ours, Benjamini-Hochberg statsmodels': each against a third party."""
     from statsmodels.stats.multitest import multipletests
 
     p = np.array(values)
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-12)
-    np.testing.assert_allclose(benjamini_hochberg(p), multipletests(p, method="fdr_bh")[1], atol=1e-12)
+    np.testing.assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p), atol=1e-12)
+
+
+@pytest.mark.parametrize("adjust", [holm, benjamini_hochberg])
+@pytest.mark.parametrize("p", [[], [np.nan, np.nan], [np.nan, 0.2]])
+def test_few_or_no_p_values_stay_as_they_are(adjust, p):
+    np.testing.assert_array_equal(adjust(np.array(p)), p)
 
 
 def test_p_values_outside_their_range_are_refused():
