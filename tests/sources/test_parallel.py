@@ -137,9 +137,9 @@ def test_a_grid_says_whose_questions_it_takes_and_what_it_leaves_untested(tmp_pa
         evaluation("untested: [zh, th]")
     with pytest.raises(InputError, match=r"'english' or 'as-is'"):
         evaluation("fields: english-ish")
-    grid = parse_grid(GRID.format(folder=tmp_path, options=""))
-    assert tmp_path / "xcopa/test.en.jsonl" in needs_of(grid).files  # though English is not tested
-    assert DataRequest("xcopa", "test", "en", folder=str(tmp_path)) in requests_of(grid)
+    plan = expand(parse_grid(GRID.format(folder=tmp_path, options="")), revision)
+    assert tmp_path / "xcopa/test.en.jsonl" in needs_of(plan).files  # though English is not tested
+    assert DataRequest("xcopa", "test", "en", folder=str(tmp_path)) in requests_of(plan)
 
 
 def test_labels_placeholders_and_counts_are_held_against_the_english_items(tmp_path):
