@@ -186,23 +186,23 @@ def _local(name: str) -> Encoder:
 
 
 def _refuse_unknown_casing(folder: Path) -> None:
-    """Refuse a lone vocab.txt that lower-casing contradicts: it is what transformers does where nothing is said.
+    """Refuse a vocab.txt of which nothing says whether text is lower-cased; transformers would lower-case it.
 
     Google published cased multilingual BERT as a vocab.txt without tokenizer_config.json; read lower-cased and without
     accents, its words become unknown (huggingface/transformers, issue 1232).
     """
     vocabulary, settings = folder / "vocab.txt", folder / "tokenizer_config.json"
-    if (folder / "tokenizer.json").is_file() or not vocabulary.is_file():
+    if not vocabulary.is_file() or any((folder / n).is_file() for n in TOKENIZER_FILES if n != "vocab.txt"):
         return
     if settings.is_file() and "do_lower_case" in json.loads(settings.read_text(encoding="utf-8")):
         return
     pieces = vocabulary.read_text(encoding="utf-8").splitlines()
     cased = [piece for piece in pieces if piece != piece.lower() and not piece.startswith("[")]
-    if cased:
+    if cased or not settings.is_file():
+        has = f"; pieces such as {', '.join(map(repr, cased[:3]))} are not" if cased else ""
         raise InputError(
-            f"encoder folder {folder} has a vocab.txt and nothing that says whether text is lower-cased: its pieces "
-            f"are not ({', '.join(map(repr, cased[:3]))}), what the tokenizer reads would be. Bring its "
-            'tokenizer_config.json, or write one: {"do_lower_case": false}'
+            f"encoder folder {folder} has a vocab.txt and nothing that says whether text is lower-cased{has}. Bring "
+            'its tokenizer_config.json, or write one, as the model was trained: {"do_lower_case": false} or true'
         )
 
 
@@ -220,7 +220,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _refuse_unfit_tokenizer(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a tokenizer that makes ids without a vector, cannot pad, or does not say whether it keeps capitals."""
+    """Refuse a tokenizer that makes ids without a vector, or cannot pad."""
     settings: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         settings |= json.loads((folder / name).read_text("utf-8")) if (folder / name).is_file() else {}
@@ -234,11 +234,6 @@ def _refuse_unfit_tokenizer(folder: Path, config: Mapping[str, Any]) -> None:
         raise InputError(
             f"encoder folder {folder}: its tokenizer has no padding token; name one that its model knows as "
             "pad_token in tokenizer_config.json"
-        )
-    if not settings and not any((folder / name).is_file() for name in TOKENIZER_FILES if name != "vocab.txt"):
-        raise InputError(
-            f"encoder folder {folder} has vocab.txt alone, which does not say whether text is lower-cased; add "
-            'tokenizer_config.json with {"do_lower_case": true} or false, as the model was trained'
         )
 
 

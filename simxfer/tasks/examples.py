@@ -66,7 +66,7 @@ class ChoiceExample(Example):
     context: str
     choices: tuple[str, ...]
     label: int
-    question: str = field(default="", compare=False)
+    question: str = field(default="", compare=False, repr=False)
     """The end of the context that asks, where all languages ask it in the same words; empty otherwise."""
 
     @property

@@ -88,6 +88,8 @@ def plain_collate(features: Features, units) -> dict[str, Any]:
         batch["labels"] = [[int(features.labels[i]) for i in s] + [IGNORED] * (width - len(s)) for s in spans]
     elif len(features.labels):
         batch["labels"] = [int(features.labels[u]) for u in units]
+    if len(features.segments):
+        batch["segments"] = [[int(features.segments[i]) for i in s] + [0] * (width - len(s)) for s in spans]
     return batch
 
 

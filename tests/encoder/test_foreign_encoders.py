@@ -119,7 +119,7 @@ def test_more_subwords_than_vectors_are_refused(tmp_path):
 
 def test_a_tokenizer_that_does_not_say_whether_it_keeps_capitals_is_refused(tmp_path):
     folder = write(tmp_path / "b", bert())
-    with pytest.raises(InputError, match=r"vocab.txt alone, .* tokenizer_config.json"):
+    with pytest.raises(InputError, match=r"has a vocab.txt and nothing that says .* tokenizer_config.json"):
         resolve_encoder(str(folder))
 
 

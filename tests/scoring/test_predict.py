@@ -305,7 +305,7 @@ def test_flags_warn_of_zero_scores_and_unknown_subwords(dataset_of, monkeypatch)
     dataset = dataset_of("w-xnli", 10)
     monkeypatch.setattr("simxfer.scoring.answers.predict", lambda *_: ["nothing"] * 10)
     strange: Any = SimpleNamespace(
-        features=SimpleNamespace(counts=np.array([2, 10, 100, 3])), gold=dataset.gold
+        features=SimpleNamespace(counts=np.array([2, 10, 100, 3])), gold=dataset.gold, noted={}
     )
     frames = evaluate(Told(3, whole=True), evaluation("w-xnli", "x-agg"), lambda _: strange, PAD)
     [row] = frames["scores"].to_dict("records")

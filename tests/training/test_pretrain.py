@@ -7,7 +7,7 @@ import pytest
 
 from simxfer.common.shipped import data_path
 from simxfer.encoder.pretrained import shipped_encoders
-from simxfer.training.pretrain import ENCODERS, Recipe
+from simxfer.training.pretrain import ENCODERS, PretrainingRecipe
 
 
 def test_the_encoders_of_the_list_are_those_that_ship():
@@ -17,4 +17,4 @@ def test_the_encoders_of_the_list_are_those_that_ship():
 @pytest.mark.parametrize("name", shipped_encoders())
 def test_every_card_records_the_recipe(name):
     card = json.loads((data_path("encoders", name.removeprefix("world/")) / "card.json").read_text())
-    assert card["recipe"] == asdict(Recipe())
+    assert card["recipe"] == asdict(PretrainingRecipe())
