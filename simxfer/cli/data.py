@@ -1,6 +1,7 @@
 """What is read for a task, as text of 100 columns and as JSON."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -51,7 +52,7 @@ def _head(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "source", f"{found.source}, revision {found.revision}"
     for name, identity in _few(found.places):
         yield "", f"{name} {identity[:12]}"
-    yield "counts", ", ".join(f"{name} {count:,}" for name, count in found.counts.items())
+    yield "counts", ", ".join(f"{count:,} {name}" for name, count in found.counts.items())
     if found.labels:
         yield "labels", ", ".join(f"{name} {count:,}" for name, count in _few(found.labels))
     if found.without_gold:
@@ -104,8 +105,7 @@ def _example(shown: Shown, kind: str) -> Iterator[tuple[str, str]]:
         if name == "choices":
             yield from ((f"choice {i}", choice) for i, choice in enumerate(choices))
         elif name == "answers":
-            yield from (("answer", f"{text}  (at character {start})") for start, text in value)
-            yield from [("answer", "none")] * (not value)
+            yield from _answers(value)
         elif isinstance(value, tuple) and value:
             yield name, ", ".join(value)
         elif isinstance(value, str | int) and value != "":
@@ -120,6 +120,14 @@ def _example(shown: Shown, kind: str) -> Iterator[tuple[str, str]]:
             "truncated",
             "no window holds the answer whole" if kind == "span" else "the rows lack a part of the text",
         )
+
+
+def _answers(found: Sequence[tuple[int, str]]) -> Iterator[tuple[str, str]]:
+    """Yield each gold answer once, with how many annotators gave it."""
+    for (start, text), times in Counter(found).items():
+        yield "answer", f"{text}  (at character {start}{f', {times} times' * (times > 1)})"
+    if not found:
+        yield "answer", "none"
 
 
 def _row_name(number: int, n_rows: int, kind: str) -> str:

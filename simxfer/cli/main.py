@@ -137,10 +137,11 @@ def data(
     ] = "",
     head: Annotated[int, typer.Option(help="Examples to show; of two sides, of each.", min=0)] = 3,
     max_length: Annotated[
-        int | None, typer.Option(help="Longest row in subwords; default the recipe's.", min=8)
+        int | None,
+        typer.Option(help="Longest row in subwords; default that of recipe xtreme (world).", min=8),
     ] = None,
     stride: Annotated[
-        int | None, typer.Option(help="Overlap of windows; default the recipe's.", show_default=False)
+        int | None, typer.Option(help="Overlap of windows of span QA; default the recipe's.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing shortened.")] = False,
 ) -> None:

@@ -52,13 +52,16 @@ class Subwords:
 
 @dataclass(frozen=True)
 class Cutter:
-    """How examples of a task become rows: `max_length` and `stride` as in `simxfer.encoder.dataset.load_dataset`."""
+    """How examples of a task become rows."""
 
     task: Task
     encoder: str
     tokenizer: Any
     max_length: int
     stride: int
+    """Both as in `simxfer.encoder.dataset.load_dataset`."""
+    has_segments: bool
+    """Whether the encoder has vectors for them; it reads none otherwise, whatever its tokenizer gives."""
 
     def features(self, examples: Sequence[AnyExample]) -> Features:
         """Return the features of examples."""
@@ -78,7 +81,7 @@ class Cutter:
             unknown=unknown,
             truncated=truncated,
             in_windows=int(several.sum()) if self.task.kind in ("tagging", "span") else 0,
-            segments=bool(len(features.segments)),
+            segments=self.has_segments and bool(len(features.segments)),
         )
 
     def rows(self, features: Features, example: int) -> tuple[Row, ...]:
@@ -98,7 +101,7 @@ class Cutter:
         first, final = features.labels[row].tolist() if marked else (0, 0)
         return Row(
             subwords=tuple(self.tokenizer.convert_ids_to_tokens(features.ids[place].tolist())),
-            segments=tuple(features.segments[place].tolist()),
+            segments=tuple(features.segments[place].tolist()) if self.has_segments else (),
             tags=tuple(self._tag(label) for label in features.labels[place].tolist()) if tagged else (),
             covers=(int(inside[0, 0]), int(last)) if len(inside) else None,
             overlap=int((inside[:, 0] < end_before).sum()) if marked else 0,

@@ -40,6 +40,12 @@ PUBLISHED = ("FacebookAI/xlm-roberta-base", "FacebookAI/xlm-roberta-large")
 """Encoders that real tasks are shown with, the smaller one first, where one is in the local cache."""
 NAMED = 3
 """How many of the texts that the gold of an example names are shown."""
+SIDES = {
+    "source": "source sentences",
+    "target": "target sentences",
+    "query": "queries",
+    "candidate": "candidates",
+}
 
 _PATTERN = re.compile(r"[*?./\[]")
 
@@ -141,7 +147,14 @@ def _cutter(task: Task, encoder: Encoder, asked: Mapping[str, int]) -> Cutter:
                 "can read; lower it"
             )
         longest = encoder.positions
-    return Cutter(task, encoder.name, load_tokenizer(encoder), longest, asked.get("stride", values.stride))
+    return Cutter(
+        task=task,
+        encoder=encoder.name,
+        tokenizer=load_tokenizer(encoder),
+        max_length=longest,
+        stride=asked.get("stride", values.stride),
+        has_segments=encoder.config.get("type_vocab_size", 0) > 1,
+    )
 
 
 def _requests(task: Task, split: str, language: str, folder: str, world: int) -> list[DataRequest]:
@@ -212,9 +225,9 @@ def _inspection(task: Task, request: DataRequest, cutter: Cutter | None, head: i
 def _counts(examples: Sequence[AnyExample]) -> dict[str, int]:
     found = Counter({"examples": len(examples)})
     for example in examples:
-        found.update(f"subset {name}" for name in example.subsets)
+        found.update(f"in subset {name}" for name in example.subsets)
         if isinstance(example, MiningExample | RankingExample):
-            found[f"side {example.side}"] += 1
+            found[SIDES[example.side]] += 1
         if isinstance(example, MiningExample):
             found["gold pairs"] += len(example.matches)
         if isinstance(example, SpanExample):
