@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 2 bad input, 75 interrupted (the same command goes on where it stopped).
 """
 
+import io
 import signal
 import sys
 from pathlib import Path
@@ -244,6 +245,9 @@ def main() -> None:
     """Run the command line and exit; a user's mistake never shows a traceback."""
     for sent in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sent, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter gets its number
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
     except typer.Exit as error:

@@ -1,6 +1,7 @@
 """`simxfer data`: its text fits 100 columns and hides nothing it should show, its JSON holds the same."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ from simxfer.run.inspection import inspect
 ROOT = Path(__file__).parents[2]
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "simxfer", "data", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    environment = os.environ | more
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, env=environment)
 
 
 def xnli(folder: Path, rows: str) -> str:
@@ -67,6 +69,11 @@ def test_the_command_prints_and_refuses_with_code_2(tmp_path):
     done = run("xnli", "--folder", folder, "--language", "swa")
     assert done.returncode == 2 and "Did you mean 'sw'" in done.stderr
     assert "Traceback" not in done.stderr and not done.stdout
+
+
+def test_a_terminal_without_the_letters_gets_their_numbers(tmp_path):
+    done = run("xnli", "--folder", xnli(tmp_path, "ŋ\tb\tneutral\n"), PYTHONIOENCODING="ascii")
+    assert done.returncode == 0 and r"\u014b" in done.stdout, done.stderr
 
 
 def test_without_an_encoder_no_torch_is_loaded(tmp_path):

@@ -2,12 +2,15 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import get_args
 
+import huggingface_hub.constants
 import pytest
 
 from simxfer.common.errors import InputError
+from simxfer.common.hubcache import cached
 from simxfer.run.inspection import inspect
 from simxfer.sources.rows import FEWEST_OF_ONE_LABEL
 from simxfer.tasks.record import Kind
@@ -50,8 +53,13 @@ FILES: dict[str, tuple[str, str, str, dict[str, str]]] = {
 
 
 @pytest.fixture(autouse=True)
-def no_warnings(caplog):
+def hub(tmp_path_factory, monkeypatch, caplog) -> Path:
+    """An empty cache of the hub, whatever this machine has; warnings are other tests'."""
     caplog.set_level(logging.ERROR)
+    folder = tmp_path_factory.mktemp("hub")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder))
+    cached.cache_clear()
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +237,17 @@ def test_a_task_of_the_world_is_shown_with_a_shipped_encoder_of_its_world():
     [other] = inspect("w-pos", encoder="world/w1-s0", head=1)
     assert (found.revision, other.revision) == ("world-1:0:0", "world-1:1:0")
     assert len(other.examples) == 1 and not other.encoding.segments
+
+
+def test_a_real_task_is_shown_with_xlmr_where_the_cache_has_it(hub, tmp_path, letters):
+    folder = put(tmp_path, FILES["classification"][3])
+    assert inspect("xnli", folder=folder)[0].encoding is None
+    repository = hub / "models--FacebookAI--xlm-roberta-large"
+    shutil.copytree(letters, repository / "snapshots" / "c0ffee")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("c0ffee")
+    cached.cache_clear()
+    assert inspect("xnli", folder=folder)[0].encoding.encoder == "FacebookAI/xlm-roberta-large"
 
 
 @pytest.mark.parametrize(
