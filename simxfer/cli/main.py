@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 2 bad input, 75 interrupted (the same command goes on where it stopped).
 """
 
+import io
 import signal
 import sys
 from pathlib import Path
@@ -117,6 +118,49 @@ def tasks(
 
 
 @app.command()
+def data(
+    task: Annotated[str, typer.Argument(help="A task (xnli, squad_v2, panx, w-xqa, ...); `simxfer tasks`.")],
+    split: Annotated[
+        str, typer.Option(help="train, dev, test, or a path pattern; default the split that is scored.")
+    ] = "",
+    language: Annotated[
+        str, typer.Option(help="Language; default the pivot, or the first with data at hand.")
+    ] = "",
+    folder: Annotated[
+        str, typer.Option(help="Folder of native files, one subfolder a task; default the hub's cache.")
+    ] = "",
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="Whose subwords and windows are shown, or none; default a shipped encoder for tasks of the world, "
+            "XLM-R for others if it is in the local cache."
+        ),
+    ] = "",
+    head: Annotated[int, typer.Option(help="Examples to show; of two sides, of each.", min=0)] = 3,
+    max_length: Annotated[
+        int | None,
+        typer.Option(help="Longest row in subwords; default that of recipe xtreme (world).", min=8),
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option(help="Overlap of windows of span QA; default the recipe's.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing shortened.")] = False,
+) -> None:
+    """Show what is read for a task: counts, what is left out or flagged, the first examples as a model sees them.
+
+    For example `simxfer data w-xqa`, or `simxfer data xquad --language th --folder /scratch/xtreme` with
+    `--encoder FacebookAI/xlm-roberta-base`, whose windows of long contexts are shown. A task that is trained on others
+    has their training data: `simxfer data xnli --split train` shows MNLI.
+    """
+    from simxfer.cli.data import inspection_text, inspections_json
+    from simxfer.run.inspection import inspect
+
+    lengths = {name: n for name, n in (("max_length", max_length), ("stride", stride)) if n is not None}
+    found = inspect(task, split, language, folder, encoder, head, lengths)
+    print(inspections_json(found) if as_json else "\n\n\n".join(map(inspection_text, found)))
+
+
+@app.command()
 def score(
     task: Annotated[
         str,
@@ -201,6 +245,9 @@ def main() -> None:
     """Run the command line and exit; a user's mistake never shows a traceback."""
     for sent in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sent, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter gets its number
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
     except typer.Exit as error:

@@ -9,12 +9,9 @@ from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.network import TransferModel
 from simxfer.scoring.answers import answers
 from simxfer.scoring.protocol import Evaluation
-from simxfer.scoring.record import Answers
+from simxfer.scoring.record import Answers, data_flags
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
-
-UNKNOWN_LIMIT = 0.05
-"""Share of unknown subwords in a language's test data above which its scores are flagged."""
 
 
 def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int) -> float:
@@ -54,10 +51,11 @@ def evaluate(
     asked = answers(model, task, evaluation.languages, dataset_of, dev_of, pad, evaluation.protocol)
     for language, dataset, found in asked:
         known = int(dataset.gold["digest"].isin(seen).sum())
+        _, unknown, subwords, without_gold = map(int, dataset.features.counts)
         warnings = [
             *flags,
             *found.flags,
-            *_data_flags(dataset),
+            *data_flags(without_gold, dataset.noted, unknown, subwords),
             *([f"seen-in-training={known}"] * bool(known)),
         ]
         rows["scores"] += _scores(task, dataset, found, language, evaluation.split, warnings)
@@ -95,13 +93,6 @@ def _scores(
                 }
             )
     return rows
-
-
-def _data_flags(dataset: Dataset) -> list[str]:
-    _, unknown, subwords, without_gold = dataset.features.counts
-    flags = ["unknown-subwords"] * bool(unknown > UNKNOWN_LIMIT * max(1, subwords))
-    flags += [f"without-gold={without_gold}"] * bool(without_gold)
-    return flags + [f"{name}={count}" for name, count in dataset.noted.items()]
 
 
 def _examples(task: Task, found: Answers, language: str) -> list[dict]:

@@ -1,6 +1,6 @@
 """What is scored, whether a model or a file answered: gold and predictions, and the warnings that a score deserves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simxfer.metrics import METRICS, Scored
@@ -9,6 +9,8 @@ from simxfer.tasks.record import Task
 
 FEWEST_FOR_LABELS = 30
 """Test examples below which nothing is said about labels that the gold does not have."""
+UNKNOWN_LIMIT = 0.05
+"""Share of unknown subwords in a language's test data above which its scores are flagged."""
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,17 @@ class Answers:
 def pairs(ids: Sequence[str], targets: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
     """Return every source sentence of mining with each of its target sentences."""
     return [(source, target) for source, found in zip(ids, targets, strict=True) for target in found]
+
+
+def data_flags(without_gold: int, noted: Mapping[str, int], unknown: int, subwords: int) -> list[str]:
+    """Return what every score on some data is flagged with.
+
+    Args:
+        without_gold: rows that were left out because they have no gold.
+        noted: what `Examples.noted` says of the data.
+        unknown: how many of the subwords are unknown.
+        subwords: how many there are.
+    """
+    flags = ["unknown-subwords"] * bool(unknown > UNKNOWN_LIMIT * max(1, subwords))
+    flags += [f"without-gold={without_gold}"] * bool(without_gold)
+    return flags + [f"{name}={count}" for name, count in noted.items()]

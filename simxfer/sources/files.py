@@ -141,8 +141,10 @@ def _folder(task: Task, root: str) -> Path:
         if (base / name).is_dir():
             return base / name
     there = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
+    own = f"; it is that folder itself: give {base.resolve().parent}" * (base.resolve().name in names)
     raise InputError(
         f"no folder of {task.name} in {base}: looked for {', '.join(names)}; there is {', '.join(there) or 'nothing'}"
+        f"{own}"
     )
 
 

@@ -78,8 +78,8 @@ def place_of(request: "DataRequest") -> Location:
     if hub is None or not on_hub(request):
         raise InputError(
             f"{request.task} in {request.language}: no Parquet data set on the hub holds all it needs; give its "
-            f"native files: 'data: {{folder: FOLDER}}' in the grid file (`simxfer tasks {request.task}` shows their "
-            "layout)"
+            f"native files: 'data: {{folder: FOLDER}}' in the grid file, --folder of `simxfer data` (`simxfer tasks "
+            f"{request.task}` shows their layout)"
         )
     if request.split not in hub.splits:
         raise InputError(unknown(f"split of {request.task} on the hub", request.split, hub.splits))
@@ -122,7 +122,8 @@ def _at_hand(request: "DataRequest") -> tuple[Location, list[Path]]:
         raise InputError(
             f"{request.task} in {request.language}: data set {place.hub.id}, {' and '.join(place.folders)}, is not "
             "in the local Hugging Face cache (HF_HOME). Run `simxfer fetch GRID` on a connected machine and bring "
-            "the cache here, or give native files: 'data: {folder: FOLDER}' in the grid file"
+            "the cache here, or give native files: 'data: {folder: FOLDER}' in the grid file, --folder of `simxfer "
+            "data`"
         )
     return place, files
 

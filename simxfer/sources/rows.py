@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from simxfer.common.errors import InputError
-from simxfer.sources.texts import lacks_breaks, lacks_text
+from simxfer.sources.texts import lacks_breaks, lacks_text, read_texts
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
@@ -174,7 +174,20 @@ def _example(found: Row, position: int, task: Task, how: Rows) -> AnyExample | N
     if row is None:
         return None
     common = {"id": _name(row, position), "subsets": tuple(row.get("subsets", ()))}
-    return _BUILDERS[task.kind](row, task, common)
+    example = _BUILDERS[task.kind](row, task, common)
+    _check_characters(example)
+    return example
+
+
+def _check_characters(example: AnyExample) -> None:
+    """Refuse half a character, which JSON can spell and no tokenizer reads."""
+    try:
+        "".join((*example.texts, *read_texts(example))).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start].encode("unicode_escape").decode()
+        raise _Fault(
+            f"a text has half a character, {half} without its other half; correct the file"
+        ) from None
 
 
 def _standard(found: Row, task: Task, how: Rows) -> Row | None:

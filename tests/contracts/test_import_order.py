@@ -33,6 +33,7 @@ HEAVY_ROOMS = ("encoder", "scoring", "training", "run")
 LIGHT = (
     *("simxfer.encoder.pretrained", "simxfer.encoder.ragged", "simxfer.scoring.protocol"),
     *("simxfer.scoring.record", "simxfer.training.recipes", "simxfer.training.methods"),
+    *("simxfer.encoder.inspect", "simxfer.run.inspection"),
     *("simxfer.run.opening", "simxfer.run.progress", "simxfer.run.results", "simxfer.run.claims"),
 )
 """Modules of heavy rooms that are read where torch is not loaded."""

@@ -1,9 +1,8 @@
 """Predictions of a model whose logits or states the test decides."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -304,12 +303,11 @@ def test_example_scores_of_tagging_carry_counts(dataset_of):
 def test_flags_warn_of_zero_scores_and_unknown_subwords(dataset_of, monkeypatch):
     dataset = dataset_of("w-xnli", 10)
     monkeypatch.setattr("simxfer.scoring.answers.predict", lambda *_: ["nothing"] * 10)
-    strange: Any = SimpleNamespace(
-        features=SimpleNamespace(counts=np.array([2, 10, 100, 3])), gold=dataset.gold, noted={}
-    )
+    features = replace(dataset.features, counts=np.array([2, 10, 100, 3]))
+    strange = Dataset(features, dataset.gold, {"without-text": 4})
     frames = evaluate(Told(3, whole=True), evaluation("w-xnli", "x-agg"), lambda _: strange, PAD)
     [row] = frames["scores"].to_dict("records")
-    assert row["flags"] == "unknown-subwords;without-gold=3;all-zero"
+    assert row["flags"] == "unknown-subwords;without-gold=3;without-text=4;all-zero"
     assert (row["truncated"], row["unknown_share"]) == (2, pytest.approx(0.1))
     assert isinstance(frames["examples"], pd.DataFrame)
 

@@ -1,6 +1,7 @@
 """Bad input: each an InputError that names the file and the line, and says what to do."""
 
 import json
+import re
 import time
 
 import pytest
@@ -243,6 +244,30 @@ def test_a_missing_folder_names_the_names_it_may_have(tmp_path):
         files.read_examples(DataRequest("squad_v1", "dev", "en", folder=str(tmp_path)))
     with pytest.raises(InputError, match=r"there is nothing"):
         files.revision(DataRequest("squad_v1", "dev", "en", folder=str(tmp_path / "nowhere")))
+
+
+def test_the_folder_of_the_task_itself_is_told_from_the_one_that_holds_it(tmp_path):
+    (tmp_path / "xnli").mkdir()
+    with pytest.raises(InputError, match=f"it is that folder itself: give {re.escape(str(tmp_path))}$"):
+        files.read_examples(DataRequest("xnli", "dev", "en", folder=str(tmp_path / "xnli")))
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"\ude00"])
+def test_half_a_character_is_refused_with_its_row(tmp_path, half):
+    """JSON can spell one half of a surrogate pair; tokenizers raise a TypeError at it."""
+    whole = json.dumps({"uid": "1", "context": "\U0001f600", "hypothesis": "h", "label": "e"})
+    path = _write(
+        tmp_path / "anli" / "R1" / "dev.jsonl", whole + "\n" + ANLI_ROW.replace('"c"', f'"c{half}"')
+    )
+    said = rf"line 2: .* half a character, \{half} without its other half"
+    with pytest.raises(InputError, match=said):
+        read_files([path], TASKS["anli"], "en")
+
+
+def test_a_whole_pair_of_surrogates_is_a_character(tmp_path):
+    row = json.dumps({"uid": "1", "context": "\U0001f600", "hypothesis": "h", "label": "e"})
+    [example] = read_files([_write(tmp_path / "anli" / "R1" / "dev.jsonl", row)], TASKS["anli"], "en")
+    assert r"\ud83d\ude00" in row and example.text == "\U0001f600"
 
 
 def test_an_unknown_language_suggests_the_nearest(tmp_path):

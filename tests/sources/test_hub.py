@@ -14,6 +14,7 @@ from hub_schemas import GLUE_NLI, NLI, SQUAD, TEXT
 
 from simxfer.common.errors import InputError
 from simxfer.common.hubcache import cached
+from simxfer.run.inspection import inspect
 from simxfer.sources import read_examples, revision
 from simxfer.sources.request import UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
@@ -36,6 +37,16 @@ def write_case(hub: Path, case: HubCase) -> DataRequest:
 def write_xnli(hub: Path, rows: list[dict], features: Features = NLI) -> DataRequest:
     write_cached(hub, "facebook/xnli", {"sw/test": rows}, features)
     return DataRequest("xnli", "test", "sw")
+
+
+def test_what_is_shown_of_a_task_is_the_first_language_in_the_cache_and_its_commit(hub):
+    write_xnli(hub, [nli("a", "b", 1), nli("c", "d", -1)])
+    [found] = inspect("xnli")
+    assert (found.source, found.language, found.encoding) == ("hub", "sw", None)
+    assert found.places == {"hub:facebook/xnli:sw:test": COMMIT}
+    assert (found.without_gold, found.examples[0].fields["label"]) == (1, "neutral")
+    with pytest.raises(InputError, match=r"not in the local Hugging Face cache.*--folder of `simxfer data`"):
+        inspect("xnli", language="de")
 
 
 def test_every_record_on_the_hub_has_a_case() -> None:
