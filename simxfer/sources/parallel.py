@@ -86,7 +86,7 @@ def checked(examples: Examples, request: DataRequest) -> Examples:
     found.noted = +found.noted
     for flag, count in (found.noted - examples.noted).items():
         where = f"{request.task}, {request.split}, {request.language}"
-        _log.warning("%s: %d of %d examples: %s", where, count, len(found), flag)
+        _log.warning("%s, %d examples: %s=%d", where, len(found), flag, count)
     return found
 
 

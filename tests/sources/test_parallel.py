@@ -64,7 +64,7 @@ def test_xcopa_asks_what_the_english_item_asks(tmp_path, caplog, english, gold):
         examples = read_examples(DataRequest("xcopa", "test", "th", folder=str(tmp_path)))
     assert _asks(examples) == [CAUSE, EFFECT, CAUSE, EFFECT]
     assert examples.noted == {"questions-from-english": 2}
-    assert "xcopa, test, th: 2 of 4 examples: questions-from-english" in caplog.text
+    assert "xcopa, test, th, 4 examples: questions-from-english=2" in caplog.text
     assert [e.context for e in examples] == [f"th {i}. {q}" for i, q in enumerate(_asks(examples))]
 
 
