@@ -12,7 +12,7 @@ import pytest
 from support import write_xlmr_checkpoint
 from trained import Trained, same, train
 
-from simxfer.grid.file import Block, Data, Grid, Override, Retrieval, TaskData, load_grid
+from simxfer.grid.file import Block, Data, DataChoice, Grid, Override, Retrieval, load_grid
 from simxfer.run.representations import write_samples
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
@@ -49,6 +49,7 @@ def by_all(**values: Any) -> dict:
 
 
 MIXED = block("w-nli+w-which-a") | {"overrides": {"*": SHORT, "w-nli": {"train_examples": 4}}}
+POOL = {"data": {"tasks": {"w-xnli": {"trains_on": ["w-nli", "w-xnli"]}}}}
 SPANS = block(target="w-xqa") | by_all(max_length=24, stride=8)
 
 WEIGHTS: dict[str, tuple[dict, dict]] = {
@@ -75,6 +76,9 @@ WEIGHTS: dict[str, tuple[dict, dict]] = {
     "overrides.warmup_share": ({}, by_all(warmup_share=0.6)),
     "overrides.warmup_steps": ({}, by_all(warmup_steps=2)),
     "overrides.weight_decay": ({}, by_all(weight_decay=0.5)),
+    "overrides.head_decay": (by_all(weight_decay=0.5), by_all(weight_decay=0.5, head_decay=True)),
+    "overrides.head_input_dropout": ({}, by_all(head_input_dropout=False)),
+    "overrides.in_turn": (POOL, POOL | by_all(in_turn=True)),
     "overrides.max_grad_norm": ({}, by_all(max_grad_norm=1e-3)),
     "overrides.max_length": ({}, by_all(max_length=12)),
     "overrides.stride": (SPANS, by_all(max_length=24, stride=4)),
@@ -95,6 +99,9 @@ SCORES: dict[str, tuple[dict, dict]] = {
         {"languages": ["x-pivot"]},
         {"data": {"tasks": {"*": {"test": "train"}}}},
     ),
+    "data.tasks.untested": ({}, {"data": {"tasks": {"w-xnli": {"untested": ["x-agg"]}}}}),
+    "retrieval.direction": (SENTENCES, {"retrieval": {"direction": "from-pivot"}}),
+    "retrieval.special_tokens": (SENTENCES, {"retrieval": {"special_tokens": True}}),
     "retrieval.layer": (SENTENCES, {"retrieval": {"layer": 0}}),
     "retrieval.pooling": (SENTENCES, {"retrieval": {"pooling": "first"}}),
     "retrieval.centre": (SENTENCES, {"retrieval": {"centre": False}}),
@@ -114,7 +121,9 @@ ELSEWHERE = {
     "blocks.no_pretraining_control": "test_seeds.py, test_plan.py",
     "data.folder": "sources/",
     "data.tasks.dev": "test_selection.py",
+    "data.tasks.fields": "sources/test_parallel.py",
     "keep_checkpoints": "test_stages.py",
+    "overrides.look_every": "training/test_recipes.py: which steps are looked at",
     "overrides.micro_batch_size": "test_loop.py, gradient by gradient: dropout falls otherwise",
     "task_embeddings": "test_fisher.py",
 }
@@ -172,7 +181,7 @@ def test_every_key_is_listed():
     parts = {"blocks": Block, "data": Data, "retrieval": Retrieval, "overrides": Override}
     known = {key for key in Grid.model_fields if key not in parts}
     known |= {f"{part}.{key}" for part, model in parts.items() for key in model.model_fields}
-    known = known - {"data.tasks"} | {f"data.tasks.{key}" for key in TaskData.model_fields}
+    known = known - {"data.tasks"} | {f"data.tasks.{key}" for key in DataChoice.model_fields}
     assert {key.split(",")[0] for table in (WEIGHTS, SCORES, NEITHER, ELSEWHERE) for key in table} == known
 
 
