@@ -16,6 +16,7 @@ from simxfer.encoder.loading import load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained
+from simxfer.run.determinism import deterministic
 from simxfer.run.environment import environment
 from simxfer.run.log import open_log
 from simxfer.run.stage_data import StageData
@@ -52,16 +53,19 @@ class StageRunner:
         """Do what is left to do for a stage whose parent is trained.
 
         Raises:
-            StageFailed: training diverged; the reason stands in the stage's folder.
+            StageFailed: training diverged, or an operation is not deterministic where that is asked; the reason
+                stands in the stage's folder.
         """
         folder = self.run.stage(stage.id)
-        model = None
-        if not is_trained(self.run, stage):
-            try:
-                model = self._train(stage, folder)
-            except StageFailed as error:
-                write_json(folder.failed, {"stage": stage.title, "reason": str(error)})
-                raise
+        try:
+            with deterministic(stage.deterministic):
+                self._work(stage, folder)
+        except StageFailed as error:
+            write_json(folder.failed, {"stage": stage.title, "reason": str(error)})
+            raise
+
+    def _work(self, stage: Stage, folder: StageDirectory) -> None:
+        model = None if is_trained(self.run, stage) else self._train(stage, folder)
         pending = pending_evaluations(self.run, self.plan, stage)
         if pending:
             model = model or self.checkpoints.load(stage)
