@@ -71,7 +71,9 @@ class StageRunner:
             model = model or self.checkpoints.load(stage)
             for evaluation in pending:
                 self._evaluate(model, stage, evaluation, folder)
-        if stage.phase == "target" and self.keep_checkpoints == "intermediates":
+        if stage.phase == TARGET and self.keep_checkpoints == "intermediates":
+            # They were written all the same: a run that is killed while it scores dozens of languages goes on from
+            # them, at the price of seconds; without them it would train the stage again.
             for path in (folder.encoder, folder.heads):
                 path.unlink(missing_ok=True)
 
