@@ -28,7 +28,9 @@ NOT_DETERMINISTIC = (
 
 
 def held() -> tuple[bool, str | None]:
-    return torch.are_deterministic_algorithms_enabled(), os.environ.get(CUBLAS)
+    asked = torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory is not asked
+    return asked, os.environ.get(CUBLAS)
 
 
 @pytest.fixture(autouse=True)
