@@ -94,6 +94,7 @@ class StageRunner:
         model.to(self.device)
         tasks, step = self.data.training_tasks(stage), saved_step(folder.state)
         log = open_log(folder.log, step)
+        # Before the first step: of a killed process it is known what it computed with.
         write_json(folder.begun, [*(self._begun(folder) if step else []), self.environment])
         mark = self._keep_best(model, stage, folder, log) if stage.dev_parts else None
         steps = fit(model, tasks, self._settings(stage), log, folder.state, mark)
@@ -139,6 +140,7 @@ class StageRunner:
             ]
             score = sum(scores) / len(scores)
             log({"step": step, "dev_score": score})
+            # Below every score, 0 included: the first look is always kept.
             best = json.loads(folder.best.read_text()) if folder.best.exists() else {"score": -1.0}
             if score > best["score"]:
                 save_weights(folder.encoder, model.encoder)
