@@ -51,6 +51,7 @@ class LengthOrder:
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             rng = stream(*self.names, "order", epoch)
+            # Permuted before the stable sort: which rows of one length share a batch is drawn anew each epoch.
             permutation = rng.permutation(len(self.lengths))
             self._sorted = permutation[np.argsort(self.lengths[permutation], kind="stable")]
             self._turns = rng.permutation(self.per_epoch)
@@ -103,6 +104,7 @@ def by_length(features: Features, max_tokens: int) -> list[np.ndarray]:
     """Return all units, longest first, in batches of about `max_tokens` padded tokens: for prediction."""
     longest = np.maximum.reduceat(features.lengths, features.unit_starts[:-1])
     sizes = np.diff(features.unit_starts)
+    # Longest first: a batch that does not fit into memory is the first one, not the last.
     order = np.argsort(-longest, kind="stable")
     batches, first = [], 0
     while first < len(order):

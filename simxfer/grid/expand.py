@@ -121,6 +121,7 @@ class _Planner:
             Stage(
                 encoder=encoder.name,
                 fingerprint=("random:" if encoder.random else "") + fingerprint,
+                deterministic=self.grid.deterministic,
                 seed=seed if encoder.random else None,
                 world=self.world(encoder),
             )
@@ -158,6 +159,7 @@ class _Planner:
             hyperparameters=tuple(self.values(item.task) for item in data),
             method=method,
             numerics=grid.numerics,
+            deterministic=grid.deterministic,
             seed=seed,
             head=head or grid.head,
             mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,

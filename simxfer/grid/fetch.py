@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from simxfer.common.errors import InputError, unknown
 from simxfer.common.hubcache import TOKENIZER_FILES, Repository, cached, point
-from simxfer.common.identity import sha256
 from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
 from simxfer.grid.lock import (
@@ -101,8 +100,7 @@ def _bring(
         snapshot = Path(
             snapshot_download(repository.id, repo_type=repository.type, revision=commit, allow_patterns=names)
         )
-        for name in names:
-            _check(repository, snapshot, name, tree[name])
+        _check(repository, snapshot, names)
     point(repository, snapshot)
     return LockedRepository(
         id=repository.id,
@@ -163,31 +161,28 @@ def _find_folder(repository: Repository, tree: "Tree", folder: str) -> None:
     raise InputError(unknown(f"configuration and split of {repository}", folder, folders))
 
 
-def _check(repository: Repository, snapshot: Path, name: str, file: "RepoFile") -> None:
-    """Compare a cached file with the hub's checksum; a damaged one is fetched once more."""
+def _check(repository: Repository, snapshot: Path, names: list[str]) -> None:
+    """Compare cached files with the hub's checksums; damaged ones are fetched once more."""
     from huggingface_hub import hf_hub_download
 
-    if _is_whole(snapshot / name, file):
-        return
-    hf_hub_download(
-        repository.id, name, repo_type=repository.type, revision=snapshot.name, force_download=True
-    )
-    if not _is_whole(snapshot / name, file):
+    damaged = _damaged(repository, snapshot, names)
+    for name in damaged:
+        hf_hub_download(
+            repository.id, name, repo_type=repository.type, revision=snapshot.name, force_download=True
+        )
+    if damaged and (damaged := _damaged(repository, snapshot, names)):
         raise InputError(
-            f"{repository}: {name} was fetched twice and differs from the hub's checksum; try again later, "
-            "and ask whoever runs the network or the mirror"
+            f"{repository}: {', '.join(damaged)} was fetched twice and differs from the hub's checksum; try again "
+            "later, and ask whoever runs the network or the mirror"
         )
 
 
-def _is_whole(path: Path, file: "RepoFile") -> bool:
-    """Compare size and checksum: SHA-256 of large files, git's SHA-1 of the small ones."""
-    from huggingface_hub.utils.sha import git_hash
+def _damaged(repository: Repository, snapshot: Path, names: list[str]) -> list[str]:
+    """Return which files differ from what the hub has: SHA-256 of large files, git's SHA-1 of the small ones."""
+    from huggingface_hub import HfApi
 
-    if path.stat().st_size != file.size:
-        return False
-    if file.lfs is not None:
-        return sha256(path) == file.lfs.sha256
-    return git_hash(path.read_bytes()) == file.blob_id
+    found = HfApi().verify_repo_checksums(repository.id, repo_type=repository.type, revision=snapshot.name)
+    return sorted({mismatch["path"] for mismatch in found.mismatches} & set(names))
 
 
 def _rows(snapshot: Path, names: list[str]) -> dict[str, int]:

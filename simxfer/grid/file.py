@@ -182,6 +182,8 @@ class Grid(Strict):
     """Whether a phase starts with a new head or with the one its parent has for the same task."""
     numerics: Literal["fp32", "bf16"] = "fp32"
     """bf16 means autocast with fp32 master weights."""
+    deterministic: bool = False
+    """Whether torch is held to operations that give equal bits every time, which matters on a GPU."""
     mixture_temperature: Annotated[float, Field(ge=1)] = 1.0
     """Examples of a mixture are drawn with probability proportional to (size x epochs)^(1/T); with 1 every task gets
     the epochs that it asks for, whatever its batch size."""

@@ -131,6 +131,7 @@ def differing(locked: LockedRepository) -> Iterator[str]:
 
 def differing_files(files: Mapping[str, LockedFile]) -> Iterator[str]:
     """Say which files are missing or are not what they were."""
+    # Not HfApi.verify_repo_checksums, which asks the hub: training compares offline, and native files as well.
     for name, expected in files.items():
         if not Path(name).expanduser().is_file():
             yield f"{name} is missing"

@@ -64,6 +64,8 @@ class Stage:
     """Hyperparameters of each training task."""
     method: str = "full"
     numerics: str = "fp32"
+    deterministic: bool = False
+    """Whether torch is held to deterministic operations; counts in the id where it is."""
     seed: int | None = None
     head: str = "new"
     mixture_temperature: float = 1.0
@@ -76,7 +78,8 @@ class Stage:
     @cached_property
     def id(self) -> str:
         """What decides the stage's result, hashed; encoder and data count by what they are, not by where."""
-        return content_id({k: value for k, value in self._values().items() if k not in ("encoder", "folder")})
+        silent = ("encoder", "folder", *(() if self.deterministic else ("deterministic",)))
+        return content_id({k: value for k, value in self._values().items() if k not in silent})
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stage as JSON-able values, with its id and title."""

@@ -45,21 +45,24 @@ class Checkpoints:
 
     def fresh(self, stage: Stage) -> TransferModel:
         """Return the pretrained (or random) encoder without heads."""
+        return TransferModel(copy.deepcopy(self._pretrained(stage))).to(self.device).eval()
+
+    def _pretrained(self, stage: Stage) -> nn.Module:
         seed = stage.seed if stage.fingerprint.startswith("random:") else None
-        encoder = copy.deepcopy(self.base(stage.encoder, seed, stage.fingerprint.removeprefix("random:")))
-        return TransferModel(encoder).to(self.device).eval()
+        return self.base(stage.encoder, seed, stage.fingerprint.removeprefix("random:"))
 
     def load(self, stage: Stage) -> TransferModel:
         """Return the model of a trained stage, on the device, after checking its files against the done-marker."""
-        model = self.fresh(self.plan.path(stage.id)[0])
+        root = self.plan.path(stage.id)[0]
         if stage.phase == PRETRAINED:
-            return model
+            return self.fresh(root)
         folder = self.run.stage(stage.id)
         for name, expected in json.loads(folder.done.read_text())["files"].items():
             path = folder.root / name
             if not path.exists() or sha256(path) != expected:
                 folder.done.unlink()
                 raise DamagedCheckpoint(f"{path} is missing or damaged; its stage is trained anew")
+        model = TransferModel(_unfilled(self._pretrained(root)))
         load_weights(folder.encoder, model.encoder)
         for name in stage.tasks:
             self.add_head(model, stage, name)
@@ -73,3 +76,16 @@ class Checkpoints:
         model.add_head(get_task(name), seed, input_dropout=values.head_input_dropout)
         if get_task(name).kind == "mlm":
             load_masked_head(resolve_encoder(stage.encoder), model.heads[name])
+
+
+def _unfilled(module: nn.Module) -> nn.Module:
+    """Return a copy of a module with memory for its weights and without their values: a checkpoint has them all.
+
+    What no checkpoint holds (buffers that are not saved) is copied.
+    """
+    # A deep copy takes what its memo names as copied already.
+    memo: dict[int, torch.Tensor] = {}
+    for weight in module.state_dict(keep_vars=True).values():
+        empty = torch.empty_like(weight)
+        memo[id(weight)] = nn.Parameter(empty) if isinstance(weight, nn.Parameter) else empty
+    return copy.deepcopy(module, memo)

@@ -103,6 +103,7 @@ def receipts(grid: Grid, plan: Plan, tests: TestData) -> dict:
         "targets": {name: _receipt(grid, plan, name, tests) for name in grid.targets},
         "head": grid.head,
         "numerics": grid.numerics,
+        "deterministic": grid.deterministic,
         "recipe": grid.recipe,
     }
 

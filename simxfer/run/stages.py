@@ -16,6 +16,7 @@ from simxfer.encoder.loading import load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained
+from simxfer.run.determinism import deterministic
 from simxfer.run.environment import environment
 from simxfer.run.log import open_log
 from simxfer.run.stage_data import StageData
@@ -52,22 +53,27 @@ class StageRunner:
         """Do what is left to do for a stage whose parent is trained.
 
         Raises:
-            StageFailed: training diverged; the reason stands in the stage's folder.
+            StageFailed: training diverged, or an operation is not deterministic where that is asked; the reason
+                stands in the stage's folder.
         """
         folder = self.run.stage(stage.id)
-        model = None
-        if not is_trained(self.run, stage):
-            try:
-                model = self._train(stage, folder)
-            except StageFailed as error:
-                write_json(folder.failed, {"stage": stage.title, "reason": str(error)})
-                raise
+        try:
+            with deterministic(stage.deterministic):
+                self._work(stage, folder)
+        except StageFailed as error:
+            write_json(folder.failed, {"stage": stage.title, "reason": str(error)})
+            raise
+
+    def _work(self, stage: Stage, folder: StageDirectory) -> None:
+        model = None if is_trained(self.run, stage) else self._train(stage, folder)
         pending = pending_evaluations(self.run, self.plan, stage)
         if pending:
             model = model or self.checkpoints.load(stage)
             for evaluation in pending:
                 self._evaluate(model, stage, evaluation, folder)
-        if stage.phase == "target" and self.keep_checkpoints == "intermediates":
+        if stage.phase == TARGET and self.keep_checkpoints == "intermediates":
+            # They were written all the same: a run that is killed while it scores dozens of languages goes on from
+            # them, at the price of seconds; without them it would train the stage again.
             for path in (folder.encoder, folder.heads):
                 path.unlink(missing_ok=True)
 
@@ -88,6 +94,7 @@ class StageRunner:
         model.to(self.device)
         tasks, step = self.data.training_tasks(stage), saved_step(folder.state)
         log = open_log(folder.log, step)
+        # Before the first step: of a killed process it is known what it computed with.
         write_json(folder.begun, [*(self._begun(folder) if step else []), self.environment])
         mark = self._keep_best(model, stage, folder, log) if stage.dev_parts else None
         steps = fit(model, tasks, self._settings(stage), log, folder.state, mark)
@@ -133,6 +140,7 @@ class StageRunner:
             ]
             score = sum(scores) / len(scores)
             log({"step": step, "dev_score": score})
+            # Below every score, 0 included: the first look is always kept.
             best = json.loads(folder.best.read_text()) if folder.best.exists() else {"score": -1.0}
             if score > best["score"]:
                 save_weights(folder.encoder, model.encoder)

@@ -64,6 +64,7 @@ def _train(
     import torch
 
     from simxfer.run.checkpoints import Checkpoints
+    from simxfer.run.determinism import deterministic
     from simxfer.run.fisher import write_task_embeddings
     from simxfer.run.local import default_workers, devices, run_local
     from simxfer.run.representations import write_labelled_features, write_samples
@@ -73,20 +74,23 @@ def _train(
 
     _retry_failed(run, plan)
     workers = min(workers or default_workers(), len(plan.stages))
-    if not status(run, plan).complete:
-        _note(run, environment(device_name(torch.device(devices(1)[0])), 1) | {"devices": devices(workers)})
-        run_local(run, plan, workers, report)
-        # Another process may have let the run grow meanwhile: the table is the whole grid's.
-        plan = read_plan(run)
-    if (found := status(run, plan)).failed and not found.evaluated:
-        raise StageFailed("; ".join(found.failed))
-    gather(run, plan)
-    [device] = devices(1)
-    write_samples(run, grid, plan, device)
-    if grid.task_embeddings:
-        data, checkpoints = StageData(run, plan), Checkpoints(run, plan, torch.device(device))
-        write_task_embeddings(run, plan, data, checkpoints)
-        write_labelled_features(run, plan, data, checkpoints)
+    with deterministic(grid.deterministic):  # here as well: workers inherit what is set for cuBLAS
+        if not status(run, plan).complete:
+            _note(
+                run, environment(device_name(torch.device(devices(1)[0])), 1) | {"devices": devices(workers)}
+            )
+            run_local(run, plan, workers, report)
+            # Another process may have let the run grow meanwhile: the table is the whole grid's.
+            plan = read_plan(run)
+        if (found := status(run, plan)).failed and not found.evaluated:
+            raise StageFailed("; ".join(found.failed))
+        gather(run, plan)
+        [device] = devices(1)
+        write_samples(run, grid, plan, device)
+        if grid.task_embeddings:
+            data, checkpoints = StageData(run, plan), Checkpoints(run, plan, torch.device(device))
+            write_task_embeddings(run, plan, data, checkpoints)
+            write_labelled_features(run, plan, data, checkpoints)
     found = status(run, plan)
     if found.failed:
         raise StageFailed("; ".join(found.failed) + f". All other scores are in {run.results}")

@@ -86,6 +86,7 @@ def _end_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
+        # Not sys.exit, which would end this thread alone.
         os._exit(INTERRUPTED)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -157,6 +157,7 @@ def _span(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict)
     """
     features = dataset.features
     best: list[tuple[float, int, int]] = [(-np.inf, 0, 0)] * len(dataset.gold)
+    # -inf where every question has an answer: the best span is then better than none, whatever its score.
     nothing = np.full(len(dataset.gold), np.inf if task.unanswerable else -np.inf)
     for units, batch in _batches(model, features, pad):
         logits = model(task.name, batch).float().cpu().numpy()

@@ -101,6 +101,7 @@ def fit(
     first = _resume(state, model, optimizer)
     marks = _marks(tasks, len(turns)) if mark else frozenset()
     saved, loss_total, loss_steps = time.monotonic(), 0.0, 0
+    # One more than there are, as in `schedule`: the last step still has a rate above zero.
     warmup = values.warmup_steps or values.warmup_share * (len(turns) + 1)
     model.train()
     for step in range(first, len(turns)):
@@ -118,6 +119,7 @@ def fit(
                 f"the loss is {loss} at step {step + 1} of {len(turns)} ({name}); lower the learning rate"
             )
         norm = float(torch.nn.utils.clip_grad_norm_(weights, values.max_grad_norm))
+        # Before the step: weights that are no numbers after the last one would end as a finished stage.
         if not math.isfinite(norm):
             raise StageFailed(
                 f"the gradient norm is {norm} at step {step + 1} of {len(turns)} ({name}); lower the learning rate"
@@ -216,6 +218,7 @@ def _step(
     for part in parts:
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.numerics == "bf16"):
             loss = method.loss(model, training.task, part) / count
+        # Outside of autocast, as PyTorch advises: the backward pass takes the types of the forward pass.
         loss.backward()
         total += float(loss.detach())
     return total

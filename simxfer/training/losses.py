@@ -56,6 +56,7 @@ def _tagging(model: TransferModel, task: str, batch: Batch) -> Tensor:
 
 
 def _span(model: TransferModel, task: str, batch: Batch) -> Tensor:
+    # Finite: its exponential is 0 in float32 all the same, and no product with it is NaN.
     logits = model(task, batch).float().masked_fill(batch["mask"][..., None] == 0, -1e4)
     first, last = (cross_entropy(logits[..., k], batch["labels"][:, k], reduction="sum") for k in (0, 1))
     return (first + last) / 2
@@ -87,6 +88,7 @@ def _first_states(model: TransferModel, batch: Batch, rows: Tensor) -> Tensor:
 
 def _mlm(model: TransferModel, task: str, batch: Batch) -> Tensor:
     masked = batch["labels"] != IGNORED
+    # The head reads masked subwords alone: logits of all, each over 250,000 ids, would fill the memory.
     logits = model.heads[task](model.states(batch)[masked]).float()
     return cross_entropy(logits, batch["labels"][masked], reduction="sum")
 

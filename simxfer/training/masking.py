@@ -32,6 +32,7 @@ def mask_tokens(
     ordinary = torch.ones(vocabulary, dtype=torch.bool)
     ordinary[list(special)] = False
     choices = ordinary.nonzero()[:, 0]
+    # On the CPU, whatever the device: a GPU draws other numbers from one seed.
     draw, what = (torch.rand(ids.shape, generator=generator).to(ids.device) for _ in range(2))
     random_ids = choices[torch.randint(len(choices), ids.shape, generator=generator)].to(ids.device)
     chosen = (draw < share) & ordinary.to(ids.device)[ids]

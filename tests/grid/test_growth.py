@@ -74,6 +74,7 @@ def test_what_is_taken_out_is_gone_and_changes_nothing(before):
     [
         ("overrides: {mnli: {learning_rate: 0.5}}\n", "learning_rate of mnli: 1e-05 there, 0.5 here"),
         ("numerics: bf16\n", "numerics: fp32 there, bf16 here"),
+        ("deterministic: true\n", "deterministic: False there, True here"),
         ("head: reuse\n", "head: new there, reuse here"),
         ("test_examples: 7\n", "xnli: test_examples: None there, 7 here"),
         ("retrieval: {layer: 0}\n", "tatoeba: retrieval: "),

@@ -58,6 +58,7 @@ def plan_of(checkpoint):
         {"hyperparameters": ({"steps": 11, "epochs": 0.0, "batch_size": 4},)},
         {"method": "adapter"},
         {"numerics": "bf16"},
+        {"deterministic": True},
         {"seed": 2},
         {"head": "reuse"},
         {"code": -1},

@@ -483,3 +483,45 @@ def test_warnings_are_counted_by_flag():
         "  seen-in-training: 2 of 4 scores (panx, xnli)",
     ]
     assert flags_text(pd.DataFrame(rows[1:2], columns=["target", "flags"])) == ""
+
+
+def test_a_run_killed_while_it_scores_goes_on_from_weights_that_will_be_dropped(
+    tmp_path, checkpoint, monkeypatch
+):
+    lean = opened(tmp_path, checkpoint, "w-which-a", "keep_checkpoints: intermediates\n")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr("simxfer.run.stages.evaluate", killed)
+        work(lean)
+    [target] = [
+        s for s in lean.plan.stages.values() if s.phase == "target" and lean.run.stage(s.id).done.exists()
+    ]
+    assert lean.run.stage(target.id).encoder.exists()
+    monkeypatch.setattr("simxfer.run.stages.fit", killed)  # training again would end the test
+    lean.runner.work(target)
+    assert is_complete(lean.run, lean.plan, target) and not lean.run.stage(target.id).encoder.exists()
+
+
+def test_a_checkpoint_is_loaded_into_memory_of_its_own_and_the_pretrained_weights_stay(made, monkeypatch):
+    """Nothing is copied that the checkpoint overwrites: what was not read is noise, and none of that is left."""
+    root, stage = made.plan.path(made.plan.cells[0].stage)
+    checkpoints = made.runner.checkpoints
+    before = {n: v.clone() for n, v in checkpoints.fresh(root).encoder.state_dict().items()}
+    monkeypatch.setattr("torch.empty_like", lambda tensor: torch.full_like(tensor, torch.nan))
+    one, two = checkpoints.load(stage), checkpoints.load(stage)
+    monkeypatch.undo()
+    stored = load_file(made.run.stage(stage.id).encoder)
+    assert all(torch.equal(v, stored[n]) for n, v in one.encoder.state_dict().items())
+    assert (
+        dict(one.encoder.named_buffers()).keys()
+        == dict(checkpoints.fresh(root).encoder.named_buffers()).keys()
+    )
+    assert all(p.requires_grad for p in one.parameters())
+    with torch.no_grad():
+        for weight in one.parameters():
+            weight.zero_()
+    assert all(torch.equal(v, stored[n]) for n, v in two.encoder.state_dict().items())
+    assert all(torch.equal(v, before[n]) for n, v in checkpoints.fresh(root).encoder.state_dict().items())
