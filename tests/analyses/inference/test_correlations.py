@@ -171,3 +171,13 @@ def test_label_refusals():
             permute_labels(change(table(0, 8)), rng=np.random.default_rng(0))
     with pytest.raises(InputError, match="unknown method"):
         permute_labels(table(0, 8), rng=np.random.default_rng(0), method="kendall")
+
+
+@pytest.mark.parametrize(("permutations", "drawn"), [(22, 22), (23, 24), (24, 24)])
+def test_all_orders_are_taken_as_soon_as_they_are_no_more_than_asked_for(permutations, drawn):
+    """Of four items 24 orders: 23 permutations beside the observed one are all of them."""
+    names, points = list("abcd"), np.array([0.0, 1.0, 3.0, 7.0])
+    first = pd.DataFrame(np.abs(points[:, None] - points), names, names)
+    result = mantel(first, np.sqrt(first), rng=np.random.default_rng(0), permutations=permutations)
+    assert result.counts["permutations"] == drawn
+    assert ("exact: all permutations enumerated" in result.notes) == (drawn == 24)

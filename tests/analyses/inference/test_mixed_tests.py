@@ -11,6 +11,8 @@ import pytest
 from scipy import stats
 
 from analyses.inference import crossed_effects, genealogical_covariance, likelihood_ratio
+from analyses.inference.mixed.fit import Term
+from analyses.inference.mixed.predict import loadings_of
 from simxfer.common.errors import InputError
 from tests.analyses.inference.test_mixed_model import FAMILIES, grid, ours
 
@@ -264,3 +266,17 @@ def test_likelihood_ratio_refusals(small, message):
 def test_unknown_degrees_of_freedom():
     with pytest.raises(InputError, match="Did you mean 'satterthwaite'"):
         crossed_effects(grid(), "gain ~ similarity + (1 | target)", df="satterthwait")
+
+
+def test_a_new_level_has_what_its_relatives_leave_of_its_variance():
+    """Loadings and what they leave give back the known covariance of known and new levels, to the last entry."""
+    rng = np.random.default_rng(5)
+    root = rng.normal(size=(5, 5))
+    K = root @ root.T + np.eye(5)
+    names = list("abcde")
+    term = Term(
+        "g", ("intercept",), np.arange(4), np.ones((4, 1)), tuple("abcd"), np.linalg.cholesky(K[:4, :4])
+    )
+    loadings, left = loadings_of(term, np.array(names), pd.DataFrame(K, names, names))
+    np.testing.assert_allclose(loadings @ loadings.T + np.diag(left), K)
+    assert left[-1] == pytest.approx(1 / np.linalg.inv(K)[-1, -1])  # the variance given the others
