@@ -102,6 +102,8 @@ def test_same_data_of_mixtures_and_unknown_tasks():
     out = gains(table).set_index("intermediate")["same_data"]
     assert out["w-qa+w-nli"] and not out["w-qa>w-roles"]
     assert out["nobody"] is pd.NA
+    mine = HAND.assign(target="my-target")
+    assert gains(mine)[["same_data", "same_kind"]].isna().all(axis=None)
 
 
 def test_degradation_by_hand_beside_both_scores():

@@ -32,6 +32,9 @@ def test_a_refused_permutation_leaves_the_regression():
     assert found.primary.estimate > 0
     assert "whole tasks could not be permuted" in found.sentence
     assert any("too few in common" in flag for flag in found.flags)
+    [figure] = [figure for figure in found.figures if figure.name == "similarity-gain"]
+    band = figure.extra
+    assert (band["low"] <= band["y"]).all() and (band["y"] <= band["high"]).all() and len(band) == 2
     assert set(found.inferences) == {f"gain on {similarity_gain.PRIMARY}", "power of this grid"}
 
 
