@@ -150,6 +150,12 @@ def test_one_changed_line(grid_text, before, after, words):
     assert words in fault
 
 
+def test_a_tasks_own_row_changes_only_what_it_names(grid_text):
+    rows = "data: {tasks: {'*': {fields: as-is}, w-xnli: {dev: held-out}}}\n"
+    grid = parse_grid(grid_text + rows)
+    assert (grid.task_data("w-xnli").fields, grid.task_data("w-xnli").dev) == ("as-is", "held-out")
+
+
 def test_the_control_needs_its_baseline(grid_text):
     block = "intermediates: [w-nli], no_pretraining_control: true"
     [fault] = faults_of(grid_text.replace("intermediates: [none, w-nli]", block))
