@@ -150,6 +150,14 @@ def test_one_changed_line(grid_text, before, after, words):
     assert words in fault
 
 
+@pytest.mark.parametrize(("layer", "there"), [(-4, False), (-3, True), (2, True), (3, False)])
+def test_a_layer_is_one_of_the_encoders_hidden_states(grid_text, layer, there):
+    """Two layers have three hidden states, counted from either end."""
+    text = grid_text + f"retrieval: {{layer: {layer}}}\n"
+    assert there or f"retrieval.layer is {layer}" in faults_of(text)[0]
+    assert not there or parse_grid(text).retrieval.layer == layer
+
+
 def test_a_tasks_own_row_changes_only_what_it_names(grid_text):
     rows = "data: {tasks: {'*': {fields: as-is}, w-xnli: {dev: held-out}}}\n"
     grid = parse_grid(grid_text + rows)
