@@ -36,3 +36,10 @@ def test_records_of_one_kind_are_nearer():
     kinds = np.array([task.kind for task in tasks])
     same = (kinds[:, None] == kinds[None, :]) & ~np.eye(len(tasks), dtype=bool)
     assert np.nanmean(value[same]) > np.nanmean(value[kinds[:, None] != kinds[None, :]]) + 0.2
+
+
+def test_inputs_are_the_texts_that_a_kind_reads():
+    numeric, _ = task_variables([TASKS[name] for name in ("w-qa", "w-cloze", "w-pos", "w-tatoeba", "w-nli")])
+    assert numeric["inputs"].fillna(0).to_dict() == {
+        "w-qa": 2, "w-cloze": 2, "w-pos": 1, "w-tatoeba": 1, "w-nli": 0,
+    }  # fmt: skip
