@@ -8,7 +8,7 @@ CHANCE_Z = 1.645
 """A share must exceed chance by this many standard errors (one-sided, 5 %), or it is flagged."""
 
 
-def warnings(metric: str, value: float, gold: Sequence) -> list[str]:
+def flags(metric: str, value: float, gold: Sequence) -> list[str]:
     """Return the flags that a score deserves by itself: `all-zero`, `chance-level`.
 
     Args:

@@ -18,9 +18,9 @@ from simxfer.run.inputs import data_inputs
 from simxfer.scoring.record import data_flags
 from simxfer.sources import read_examples, revision
 from simxfer.sources.files import find_files
-from simxfer.sources.origin import source_of
+from simxfer.sources.origin import at_hand, source_of
 from simxfer.sources.passages import from_questions
-from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
+from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import (
     AnyExample,
@@ -183,17 +183,10 @@ def _first_at_hand(asked: Sequence[DataRequest]) -> DataRequest:
     first = asked[0]
     if first.folder and not Path(first.folder).is_dir():
         raise InputError(f"{first.folder} is no folder; give the one that holds a folder for each task")
-    found = next(filter(_at_hand, asked), None)
+    found = next(filter(at_hand, asked), None)
     if found is None and first.folder and source_of(first) == "hub":
         find_files(first)  # the files were meant: its message says where they were looked for
     return found or first
-
-
-def _at_hand(request: DataRequest) -> bool:
-    try:
-        return not revision(request).endswith(UNRESOLVED)
-    except InputError:  # no such files: another language may have some
-        return False
 
 
 def _inspection(task: Task, request: DataRequest, cutter: Cutter | None, head: int) -> Inspection:

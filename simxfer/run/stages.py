@@ -79,7 +79,7 @@ class StageRunner:
 
     def _train(self, stage: Stage, folder: StageDirectory) -> TransferModel:
         started = time.monotonic()
-        write_json(folder.spec, self._spec(stage))
+        write_json(folder.spec, stage.as_dict())
         if stage.phase == PRETRAINED:
             model = self.checkpoints.fresh(stage)
             write_json(folder.done, {"stage": stage.id, "steps": 0, "files": {}, **self._computed_by([])})
@@ -94,8 +94,10 @@ class StageRunner:
         model.to(self.device)
         tasks, step = self.data.training_tasks(stage), saved_step(folder.state)
         log = open_log(folder.log, step)
-        # Before the first step: of a killed process it is known what it computed with.
-        write_json(folder.begun, [*(self._begun(folder) if step else []), self.environment])
+        begun = [*(json.loads(folder.begun.read_text()) if step else []), self.environment]
+        write_json(
+            folder.begun, begun
+        )  # before the first step: of a killed process it is known what it computed with
         mark = self._keep_best(model, stage, folder, log) if stage.dev_parts else None
         steps = fit(model, tasks, self._settings(stage), log, folder.state, mark)
         if mark:
@@ -116,7 +118,7 @@ class StageRunner:
             "flags": ["learning-rate-never-peaks"] * never_peaks + _training_flags(receipts),
             "selected": json.loads(folder.best.read_text()) if mark else None,
             "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
-            **self._computed_by(self._begun(folder)),
+            **self._computed_by(begun),
         }
         write_json(folder.done, done)
         return model
@@ -151,16 +153,10 @@ class StageRunner:
             folder.best.unlink(missing_ok=True)
         return mark
 
-    def _begun(self, folder: StageDirectory) -> list[dict[str, Any]]:
-        return json.loads(folder.begun.read_text())
-
     def _computed_by(self, begun: list[dict[str, Any]]) -> dict[str, Any]:
         """Return what computes here, and what else computed steps of a stage before it was interrupted."""
         others = [found for found in begun if found != self.environment]
         return {"environment": self.environment, "begun_under": others}
-
-    def _spec(self, stage: Stage) -> dict[str, Any]:
-        return stage.as_dict()
 
     def _settings(self, stage: Stage) -> Settings:
         tokenizer = self.data.tokenizer(stage.encoder)

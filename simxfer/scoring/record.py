@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from simxfer.metrics import METRICS, Scored
-from simxfer.metrics.guards import warnings
+from simxfer.metrics import METRICS, Scored, guards
 from simxfer.tasks.record import Task
 
 FEWEST_FOR_LABELS = 30
@@ -31,7 +30,7 @@ class Answers:
 
     def score_flags(self, task: Task, metric: str, scored: Scored) -> list[str]:
         """Return the warnings that a score deserves by itself, and the labels that its gold does not have."""
-        flags = warnings(metric, scored.value, self.gold)
+        flags = guards.flags(metric, scored.value, self.gold)
         if task.kind != "classification" or len(self.gold) < FEWEST_FOR_LABELS:
             return flags
         missing = [label for label in task.labels if label not in set(self.gold)]

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from importlib import import_module
 
-from simxfer.sources.request import DataRequest
+from simxfer.common.errors import InputError
+from simxfer.sources.request import UNRESOLVED, DataRequest
 from simxfer.tasks import get_task
 
 SOURCES: dict[str, str] = {
@@ -31,3 +32,11 @@ def source_of(request: DataRequest) -> str:
 def answered_by(request: DataRequest, function: str) -> Callable:
     """Return a function of the request's source: `revision`, `read_examples` or `read_questions`."""
     return getattr(import_module(SOURCES[source_of(request)]), function)
+
+
+def at_hand(request: DataRequest) -> bool:
+    """Tell whether the data of a request are on this machine."""
+    try:
+        return not str(answered_by(request, "revision")(request.whole)).endswith(UNRESOLVED)
+    except InputError:  # no such files
+        return False

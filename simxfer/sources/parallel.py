@@ -13,8 +13,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 from simxfer.common.errors import InputError
-from simxfer.sources.origin import answered_by
-from simxfer.sources.request import UNRESOLVED, DataRequest
+from simxfer.sources.origin import answered_by, at_hand
+from simxfer.sources.request import DataRequest
 from simxfer.sources.texts import is_placeholder, read_texts
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import AnyExample, ChoiceExample, ClassificationExample, Examples
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 def english_of(request: DataRequest) -> DataRequest | None:
     """Return the request for the English items of a parallel test set; None where there are none at hand."""
-    return next(filter(_at_hand, english_places(request)), None)
+    return next(filter(at_hand, english_places(request)), None)
 
 
 def english_places(request: DataRequest) -> list[DataRequest]:
@@ -43,13 +43,6 @@ def english_places(request: DataRequest) -> list[DataRequest]:
         return []
     names = filter(None, (task.name, task.pivot_task))
     return [replace(request, task=name, language=pivot[0], limit=None, fields="english") for name in names]
-
-
-def _at_hand(request: DataRequest) -> bool:
-    try:
-        return not _revision(request).endswith(UNRESOLVED)
-    except InputError:  # no such files
-        return False
 
 
 def _revision(english: DataRequest) -> str:

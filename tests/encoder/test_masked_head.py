@@ -1,6 +1,5 @@
 """Masked language modelling beside another task: the head's weights, ties and files, against Hugging Face's."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -11,11 +10,6 @@ from transformers import XLMRobertaForMaskedLM
 from simxfer.encoder.loading import load_encoder, load_masked_head, load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.grid.expand import expand
-from simxfer.grid.file import load_grid
-from simxfer.run.opening import open_run
-from simxfer.run.stages import StageRunner
-from simxfer.sources import revision
 from simxfer.tasks import get_task
 
 
@@ -73,49 +67,3 @@ def test_a_checkpoint_without_the_head_leaves_a_new_one(shipped, model, tmp_path
     for encoder in (replace(shipped, location=str(tmp_path)), resolve_encoder(f"random({shipped.name})")):
         assert not load_masked_head(encoder, model.heads["mlm"])
         assert torch.equal(model.heads["mlm"].dense.weight, before)
-
-
-GRID = """\
-name: text
-encoders: [world/w0-s0]
-data: {{folder: {folder}}}
-blocks: [{{intermediates: ["w-nli+mlm@en,sw"], targets: [w-xnli]}}]
-seeds: [0]
-languages: [x-pivot]
-test_examples: 8
-overrides: {{"*": {{steps: 4, batch_size: 4, train_examples: 20, max_length: 32, stride: 8}}}}
-"""
-
-
-def test_text_in_several_languages_is_trained_beside_a_task(tmp_path):
-    """Phang et al. 2020, section 3, through a run: native text files, a mixture, checkpoints that load again."""
-    (tmp_path / "mlm").mkdir()
-    for code in ("en", "sw"):
-        (tmp_path / "mlm" / f"{code}.txt").write_text(
-            "".join(f"{code} word {i} and more\n" for i in range(30))
-        )
-    file = tmp_path / "grid.yaml"
-    file.write_text(GRID.format(folder=tmp_path))
-    grid = load_grid(file)
-    plan = expand(grid, revision)
-    run = open_run(file, grid, plan, tmp_path / "runs")
-    runner = StageRunner(run, plan, torch.device("cpu"), grid.keep_checkpoints)
-    for stage in plan.stages.values():
-        runner.work(stage)
-    [mixed] = [stage for stage in plan.stages.values() if len(stage.data) == 2]
-    folder = run.stage(mixed.id)
-    rows = [json.loads(line) for line in folder.log.read_text().splitlines()]
-    assert rows[-1]["steps"] == 8 and all(0 < row["loss"] < 20 for row in rows)
-    done = json.loads(folder.done.read_text())["data"]
-    assert [(row["task"], row["language"], row["examples"]) for row in done] == [
-        ("mlm", "en", 10),
-        ("mlm", "sw", 10),
-        ("w-nli", "x-pivot", 20),
-    ]
-    again = runner.checkpoints.load(mixed)
-    kept = load_file(folder.heads)
-    assert torch.equal(again.heads["mlm"].dense.weight, kept["mlm.dense.weight"])
-    pretrained = TransferModel(load_encoder(resolve_encoder("world/w0-s0")))
-    pretrained.add_head(get_task("mlm"), seed=0)
-    load_masked_head(resolve_encoder("world/w0-s0"), pretrained.heads["mlm"])
-    assert not torch.equal(kept["mlm.dense.weight"], pretrained.heads["mlm"].dense.weight)

@@ -1,18 +1,12 @@
 """Targets that are trained on several tasks one after the other, and what the receipts of stages say of updates."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
-
-from simxfer.grid.expand import expand
-from simxfer.grid.file import load_grid
-from simxfer.run.opening import open_run
-from simxfer.run.results import gather
-from simxfer.run.stages import StageRunner
-from simxfer.sources import revision
+from trained import train
 
 GRID = """\
 name: turns
@@ -31,23 +25,13 @@ overrides:
 
 @pytest.fixture(scope="module")
 def turns(tmp_path_factory, checkpoint):
-    folder = tmp_path_factory.mktemp("turns")
-    file = folder / "grid.yaml"
-    file.write_text(GRID.format(checkpoint=checkpoint))
-    grid = load_grid(file)
-    plan = expand(grid, revision)
-    run = open_run(file, grid, plan, folder / "runs")
-    runner = StageRunner(run, plan, torch.device("cpu"), grid.keep_checkpoints)
-    for stage in plan.stages.values():
-        runner.work(stage)
-    done = {stage: json.loads(run.stage(stage).done.read_text()) for stage in plan.stages}
-    return SimpleNamespace(run=run, plan=plan, runner=runner, done=done, results=gather(run, plan))
+    return train(tmp_path_factory.mktemp("turns"), yaml.safe_load(GRID.format(checkpoint=checkpoint)))
 
 
 def test_each_turn_has_its_data_and_its_own_schedule(turns):
     for cell in turns.plan.cells:
         *_, first, last = turns.plan.path(cell.stage)
-        receipts = [turns.done[stage.id] for stage in (first, last)]
+        receipts = [turns.done(stage.id) for stage in (first, last)]
         assert [[row["from"] for row in r["data"]] for r in receipts] == [["w-nli"], ["w-xnli"]]
         assert [r["steps"] for r in receipts] == [20, 20]
         log = [json.loads(line) for line in turns.run.stage(last.id).log.read_text().splitlines()]
@@ -72,11 +56,11 @@ def test_the_head_goes_on_and_drops_out_no_input(turns, monkeypatch):
 
 def test_receipts_say_the_updates_and_epochs_of_every_task(turns):
     [mixed] = [stage for stage in turns.plan.stages.values() if len(stage.data) == 2]
-    rows = {row["task"]: row for row in turns.done[mixed.id]["updates"]}
-    assert sum(row["updates"] for row in rows.values()) == turns.done[mixed.id]["steps"] == 25
+    rows = {row["task"]: row for row in turns.done(mixed.id)["updates"]}
+    assert sum(row["updates"] for row in rows.values()) == turns.done(mixed.id)["steps"] == 25
     for name, batch in (("w-nli", 4), ("w-roles", 8)):
         assert rows[name]["units"] == 40
         assert rows[name]["epochs"] == pytest.approx(rows[name]["updates"] * batch / 40)
     assert [(each.task, each.updates) for each in mixed.expected] == [("w-nli", 20), ("w-roles", 5)]
     last = turns.plan.cells[0].stage
-    assert turns.done[last]["updates"] == [{"task": "w-xnli", "units": 40, "updates": 20, "epochs": 2.0}]
+    assert turns.done(last)["updates"] == [{"task": "w-xnli", "units": 40, "updates": 20, "epochs": 2.0}]

@@ -1,5 +1,6 @@
 """A grid of a few steps, trained and scored in this process, and what came of it."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,21 @@ from simxfer.sources import revision
 
 @dataclass(frozen=True)
 class Trained:
-    """A run all of whose stages are done, its plan and its results table."""
+    """A run all of whose stages are done, its plan, who worked on it, and its results table."""
 
     run: RunDirectory
     plan: Plan
+    runner: StageRunner
     results: pd.DataFrame
 
     def cell(self, **keys: Any) -> Cell:
         """Return the one cell with these values of key columns."""
         [cell] = [c for c in self.plan.cells if all(getattr(c, k) == v for k, v in keys.items())]
         return cell
+
+    def done(self, stage_id: str) -> dict[str, Any]:
+        """Return the done-marker of a stage."""
+        return json.loads(self.run.stage(stage_id).done.read_text())
 
     def weights(self, **keys: Any) -> dict[str, torch.Tensor]:
         """Return the weights of the one cell with these keys; those of heads are named by the task."""
@@ -59,7 +65,7 @@ def train(folder: Path, grid: dict[str, Any]) -> Trained:
     runner = StageRunner(run, plan, torch.device("cpu"), parsed.keep_checkpoints)
     for stage in plan.stages.values():
         runner.work(stage)
-    return Trained(run, plan, gather(run, plan))
+    return Trained(run, plan, runner, gather(run, plan))
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:

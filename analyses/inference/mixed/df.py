@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import linalg
 
-from analyses.inference.mixed.fit import CrossProducts, MixedFit, Term, evaluate
+from analyses.inference.mixed.fit import CrossProducts, MixedFit, Term, criterion_at
 from analyses.inference.mixed.theta import lower, unpack
 
 STEP = 1e-4
@@ -56,7 +56,7 @@ def satterthwaite(
 
     def at(theta: np.ndarray) -> np.ndarray:
         """Return the gradient of the deviance, then the variances of the coefficients."""
-        here = evaluate(data, unpack(theta, data.shapes), reml)
+        here = criterion_at(data, unpack(theta, data.shapes), reml)
         gradient = [lower(g) for g in here.gradient]
         return np.concatenate([*gradient, here.sigma2 * np.diag(to_raw @ here.inverse @ to_raw.T)])
 

@@ -160,7 +160,7 @@ def _absorbed(terms: tuple[Term, ...]) -> int | None:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Criterion:
     """The profiled criterion at one theta, its gradient, and what follows from it in the outcome's unit.
 
     criterion: the deviance without `constant`, the part that comes from the units of the data. slopes: H of each
@@ -181,7 +181,7 @@ class Evaluation:
         return self.criterion + self.constant
 
 
-def evaluate(data: CrossProducts, factors: list[np.ndarray], reml: bool) -> Evaluation:
+def criterion_at(data: CrossProducts, factors: list[np.ndarray], reml: bool) -> Criterion:
     """Profiled deviance of Bates et al. 2015, eq. 34 (ML) and 41 (REML), and its gradient.
 
     C are cross-products in the metric of V_1^-1, and G1 = Z_1'V_1^-1 [Z X y]. Columns q to q + p belong to X,
@@ -211,7 +211,7 @@ def evaluate(data: CrossProducts, factors: list[np.ndarray], reml: bool) -> Eval
         criterion -= np.linalg.slogdet(inverse)[1]
         known = np.hstack([known, V[:, :p] @ np.linalg.cholesky(inverse)])
     slopes = _slopes(data, C, B, known, shrink)
-    return Evaluation(
+    return Criterion(
         criterion=float(criterion),
         constant=data.constant(reml),
         slopes=slopes,
@@ -269,7 +269,7 @@ def fit_mixed(X: np.ndarray, y: np.ndarray, terms: tuple[Term, ...], *, reml: bo
             "the fixed effects explain the outcome exactly: nothing is left to estimate variances from"
         )
     theta, converged = _minimise(data, reml)
-    best = evaluate(data, unpack(theta, data.shapes), reml)
+    best = criterion_at(data, unpack(theta, data.shapes), reml)
     to_raw = np.linalg.inv(data.triangle)
     return MixedFit(
         coefficients=to_raw @ (data.ols + best.coefficients),
@@ -295,7 +295,7 @@ def _minimise(data: CrossProducts, reml: bool) -> tuple[np.ndarray, bool]:
     start, bounds = start_of(data.shapes)
 
     def criterion(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        at = evaluate(data, unpack(theta, data.shapes), reml)
+        at = criterion_at(data, unpack(theta, data.shapes), reml)
         return at.criterion, np.concatenate([lower(g) for g in at.gradient])
 
     def descend(theta: np.ndarray) -> optimize.OptimizeResult:
@@ -329,7 +329,7 @@ def _off_boundary(data: CrossProducts, best: optimize.OptimizeResult, reml: bool
     if not any(map(_is_singular, factors)):
         return None
     directions = []
-    for T, H in zip(factors, evaluate(data, factors, reml).slopes, strict=True):
+    for T, H in zip(factors, criterion_at(data, factors, reml).slopes, strict=True):
         values, vectors = np.linalg.eigh(H)
         downhill = values[0] < DOWNHILL and _is_singular(T)
         directions.append(vectors[:, 0] if downhill else np.zeros(len(T)))
@@ -341,7 +341,7 @@ def _off_boundary(data: CrossProducts, best: optimize.OptimizeResult, reml: bool
 
     # Only a new start is asked for, so two digits do: the descent that follows finds the rest.
     found = optimize.minimize_scalar(
-        lambda sd: evaluate(data, along(sd), reml).criterion,
+        lambda sd: criterion_at(data, along(sd), reml).criterion,
         bounds=(0.0, 1.0),
         method="bounded",
         options={"xatol": 1e-2},

@@ -13,7 +13,7 @@ import pytest
 from scipy import linalg, optimize, stats
 
 from analyses.inference import Truth, crossed_effects, genealogical_covariance, simulate_grid
-from analyses.inference.mixed.fit import CrossProducts, Term, evaluate
+from analyses.inference.mixed.fit import CrossProducts, Term, criterion_at
 from analyses.inference.mixed.formula import Bar, parse
 from analyses.inference.mixed.theta import unpack
 from simxfer.common.errors import InputError
@@ -131,10 +131,15 @@ def test_gradient_is_the_derivative():
     theta = np.array([0.7, -0.2, 0.4, 0.9])
     for reml in (True, False):
         analytic = np.concatenate(
-            [g[np.tril_indices(len(g))] for g in evaluate(data, unpack(theta, data.shapes), reml).gradient]
+            [
+                g[np.tril_indices(len(g))]
+                for g in criterion_at(data, unpack(theta, data.shapes), reml).gradient
+            ]
         )
         for i, h in enumerate(1e-6 * np.eye(4)):
-            up, down = (evaluate(data, unpack(theta + s * h, data.shapes), reml).deviance for s in (1, -1))
+            up, down = (
+                criterion_at(data, unpack(theta + s * h, data.shapes), reml).deviance for s in (1, -1)
+            )
             assert analytic[i] == pytest.approx((up - down) / 2e-6, rel=1e-5)
 
 
@@ -148,7 +153,7 @@ def test_small_variances_are_found(reml):
         cross = CrossProducts(fit.model.X, fit.model.y, fit.model.terms)
         sds = np.linspace(0, 0.5, 12)
         lowest = min(
-            evaluate(cross, [np.array([[a]]), np.array([[b]])], reml).deviance for a in sds for b in sds
+            criterion_at(cross, [np.array([[a]]), np.array([[b]])], reml).deviance for a in sds for b in sds
         )
         assert -2 * fit.log_likelihood <= lowest + 1e-8
         assert fit.converged
@@ -170,7 +175,7 @@ def test_no_other_start_and_no_other_zero_point_of_a_covariate_finds_more(seed):
     rng = np.random.default_rng(seed)
     for _ in range(5):
         lowest = optimize.minimize(
-            lambda theta: evaluate(cross, unpack(theta, cross.shapes), True).deviance,
+            lambda theta: criterion_at(cross, unpack(theta, cross.shapes), True).deviance,
             rng.normal(size=6),
             method="L-BFGS-B",
         )
