@@ -182,26 +182,16 @@ class _Planner:
 
     def _evaluation(self, encoder: Encoder, target: str, world: int, draw: int) -> Evaluation:
         grid, values, task = self.grid, self.hyperparameters(target), TASKS[target]
-        options, folder = self.task_data(target), grid.data.folder or ""
+        options = self.task_data(target)
         split = str(options.test)
-        languages = grid.test_languages(target)
-        tuned_on = "dev" if task.kind == "mining" and split != "dev" else ""
-        return Evaluation(
+        evaluation = Evaluation(
             target=target,
             split=split,
-            tuned_on=tuned_on,
-            languages=languages,
-            folder=folder,
+            tuned_on="dev" if task.kind == "mining" and split != "dev" else "",
+            languages=grid.test_languages(target),
+            folder=grid.data.folder or "",
             fields=options.fields,
-            revision=joint_revision(
-                (
-                    DataRequest(target, part, language, world, draw, folder=folder, fields=options.fields)
-                    for part in (split, tuned_on)
-                    if part
-                    for language in languages
-                ),
-                self.revision,
-            ),
+            revision="",
             draw=draw,
             world=world,
             limit=grid.test_examples,
@@ -209,6 +199,7 @@ class _Planner:
             stride=values.stride,
             protocol=_protocol(grid, task, encoder),
         )
+        return replace(evaluation, revision=joint_revision(evaluation.requests, self.revision))
 
     def cell(
         self, encoder: Encoder, stage: Stage, intermediate: str, target: str, method: str, seed: int

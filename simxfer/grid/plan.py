@@ -101,7 +101,7 @@ class Stage:
         what = "+".join(str(data) for data in self.data) or PRETRAINED
         return f"{self.encoder} {self.phase} {what}" + (f" seed {self.seed}" if self.seed is not None else "")
 
-    @property
+    @cached_property
     def expected(self) -> tuple[Expected, ...]:
         """What each task gets, by the records' sizes: exact for one task, the mean of what a mixture draws."""
         values = [Hyperparameters(**row) for row in self.hyperparameters]
