@@ -14,11 +14,13 @@ class Figure:
 
     Columns of `frame` by kind, and of `extra`, which may be empty:
 
-        heatmap        row, column, value
-        scatter        panel, label, x, y                          extra (a line and its band): panel, x, y,
-        low, high forest         panel, label, series, estimate, low, high   extra (replicates): panel, label,
-        series, value distribution   value                                       extra (what was observed):
-        value
+        heatmap       row, column, value
+        scatter       panel, label, x, y
+                      extra (a line and its band): panel, x, y, low, high
+        forest        panel, label, series, estimate, low, high
+                      extra (replicates): panel, label, series, value
+        distribution  value
+                      extra (what was observed): value
     """
 
     name: str
