@@ -1,12 +1,14 @@
-"""Is everything here that a run needs? Versions, shipped encoders and their checksums, devices."""
+"""Is everything here that a run needs? Versions, shipped and packaged encoders and their checksums, devices."""
 
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from simxfer.common.errors import InputError
 from simxfer.common.identity import sha256
 from simxfer.common.shipped import data_path
+from simxfer.encoder import packaged
 from simxfer.encoder.pretrained import shipped_encoders
 
 _NEEDED = ("torch", "transformers", "tokenizers", "sentence-transformers", "pandas", "scipy", "statsmodels")
@@ -17,7 +19,7 @@ def examine() -> tuple[str, bool]:
     findings = [("python", platform.python_version(), True)]
     findings += [_package(name) for name in _NEEDED]
     findings += [_encoder(name) for name in shipped_encoders()] or [("encoders", "none is shipped", False)]
-    findings.append(_devices())
+    findings += [_packaged(), _devices()]
     findings += [_folder(name) for name in ("grids", "published", "typology")]
     lines = [f"{'ok ' if good else 'BAD'}  {name:24} {said}" for name, said, good in findings]
     return "\n".join(lines), all(good for _, _, good in findings)
@@ -37,6 +39,17 @@ def _encoder(name: str) -> tuple[str, str, bool]:
     if wrong:
         return name, f"{', '.join(wrong)} differ from card.json; check the files out again", False
     return name, f"{len(expected)} files as recorded", True
+
+
+def _packaged() -> tuple[str, str, bool]:
+    """Check the encoder that a package carries, without decoding it; where it is decoded, that as well."""
+    name, folder = packaged.PREFIX + packaged.NAME, packaged.folder()
+    try:
+        if folder.is_dir():
+            return name, f"decoded in {packaged.checkpoint_folder()}", True
+        return name, f"{packaged.source_file()} as known; decoded into {folder} when first used", True
+    except InputError as error:
+        return name, str(error), False
 
 
 def _digest(path: Path) -> str:

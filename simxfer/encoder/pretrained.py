@@ -1,6 +1,7 @@
 """Which pretrained encoder a name means, found without torch.
 
-`world/w0-s0` ships with the project; a folder holds the files of a Hugging Face checkpoint (config.json,
+`world/w0-s0` ships with the project; `packaged/multilingual-e5-small` is decoded from a package that carries it; a
+folder holds the files of a Hugging Face checkpoint (config.json,
 model.safetensors, a tokenizer); anything else is a hub id, `org/name` or `org/name@revision`.
 `random(NAME)` is the architecture and tokenizer of NAME with random weights: the no-pretraining control.
 """
@@ -17,6 +18,7 @@ from simxfer.common.errors import InputError, unknown
 from simxfer.common.hubcache import ENCODER_FILES, TOKENIZER_FILES, TOKENIZER_SETTINGS, Repository, cached
 from simxfer.common.identity import known_sha256, sha256_of_text
 from simxfer.common.shipped import data_path
+from simxfer.encoder import packaged
 
 _XLM_R: dict[str, Any] = {
     "model_type": "xlm-roberta",
@@ -70,6 +72,8 @@ class Encoder:
     """`ID@COMMIT` of a hub id, `ID@REVISION` where it is not in the local cache; empty for a folder."""
     world: int | None = None
     """The artificial world it was pretrained on, if any."""
+    about: str = ""
+    """What a reader of its scores has to know; it stands in the receipts."""
     config: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Its config.json; what is published of XLM-R where that is not at hand, empty for other encoders."""
 
@@ -138,6 +142,9 @@ def resolve_encoder(name: str) -> Encoder:
             raise InputError(unknown("encoder", name, shipped_encoders()))
         card = json.loads((folder / "card.json").read_text())
         return Encoder(name, card["model"], str(folder), world=card["world"], config=_config(folder))
+    if name.startswith(packaged.PREFIX):
+        found = _local(str(packaged.checkpoint_folder(name.removeprefix(packaged.PREFIX))))
+        return replace(found, name=name, model=packaged.MODEL, about=packaged.ABOUT)
     if Path(name).is_dir():
         return _local(name)
     if repository := hub_repository(name):
@@ -152,7 +159,11 @@ def hub_repository(name: str) -> Repository | None:
     """Return the repository that an encoder's name means, None where it means a folder."""
     if control := _RANDOM.match(name):
         return hub_repository(control[1])
-    if name.startswith(("world/", ".", "/")) or Path(name).is_dir() or not _HUB_ID.match(name):
+    if (
+        name.startswith(("world/", packaged.PREFIX, ".", "/"))
+        or Path(name).is_dir()
+        or not _HUB_ID.match(name)
+    ):
         return None
     location, _, revision = name.partition("@")
     return Repository(location, "model", revision or "main")

@@ -128,7 +128,8 @@ def _places(encoding: Any, context: str, closes: bool) -> list[tuple[int, int]]:
 
 def _is_composed(character: str) -> bool:
     """Tell whether a character may become one with what stands before it: a mark, or the rest of a Hangul syllable."""
-    return unicodedata.category(character)[0] == "M" or "\u1160" <= character <= "\u11ff"
+    of_hangul, of_half_width_kana = "\u1160" <= character <= "\u11ff", character in "\uff9e\uff9f"
+    return unicodedata.category(character)[0] == "M" or of_hangul or of_half_width_kana
 
 
 def _answer_tokens(

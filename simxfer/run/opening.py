@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simxfer.common.atomic import write_file, write_json, write_table
 from simxfer.common.errors import InputError
-from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.file import Grid
 from simxfer.grid.growth import compare
 from simxfer.grid.plan import PRETRAINED, Plan, Stage
@@ -92,19 +92,22 @@ def _copy(source: Path, target: Path) -> None:
 def receipts(grid: Grid, plan: Plan, tests: TestData) -> dict:
     """Return the protocol behind every score, by target and checkpoint."""
     return {
-        "encoders": {
-            name: {
-                "model": resolve_encoder(name).model,
-                "location": resolve_encoder(name).location,
-                "fingerprint": resolve_encoder(name).fingerprint(),
-            }
-            for name in grid.encoders
-        },
+        "encoders": {name: _encoder_receipt(resolve_encoder(name)) for name in grid.encoders},
         "targets": {name: _receipt(grid, plan, name, tests) for name in grid.targets},
         "head": grid.head,
         "numerics": grid.numerics,
         "deterministic": grid.deterministic,
         "recipe": grid.recipe,
+    }
+
+
+def _encoder_receipt(encoder: Encoder) -> dict:
+    said = {"about": encoder.about} if encoder.about else {}
+    return {
+        "model": encoder.model,
+        "location": encoder.location,
+        "fingerprint": encoder.fingerprint(),
+        **said,
     }
 
 

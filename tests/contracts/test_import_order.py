@@ -22,6 +22,7 @@ CONTRACTS = (
     "simxfer.common.identity",
     "simxfer.common.shipped",
     "simxfer.common.streams",
+    "simxfer.encoder.packaged",  # the one owner of the packaged encoder's folder
     "simxfer.metrics",
     "simxfer.schema",
     "simxfer.tasks",
@@ -33,6 +34,7 @@ HEAVY_ROOMS = ("encoder", "scoring", "training", "run")
 LIGHT = (
     *("simxfer.encoder.pretrained", "simxfer.encoder.ragged", "simxfer.scoring.protocol"),
     *("simxfer.scoring.record", "simxfer.training.recipes", "simxfer.training.methods"),
+    *("simxfer.encoder.packaged", "simxfer.encoder.four_bit", "simxfer.encoder.unigram"),
     *("simxfer.encoder.inspect", "simxfer.run.inspection"),
     *("simxfer.run.opening", "simxfer.run.progress", "simxfer.run.results", "simxfer.run.claims"),
 )
