@@ -18,6 +18,7 @@ QUESTIONS: dict[str, str] = {
     "degradation": "analyses.questions.degradation",
     "distance": "analyses.questions.distance",
     "gains": "analyses.questions.gains",
+    "meaning": "analyses.questions.meaning",
     "similarity-gain": "analyses.questions.similarity_gain",
     "published": "analyses.questions.published",
 }

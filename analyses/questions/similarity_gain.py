@@ -1,8 +1,8 @@
 """Do intermediates gain more on targets that they are more similar to?
 
-One measure is declared primary: the cosine of the mean embeddings of both tasks' example texts (TextEmb) through
-the run's own encoders, pivot texts, centred. All others are exploratory. A task pair is the unit; sequences and
-mixtures have no similarity of their own and are left out.
+One measure is declared primary: the cosine of the mean embeddings of both tasks' example texts (TextEmb), pivot texts,
+centred, through a sentence encoder in real languages and the run's own encoders in artificial ones. All others are
+exploratory. A task pair is the unit; sequences and mixtures have no similarity of their own and are left out.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,10 @@ from analyses.inference.result import Inference, distribution_data
 from analyses.outcomes import gains
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.scores import headline_split, main_scores
+from analyses.questions.texts import meanings, sentence_encoder
 from analyses.questions.wording import count, effect, listed, number, p_value, points, verdict
 from analyses.run import Run
-from analyses.similarity import Embeddings, packaged_minilm, task_similarities
+from analyses.similarity import task_similarities
 from analyses.similarity.assemble import Assembled
 from analyses.similarity.tables import TRANSFERABILITY
 from simxfer.common.errors import InputError
@@ -68,24 +69,17 @@ def answer(run: Run) -> Answer | None:
 
 
 def similarities(run: Run, intermediates: list[str], targets: list[str]) -> Assembled:
-    """Return the measures between tasks on the pivot's texts, through every encoder of the run."""
+    """Return the measures between tasks on the pivot's texts; `meanings` says through which encoders."""
     pivot = run.samples["language"] == run.pivot
-    embeddings = []
     fisher = {name: vectors for name in run.encoders if (vectors := run.task_embeddings(name))}
-    for checkpoint in run.encoders:
-        found = run.representations(checkpoint)
-        if found is not None:
-            kept = (found[1]["language"] == run.pivot).to_numpy()
-            rows = found[1][kept].reset_index(drop=True)
-            embeddings.append(Embeddings(found[0][kept], rows, checkpoint, frozenset({run.pivot})))
     return task_similarities(
         run.samples[pivot],
-        embeddings=embeddings,
+        embeddings=[found for one in meanings(run) if len((found := one.of(run.pivot)).rows)],
         subwords=run.subwords[run.subwords["language"] == run.pivot],
         languages=run.languages,
         intermediates=intermediates,
         targets=targets,
-        encoder=packaged_minilm(),
+        encoder=sentence_encoder(),
         cache=run.directory / "representations",
         task_embeddings=fisher,
         labelled={name: run.labelled_features(name) for name in fisher},

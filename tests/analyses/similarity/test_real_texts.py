@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analyses.similarity import MEASURES, encode, packaged_minilm
+from analyses.similarity import MEASURES, encode, multilingual_e5
 
 PACK = Path(__file__).parents[3] / ".." / "shared" / "pack"
 pytestmark = pytest.mark.skipif(not PACK.exists(), reason=f"the benchmark files are not at {PACK}")
@@ -30,7 +30,7 @@ def embedded() -> dict[str, np.ndarray]:
         "qqp": columns(PACK / "qqp" / "16-13" / "train.tsv", ("question1", "question2"), True),
     }
     n = min(map(len, texts.values()))
-    return {name: encode(some[:n], ["en"] * n, packaged_minilm()) for name, some in texts.items()}
+    return {name: encode(some[:n], ["en"] * n, multilingual_e5()) for name, some in texts.items()}
 
 
 @pytest.mark.parametrize("name", ["mean_cosine", "nearest_coverage", "mmd", "sliced_wasserstein", "frechet"])
