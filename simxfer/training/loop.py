@@ -25,6 +25,7 @@ from simxfer.common.streams import stream, stream_seed
 from simxfer.encoder.batching import BatchOrder, LengthOrder, collate
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.ragged import Features
+from simxfer.encoder.used_rows import IDLE, UsedRows
 from simxfer.tasks.record import Task
 from simxfer.training.losses import loss_count
 from simxfer.training.masking import mask_tokens
@@ -93,6 +94,7 @@ def fit(
     device = next(model.parameters()).device
     method = load_method(settings.method)
     values = leading_values(tasks)
+    used = _used_rows(model, tasks, settings.pad)
     optimizer = _optimizer(method.parameter_groups(model, values), values)
     order = {t.task.name: _order(t, settings) for t in tasks}
     by_name = {t.task.name: t for t in tasks}
@@ -103,11 +105,13 @@ def fit(
     saved, loss_total, loss_steps = time.monotonic(), 0.0, 0
     # One more than there are, as in `schedule`: the last step still has a rate above zero.
     warmup = values.warmup_steps or values.warmup_share * (len(turns) + 1)
+    rates = [values.learning_rate * schedule(step, len(turns), warmup) for step in range(len(turns))]
+    used.decay(*(1 - rate * values.weight_decay for rate in rates[:first]))
     model.train()
     for step in range(first, len(turns)):
         name, number = turns[step]
         training = by_name[name]
-        rate = values.learning_rate * schedule(step, len(turns), warmup)
+        rate = rates[step]
         for group in optimizer.param_groups:
             group["lr"] = rate
         # Torch seeds CPU generators by 32 bits: counted up from the stream, no two steps share them.
@@ -125,6 +129,7 @@ def fit(
                 f"the gradient norm is {norm} at step {step + 1} of {len(turns)} ({name}); lower the learning rate"
             )
         optimizer.step()
+        used.decay(1 - rate * values.weight_decay)
         optimizer.zero_grad(set_to_none=True)
         loss_total, loss_steps = loss_total + loss, loss_steps + 1
         if (step + 1) % settings.log_every == 0 or step + 1 == len(turns):
@@ -140,13 +145,24 @@ def fit(
             )
             loss_total, loss_steps = 0.0, 0
         if mark and step + 1 in marks:
-            mark(step + 1)
+            with used.widened():
+                mark(step + 1)
             model.train()
         if state is not None and time.monotonic() - saved > settings.save_every_seconds:
             _save(state, model, optimizer, step + 1)
             saved = time.monotonic()
+    used.close()
     model.eval()
     return len(turns)
+
+
+def _used_rows(model: TransferModel, tasks: list[TrainingTask], pad: int) -> UsedRows:
+    """Return the word embeddings, narrowed to what occurs where a task does not read all of them (MLM's head does)."""
+    network: Any = model.encoder
+    embeddings = network.get_input_embeddings()
+    if any(t.task.kind == "mlm" for t in tasks):
+        return UsedRows(embeddings, np.arange(len(embeddings.weight)), IDLE)
+    return UsedRows(embeddings, np.concatenate([np.array([pad]), *(t.features.ids for t in tasks)]), IDLE)
 
 
 def leading_values(tasks: Sequence[TrainingTask]) -> Hyperparameters:

@@ -227,6 +227,42 @@ def test_an_interrupted_fit_ends_bitwise_as_an_undisturbed_one(names, at, model_
     assert same(weights(taken_up), weights(undisturbed))
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_training_the_embeddings_that_occur_is_training_all_of_them(decay, model_of, training, monkeypatch):
+    """Also where the model is looked at on the way, which sees the whole matrix."""
+    found, sizes = [], []
+    for idle in (1, 10**9):
+        monkeypatch.setattr(train, "IDLE", idle)
+        model = model_of("w-xnli")
+        embeddings = model.encoder.get_input_embeddings()
+        mark = lambda step, embeddings=embeddings: sizes.append(len(embeddings.weight))  # noqa: E731
+        fit(model, [training("w-xnli", weight_decay=decay)], SETTINGS, mark=mark)
+        found.append(weights(model))
+    assert set(sizes) == {model.config.vocab_size}
+    torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-6)
+
+
+def test_narrowed_embeddings_end_bitwise_alike_after_an_interruption(
+    model_of, training, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(train, "IDLE", 1)
+    task = training("w-xnli", weight_decay=0.1)
+    undisturbed = model_of("w-xnli")
+    fit(undisturbed, [task], SETTINGS)
+
+    def kill(row) -> None:
+        if row["step"] == 3:
+            raise Killed
+
+    state = tmp_path / "state.safetensors"
+    settings = Settings(seed=3, phase="target", log_every=1, save_every_seconds=0.0)
+    with pytest.raises(Killed):
+        fit(model_of("w-xnli"), [task], settings, kill, state)
+    taken_up = model_of("w-xnli")
+    fit(taken_up, [task], settings, state=state)
+    assert same(weights(taken_up), weights(undisturbed))
+
+
 def test_a_finished_state_is_not_trained_further(model_of, training, tmp_path):
     state = tmp_path / "state.safetensors"
     settings = Settings(seed=3, phase="target", save_every_seconds=0.0)
