@@ -26,8 +26,6 @@ class Run:
     languages: pd.DataFrame
     samples: pd.DataFrame
     subwords: pd.DataFrame
-    covariates: pd.DataFrame
-    """One row a language, with `language` and numeric columns; empty for a run of the training core."""
     planned: pd.DataFrame | None = None
     """One row a planned cell; None where there is no plan, as in a published folder."""
     grid: dict[str, Any] = field(default_factory=dict)
@@ -86,7 +84,7 @@ class Run:
 
 
 def load_run(path: str | Path) -> Run:
-    """Load a run directory (`results.parquet`, ...) or a published folder (`results.csv`, `covariates.csv`).
+    """Load a run directory (`results.parquet`, ...) or a published folder (`results.csv`).
 
     Raises:
         InputError: the folder or its results table does not exist, or a table breaks its schema.
@@ -103,7 +101,7 @@ def load_run(path: str | Path) -> Run:
             f"{directory} holds no scores; expected results.parquet or results.csv. Train the grid first, or "
             "import a table with `simxfer results import`"
         )
-    covariates, plan = directory / "covariates.csv", _json(names.plan)
+    plan = _json(names.plan)
     return Run(
         name=directory.resolve().name,
         directory=directory,
@@ -112,10 +110,6 @@ def load_run(path: str | Path) -> Run:
         languages=_read(names.languages, LANGUAGES),
         samples=_read(names.samples, SAMPLES),
         subwords=_read(names.subwords, SUBWORDS),
-        # `nan` is how pandas would read the language code of Min Nan; only empty cells are missing.
-        covariates=pd.read_csv(covariates, keep_default_na=False, na_values=[""])
-        if covariates.exists()
-        else pd.DataFrame({"language": []}),
         planned=pd.DataFrame(plan["cells"]) if plan else None,
         grid=_json(names.grid_json),
         environment=_json(names.environment),

@@ -17,10 +17,11 @@ QUESTIONS: dict[str, str] = {
     "zero-shot": "analyses.questions.zero_shot",
     "degradation": "analyses.questions.degradation",
     "distance": "analyses.questions.distance",
+    "languages": "analyses.questions.languages",
     "gains": "analyses.questions.gains",
     "meaning": "analyses.questions.meaning",
     "similarity-gain": "analyses.questions.similarity_gain",
-    "published": "analyses.questions.published",
+    "similarity-language": "analyses.questions.similarity_language",
 }
 """In the order of the report; each module has `answer(run) -> Answer | None`."""
 

@@ -7,7 +7,9 @@ from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.scores import (
     baseline_scores,
     degradation_by_language,
+    distances_to_pivot,
     main_scores,
+    one_source,
     ordered_by_distance,
 )
 from analyses.questions.wording import count, listed, number
@@ -19,11 +21,12 @@ QUESTION = "How much of the pivot's score is lost in each language, without an i
 
 
 def answer(run: Run) -> Answer | None:
-    """Answer from a run without controls or published covariates, which have questions of their own."""
-    scores = baseline_scores(main_scores(run))
-    if scores["control"].any() or not run.covariates.empty or scores.empty:
+    """Answer from a run without controls, which has a question of its own."""
+    scores = one_source(baseline_scores(main_scores(run)))
+    if scores["control"].any() or scores.empty:
         return None
-    order = ordered_by_distance(scores["language"].unique(), run.distances())
+    distances = distances_to_pivot(run, scores["language"].unique())
+    order = ordered_by_distance(scores["language"].unique(), distances)
     table = degradation_by_language(scores, run.pivot, order)
     if table.empty:
         why = f"The run cannot tell: no target has scores both in the pivot {run.pivot} and in another language."
@@ -36,7 +39,7 @@ def answer(run: Run) -> Answer | None:
         sentence=_sentence(table, run.pivot),
         findings=tuple(_finding(target, rows) for target, rows in table.groupby("target")),
         tables={"Degradation from the pivot (points)": table},
-        figures=(_figure(table),),
+        figures=(_heatmap(table), *_scatter(table, distances)),
         what_would_change="More seeds and pretrained encoders: the values here carry no interval.",
         not_shown=(
             "What a language lacks: pretraining text, script and typology go together over languages.",
@@ -75,7 +78,27 @@ def _flags(table: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def _figure(table: pd.DataFrame) -> Figure:
+def _scatter(table: pd.DataFrame, distances: pd.Series) -> tuple[Figure, ...]:
+    """Return degradation against distance with the languages named; nothing where no distance is known."""
+    names = {"target": "panel", "language": "label", "degradation": "y"}
+    frame = table.assign(x=table["language"].map(distances)).dropna(subset=["x"]).rename(columns=names)
+    if frame.empty:
+        return ()
+    return (
+        Figure(
+            name="degradation-distance",
+            kind="scatter",
+            title="Degradation against distance from the pivot",
+            caption="No intermediate, mean over encoders and seeds; one point a language. Distance is syntactic "
+            "(URIEL) between real languages, the true total distance between artificial ones.",
+            frame=frame[["panel", "label", "x", "y"]],
+            x="distance from the pivot (0-1)",
+            y="degradation, points",
+        ),
+    )
+
+
+def _heatmap(table: pd.DataFrame) -> Figure:
     names = {"target": "row", "language": "column", "degradation": "value"}
     return Figure(
         name="degradation",

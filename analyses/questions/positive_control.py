@@ -23,6 +23,7 @@ from analyses.questions.replicates import (
 )
 from analyses.questions.scores import (
     UNIT,
+    distances_to_pivot,
     language_means,
     main_scores,
     ordered_by_distance,
@@ -260,7 +261,9 @@ def _gradient(scores: pd.DataFrame, run: Run) -> list[Figure]:
         condition = condition.mask(rows["intermediate"] == taught, name)
     cells = rows.assign(condition=condition).dropna(subset=["condition"])
     means = cells.groupby(["language", "condition"])["value"].mean()
-    order = ordered_by_distance(cells["language"].unique(), run.distances())
+    order = ordered_by_distance(
+        cells["language"].unique(), distances_to_pivot(run, cells["language"].unique())
+    )
     frame = pd.DataFrame(
         [
             {"panel": "", "label": language, "series": name, "estimate": means[language, name]}

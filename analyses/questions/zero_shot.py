@@ -14,6 +14,7 @@ from analyses.questions.scores import (
     UNIT,
     baseline_scores,
     degradation_by_language,
+    distances_to_pivot,
     main_scores,
     ordered_by_distance,
 )
@@ -35,7 +36,9 @@ def answer(run: Run) -> Answer | None:
         return unanswerable(
             NAME, TITLE, QUESTION, "The run cannot tell: no encoder has both its scores and its control's."
         )
-    order = ordered_by_distance(scores["language"].unique(), run.distances())
+    order = ordered_by_distance(
+        scores["language"].unique(), distances_to_pivot(run, scores["language"].unique())
+    )
     wide = wide.rename(columns={False: "pretrained", True: "control"}).dropna()
     wide["difference"] = wide["pretrained"] - wide["control"]
     outside = wide[wide.index.get_level_values("language") != run.pivot]

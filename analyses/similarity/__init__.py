@@ -175,6 +175,7 @@ _EXPORTS: dict[str, str] = {
     "encode": f"{_HERE}.sentence_encoders",
     "encode_samples": f"{_HERE}.sentence_encoders",
     "multilingual_e5": f"{_HERE}.sentence_encoders",
+    "pretraining_text": f"{_HERE}.pretraining",
     "encoder_coverage": f"{_HERE}.translations",
     "tokenizer_profile": f"{_HERE}.lexical",
     **{path.split(":")[1]: path.split(":")[0] for path in (m.path for m in MEASURES.values())},

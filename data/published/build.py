@@ -77,7 +77,7 @@ CORRECTED = ("sv", "uk")
 def main(facts: Path) -> None:
     """Read the facts and write every table of this folder."""
     write(results(facts), "results.csv")
-    write(covariates(facts), "covariates.csv")
+    write(cc100(facts), "cc100.csv")
     write(task_averages(facts), "task_averages.csv")
     write(xstilts_deltas(facts), "xstilts_deltas.csv")
 
@@ -140,7 +140,7 @@ def as_results(rows: pd.DataFrame, run: str, flag: str) -> pd.DataFrame:
     )
 
 
-def covariates(facts: Path) -> pd.DataFrame:
+def cc100(facts: Path) -> pd.DataFrame:
     """Return XLM-R's pretraining data by language: millions of whitespace tokens and GiB."""
     rows = read(facts, "cc100_xlmr_pretraining_sizes.csv")
     language = rows["language"].map(CC100_TAGS).fillna(rows["lang_code"])

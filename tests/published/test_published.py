@@ -69,8 +69,8 @@ def test_mlqa_hindi_is_flagged(results):
     assert hindi.set_index("run").loc["xlmr-paper-via-ernie-m", "flags"] != ""
 
 
-def test_covariates_are_one_row_a_language_and_flag_unspaced_scripts():
-    table = read(PUBLISHED / "covariates.csv").set_index("language")
+def test_pretraining_sizes_are_one_row_a_language_and_flag_unspaced_scripts():
+    table = read(PUBLISHED / "cc100.csv").set_index("language")
     assert table.index.is_unique and all(map(is_language, table.index))
     assert table.loc["en", "cc100_gib"] == 300.8
     assert set(table.index[table["flags"].str.contains("GiB")]) == {"ja", "th", "vi", "zh", "zh-Hant"}
@@ -109,16 +109,16 @@ def test_no_fact_is_missing(results):
 
 
 @needs_facts
-@pytest.mark.parametrize("name", ["results", "covariates", "task_averages", "xstilts_deltas"])
+@pytest.mark.parametrize("name", ["results", "cc100", "task_averages", "xstilts_deltas"])
 def test_the_files_are_what_build_makes(build, name):
     made = getattr(build, name)(FACTS).to_csv(index=False, lineterminator="\n")
     assert made == (PUBLISHED / f"{name}.csv").read_text(encoding="utf-8")
 
 
 @needs_facts
-def test_covariates_equal_the_facts():
+def test_pretraining_sizes_equal_the_facts():
     facts = read(FACTS / "cc100_xlmr_pretraining_sizes.csv")
-    table = read(PUBLISHED / "covariates.csv").set_index("language")
+    table = read(PUBLISHED / "cc100.csv").set_index("language")
     plain = facts[~facts["lang_code"].isin(["-", "zh", "my"])].set_index("lang_code")
     pd.testing.assert_series_equal(
         plain["size_GiB"].sort_index(), table.loc[plain.index, "cc100_gib"].sort_index(), check_names=False
