@@ -1,13 +1,12 @@
 """Write the README's numbers on real languages from a run: docs/real-languages.csv, and the block between its marks.
 
-    simxfer train data/grids/udpos-real.yaml
-    python docs/real_languages.py runs/udpos-real
+simxfer train data/grids/udpos-real.yaml
+python docs/real_languages.py runs/udpos-real
 """
 
 import argparse
 from pathlib import Path
 
-import langcodes
 import pandas as pd
 
 from analyses import load_run
@@ -25,19 +24,19 @@ def scores(run_directory: Path) -> pd.DataFrame:
     rows = run.results[run.results["metric"] == "token_accuracy"]
     by = rows.groupby("language")["value"].agg(["mean", "min", "max", "size"]).round(1).reset_index()
     by = by.rename(columns={"size": "seeds"}).sort_values(["mean", "language"], ascending=[False, True])
-    by["name"] = [langcodes.get(code).display_name() for code in by["language"]]
     said = [(a.name, a.sentence) for a in (degradation(run), languages(run)) if a is not None]
-    return pd.concat([by, pd.DataFrame(said, columns=["language", "name"])], ignore_index=True)
+    return pd.concat([by, pd.DataFrame(said, columns=["answer", "sentence"])], ignore_index=True)
 
 
 def block(table: pd.DataFrame) -> str:
     """Return the README's block of a table that `scores` made."""
     rows = table[table["mean"].notna()]
     cells = [
-        f"{row['name']} {row['mean']:.1f} ({row['min']:.1f} to {row['max']:.1f})" for _, row in rows.iterrows()
+        f"{row['language']} {row['mean']:.1f} ({row['min']:.1f} to {row['max']:.1f})"
+        for _, row in rows.iterrows()
     ]
     seeds = int(rows["seeds"].iloc[0])
-    said = "\n".join(f"> {row['name']}" for _, row in table[table["mean"].isna()].iterrows())
+    said = "\n".join(f"> {row['sentence']}" for _, row in table[table["mean"].isna()].iterrows())
     return (
         f"{BEGIN}\nToken accuracy, mean (and range) of {seeds} seeds: {', '.join(cells)}.\n\n"
         f"The report says of it:\n\n{said}\n{END}"
@@ -57,7 +56,9 @@ def read() -> pd.DataFrame:
 
 def main() -> None:
     """Read the run, write the table and the README."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path, help="run directory of data/grids/udpos-real.yaml")
     scores(parser.parse_args().run).to_csv(TABLE, index=False, lineterminator="\n")
     README.write_text(with_block(README.read_text(encoding="utf-8"), read()), encoding="utf-8")
