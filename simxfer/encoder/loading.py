@@ -78,7 +78,20 @@ def load_encoder(encoder: Encoder, seed: int | None = None) -> nn.Module:
             faults.append(f"{what.replace('_keys', '')}: {', '.join(sorted(names)[:8])}")
     if faults:
         raise InputError(f"checkpoint {encoder.name} does not fit its config.json; " + "; ".join(faults))
+    _refuse_one_sided(model, encoder)
     return model
+
+
+def _refuse_one_sided(model: Any, encoder: Encoder) -> None:
+    """Refuse a decoder: its first state does not know what stands behind it."""
+    ids = torch.tensor([[5, 6, 7, 8], [5, 6, 7, 9]]) % model.config.vocab_size
+    with torch.no_grad():
+        states = model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+    if torch.equal(states[0, 0], states[1, 0]):
+        raise InputError(
+            f"encoder {encoder.name} ({model.config.model_type}) cannot be used: each of its states sees only what "
+            "stands before it; expected an encoder that looks both ways"
+        )
 
 
 def _without_pooler(config: Any) -> dict:

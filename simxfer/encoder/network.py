@@ -11,6 +11,15 @@ from simxfer.tasks.record import Task
 
 Batch = Mapping[str, Tensor]
 
+_DROPOUT = ("hidden_dropout_prob", "dropout", "mlp_dropout", "hidden_dropout")
+_EPSILON = ("layer_norm_eps", "norm_eps", "rms_norm_eps", "layer_norm_epsilon")
+"""What configurations call the dropout of their hidden states and the epsilon of their norms."""
+
+
+def _configured(config: Any, names: tuple[str, ...], otherwise: float) -> float:
+    """Return the first of these values that a configuration has, under whatever name."""
+    return next((value for name in names if (value := getattr(config, name, None)) is not None), otherwise)
+
 
 class Head(nn.Module):
     """Turns hidden states into logits: (rows, outputs) for whole sequences, (rows, length, outputs) for tokens.
@@ -47,14 +56,14 @@ class MaskedHead(nn.Module):
     """Turns hidden states into logits over the vocabulary, through the encoder's own word embeddings.
 
     As XLM-R's: dense, GELU, layer norm, the embedding matrix, a bias. The matrix belongs to the encoder and is not
-    saved twice.
+    saved twice; where its vectors are narrower than the hidden states (ELECTRA, RemBERT) the dense layer narrows.
     """
 
-    def __init__(self, embeddings: nn.Embedding, std: float, epsilon: float) -> None:
+    def __init__(self, embeddings: nn.Embedding, hidden: int, std: float, epsilon: float) -> None:
         super().__init__()
-        vocabulary, hidden = embeddings.weight.shape
-        self.dense = nn.Linear(hidden, hidden)
-        self.layer_norm = nn.LayerNorm(hidden, eps=epsilon)
+        vocabulary, width = embeddings.weight.shape
+        self.dense = nn.Linear(hidden, width)
+        self.layer_norm = nn.LayerNorm(width, eps=epsilon)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         self._embeddings = [embeddings]  # in a list, so that it is no module of this one
         nn.init.normal_(self.dense.weight, std=std)
@@ -90,12 +99,13 @@ class TransferModel(nn.Module):
         std = getattr(self.config, "initializer_range", 0.02)
         if task.kind == "mlm":
             network: Any = self.encoder
-            epsilon = getattr(self.config, "layer_norm_eps", 1e-5)
+            epsilon = _configured(self.config, _EPSILON, 1e-5)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                self.heads[task.name] = MaskedHead(network.get_input_embeddings(), std, epsilon)
+                embeddings = network.get_input_embeddings()
+                self.heads[task.name] = MaskedHead(embeddings, self.config.hidden_size, std, epsilon)
             return
-        dropout = getattr(self.config, "hidden_dropout_prob", 0.0)
+        dropout = _configured(self.config, _DROPOUT, 0.0)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.heads[task.name] = Head(

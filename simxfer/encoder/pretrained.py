@@ -86,12 +86,16 @@ class Encoder:
     def positions(self) -> int:
         """Longest input in subwords, 0 where the config is not at hand.
 
-        RoBERTa and XLM-R count positions from the id of <pad> on, plus one.
+        RoBERTa and XLM-R count positions from the id of <pad> on, plus one; so does MPNet, and whatever else has so
+        many more rows of positions than a power of two.
         """
-        first = (
-            self.config.get("pad_token_id", 1) + 1 if "roberta" in self.config.get("model_type", "") else 0
+        rows, first = int(self.config.get("max_position_embeddings", 0)), self.config.get("pad_token_id") or 0
+        first += 1 if self.config.get("pad_token_id") is not None else 2
+        behind = max(0, rows - first)
+        counted = "roberta" in self.config.get("model_type", "") or (
+            behind > 0 and behind & (behind - 1) == 0
         )
-        return max(0, int(self.config.get("max_position_embeddings", 0)) - first)
+        return behind if counted else rows
 
     @property
     def sized(self) -> bool:
@@ -191,9 +195,35 @@ def _local(name: str) -> Encoder:
         )
     _refuse_unknown_casing(folder)
     config = _config(folder)
+    _refuse_other_models(folder, config)
     _refuse_unfit_tokenizer(folder, config)
     model = f"{config.get('model_type', 'encoder')}-{config.get('hidden_size', 0)}x{config.get('num_hidden_layers', 0)}"
     return Encoder(name, model, str(folder), config=config)
+
+
+def _refuse_other_models(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse what its configuration says is no encoder of text that looks both ways, before anything is trained.
+
+    What only the model itself can tell, and a model_type that transformers does not know, is refused when it is loaded
+    (`simxfer.encoder.loading`).
+    """
+    kind = str(config.get("model_type", ""))
+    both_ways = config.get("use_bidirectional_attention") or config.get("is_causal") is False
+    heads = [
+        name for name in config.get("architectures") or () if name.endswith(("ForCausalLM", "LMHeadModel"))
+    ]
+    if config.get("is_encoder_decoder"):
+        why = "it is an encoder and a decoder; expected an encoder alone"
+    elif "vision_config" in config or "audio_config" in config:
+        why = "it reads images or sound; name the folder of its text encoder"
+    elif config.get("is_decoder") or (heads and not both_ways):
+        why = (
+            "each of its states sees only what stands before it; expected an encoder that looks both ways, such as "
+            "BERT, ModernBERT, or Gemma 3 with use_bidirectional_attention"
+        )
+    else:
+        return
+    raise InputError(f"encoder folder {folder} (model_type {kind or 'not said'}) cannot be used: {why}")
 
 
 def _refuse_unknown_casing(folder: Path) -> None:
