@@ -11,7 +11,7 @@ The road from the command to a forward pass; each name calls the next:
 - `simxfer.run.worker.work`: takes the most urgent free stage, until none is left.
 - `simxfer.run.stages.StageRunner.work`: one stage, its parent's checkpoint to its own, then its scores.
 - `simxfer.training.loop.fit`: the one loop over steps, fed by `simxfer.encoder.batching.collate`.
-- `simxfer.training.methods.full.FullFineTuning.loss`: the method, by its name in
+- `simxfer.training.methods.method.Method.loss`: the method, by its name in
   `simxfer.training.methods.METHODS`.
 - `simxfer.training.losses.loss_sum`: the loss of the task's kind.
 - `simxfer.encoder.network.TransferModel.forward`: hidden states, then the task's head.

@@ -1,12 +1,13 @@
 """A pretrained encoder and one head a task."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
+from simxfer.common.errors import InputError
 from simxfer.tasks.record import Task
 
 Batch = Mapping[str, Tensor]
@@ -69,9 +70,10 @@ class MaskedHead(nn.Module):
         nn.init.normal_(self.dense.weight, std=std)
         nn.init.zeros_(self.dense.bias)
 
-    def forward(self, states: Tensor) -> Tensor:
-        """Map hidden states (..., hidden) to logits (..., vocabulary)."""
+    def forward(self, states: Tensor, undo: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Map hidden states (..., hidden) to logits (..., vocabulary); `undo` what was done behind the embeddings."""
         states = self.layer_norm(gelu(self.dense(states)))
+        states = states if undo is None else undo(states)
         return linear(states, self._embeddings[0].weight, self.bias)
 
 
@@ -82,6 +84,8 @@ class TransferModel(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.heads = nn.ModuleDict()
+        self.beside: Any = None
+        """An adapter that a method trains beside the encoder; None where the encoder itself is trained."""
 
     @property
     def config(self) -> Any:
@@ -115,6 +119,7 @@ class TransferModel(nn.Module):
     def known_as(self, head: str, task: str) -> "TransferModel":
         """Return the same encoder with one head, which another task is read through: XQuAD through SQuAD's."""
         model = TransferModel(self.encoder)
+        model.beside = self.beside
         if head in self.heads:
             model.heads[task] = self.heads[head]
         return model
@@ -132,4 +137,21 @@ class TransferModel(nn.Module):
 
     def forward(self, task: str, batch: Batch) -> Tensor:
         """Return the logits of a task."""
-        return self.heads[task](self.states(batch))
+        head, coupling = self.heads[task], getattr(self.beside, "coupling", None)
+        undo = (coupling.inverse,) if coupling is not None and isinstance(head, MaskedHead) else ()
+        return head(self.states(batch), *undo)
+
+
+def lowest(encoder: Any, layers: int) -> list[Any]:
+    """Return the embeddings and so many of the lowest layers of an encoder.
+
+    Raises:
+        InputError: it has no more layers than that, or they cannot be told apart.
+    """
+    total = encoder.config.num_hidden_layers
+    stacks = [m for m in encoder.modules() if isinstance(m, nn.ModuleList) and len(m) == total]
+    if not stacks or layers >= total:
+        raise InputError(
+            f"freeze={layers} leaves nothing to train in an encoder of {total} layers; expected at most {total - 1}"
+        )
+    return [getattr(encoder, "embeddings", encoder.get_input_embeddings()), *stacks[0][:layers]]

@@ -18,6 +18,7 @@ from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
 from simxfer.tasks.record import Task
+from simxfer.training.methods import load_method, name_of, phases_of
 
 
 def _protocol(grid: Grid, task: Task, encoder: Encoder) -> dict:
@@ -107,7 +108,7 @@ class _Planner:
         # Asked for once: a grid names the same tasks and data in thousands of stages.
         self.revision = cache(revision)
         self.hyperparameters, self.task_data = cache(grid.hyperparameters), cache(grid.task_data)
-        self.values = cache(lambda task: self.hyperparameters(task).as_dict())
+        self.values = cache(lambda task, method: grid.hyperparameters(task, name_of(method)).as_dict())
         self.evaluation = cache(self._evaluation)
         self.stages: dict[str, Stage] = {}
         self.evaluations: dict[str, dict[str, Evaluation]] = {}
@@ -156,7 +157,7 @@ class _Planner:
             parts=parts,
             dev_parts=dev_parts,
             folder=grid.data.folder or "",
-            hyperparameters=tuple(self.values(item.task) for item in data),
+            hyperparameters=tuple(self.values(item.task, method) for item in data),
             method=method,
             numerics=grid.numerics,
             deterministic=grid.deterministic,
@@ -205,8 +206,10 @@ class _Planner:
         self, encoder: Encoder, stage: Stage, intermediate: str, target: str, method: str, seed: int
     ) -> None:
         task, selection = TASKS[target], "last"
+        if task.kind in ("retrieval", "mining"):
+            _refuse_resting_layer(encoder, target, method, _protocol(self.grid, task, encoder)["layer"])
         if task.training_data:
-            stage = self.target(stage, target, method, seed)
+            stage = self.target(stage, target, phases_of(method)[1], seed)
             selection = self.hyperparameters(target).selection
         # All seeds share one test set, unless its labels are theirs.
         evaluation = self.evaluation(encoder, target, stage.world, seed if task.drawn_labels else 0)
@@ -223,6 +226,17 @@ class _Planner:
             evaluation=evaluation.id,
         )
         self.cells[cell] = None  # a cell that two blocks name is one cell
+
+
+def _refuse_resting_layer(encoder: Encoder, target: str, method: str, layer: int) -> None:
+    """Refuse a target that is read at a layer which training leaves as it is: every gain would be exactly 0."""
+    resting = getattr(load_method(phases_of(method)[0]), "freeze", 0)
+    read = layer if layer >= 0 else encoder.layers + 1 + layer
+    if resting and read <= resting:
+        raise InputError(
+            f"{target} is read at hidden state {read} of {encoder.name}, and {method} leaves layers up to {resting} as "
+            "they are: every gain would be 0. Read a higher layer under retrieval, or freeze fewer"
+        )
 
 
 def expand(
@@ -250,10 +264,10 @@ def expand(
 def _expand_block(
     planner: _Planner, encoder: Encoder, method: str, block: Block, intermediates: tuple[str, ...]
 ) -> None:
-    fingerprint = encoder.fingerprint()
+    fingerprint, (first, _) = encoder.fingerprint(), phases_of(method)
     for intermediate, seed in product(intermediates, block.seeds or planner.grid.seeds):
         stage = planner.root(encoder, fingerprint, seed)
         for i, data in enumerate(parse_intermediate(intermediate), start=1):
-            stage = planner.train(stage, data, f"intermediate-{i}", method, seed)
+            stage = planner.train(stage, data, f"intermediate-{i}", first, seed)
         for target in block.targets:
             planner.cell(encoder, stage, intermediate, target, method, seed)

@@ -290,9 +290,9 @@ class Grid(Strict):
         """The targets of all blocks, each once."""
         return tuple(dict.fromkeys(name for block in self.blocks for name in block.targets))
 
-    def hyperparameters(self, task: str) -> Hyperparameters:
-        """Return the hyperparameters of a task: the recipe's, changed by `*`, changed by the task's own row."""
-        values = get_recipe(self.recipe).hyperparameters(task)
+    def hyperparameters(self, task: str, method: str = "full") -> Hyperparameters:
+        """Return the hyperparameters of a task: the recipe's for a method, changed by `*`, by the task's own row."""
+        values = get_recipe(self.recipe).hyperparameters(task, method)
         for key in ("*", task):
             if key in self.overrides:
                 values = values.override(self.overrides[key].model_dump(exclude_none=True))

@@ -9,7 +9,7 @@ from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.schema.tables import is_language
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, canonical, tasks_of
-from simxfer.training.methods import METHODS
+from simxfer.training.methods import canonical_method
 
 ALL = "all"
 """Stands for every language of each target."""
@@ -39,9 +39,7 @@ def _language(code: str) -> str:
 
 
 def _method(name: str) -> str:
-    if name not in METHODS:
-        raise ValueError(unknown("method", name, METHODS))
-    return name
+    return canonical_method(name)
 
 
 def _encoder(name: str) -> str:

@@ -13,10 +13,11 @@ from simxfer.common.streams import stream_seed
 from simxfer.encoder.loading import load_encoder, load_masked_head, load_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.grid.plan import PRETRAINED, Plan, Stage
+from simxfer.grid.plan import Plan, Stage
 from simxfer.run.inputs import encoder_inputs, refuse_changed
 from simxfer.schema.directory import RunDirectory
 from simxfer.tasks import get_task
+from simxfer.training.methods import load_method
 from simxfer.training.recipes import Hyperparameters
 
 
@@ -50,21 +51,39 @@ class Checkpoints:
 
     def load(self, stage: Stage) -> TransferModel:
         """Return the model of a trained stage, on the device, after checking its files against the done-marker."""
-        root = self.plan.path(stage.id)[0]
-        if stage.phase == PRETRAINED:
+        root, *trained = self.plan.path(stage.id)
+        if not trained:
             return self.fresh(root)
+        # What stands beside the encoder goes on top of the last stage that trained the encoder itself.
+        whole = [one for one in trained if not load_method(one.method).beside][-1:]
+        above = trained[trained.index(whole[0]) + 1 :] if whole else trained
+        if whole:
+            self._refuse_damaged(whole[0])
+            model = TransferModel(_unfilled(self.shaped(*_origin(root))))
+            load_weights(self.run.stage(whole[0].id).encoder, model.encoder)
+        else:
+            model = self.fresh(root)
+        for one in above[-1:]:
+            self._refuse_damaged(one)
+            self.prepare(model, one)
+            load_weights(self.run.stage(one.id).encoder, load_method(one.method).trained(model))
+        for name in stage.tasks:
+            self.add_head(model, stage, name)
+        load_weights(self.run.stage(stage.id).heads, model.heads)
+        return model.to(self.device).eval()
+
+    def prepare(self, model: TransferModel, stage: Stage) -> None:
+        """Let a stage's method make a model ready; what it draws is the seed's, the task's and the phase's."""
+        seed = stream_seed(stage.seed or 0, "+".join(stage.tasks), stage.phase, "beside")
+        load_method(stage.method).prepare(model, seed)
+
+    def _refuse_damaged(self, stage: Stage) -> None:
         folder = self.run.stage(stage.id)
         for name, expected in json.loads(folder.done.read_text())["files"].items():
             path = folder.root / name
             if not path.exists() or sha256(path) != expected:
                 folder.done.unlink()
                 raise DamagedCheckpoint(f"{path} is missing or damaged; its stage is trained anew")
-        model = TransferModel(_unfilled(self.shaped(*_origin(root))))
-        load_weights(folder.encoder, model.encoder)
-        for name in stage.tasks:
-            self.add_head(model, stage, name)
-        load_weights(folder.heads, model.heads)
-        return model.to(self.device).eval()
 
     def add_head(self, model: TransferModel, stage: Stage, name: str) -> None:
         """Give a model the new head of one of a stage's tasks; text gets the checkpoint's own, if it has one."""

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from simxfer.common.atomic import write_json, write_table
 from simxfer.common.errors import StageFailed
 from simxfer.common.identity import sha256
+from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.loading import load_weights, save_weights
 from simxfer.encoder.network import TransferModel
@@ -25,8 +27,12 @@ from simxfer.scoring.evaluate import dev_score, evaluate
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
-from simxfer.training.loop import Settings, fit, leading_values, saved_step, updates
+from simxfer.training.loop import Settings, TrainingTask, fit, leading_values, saved_step, updates
+from simxfer.training.methods import load_method
 from simxfer.training.recipes import Hyperparameters
+
+_LOOKED_AT = 8
+"""Examples of each task on which it is seen whether a method changed anything."""
 
 
 def pending_evaluations(run: RunDirectory, plan: Plan, stage: Stage) -> list[Evaluation]:
@@ -91,7 +97,9 @@ class StageRunner:
         for name in stage.tasks:
             if name not in model.heads:
                 self.checkpoints.add_head(model, stage, name)
+        self.checkpoints.prepare(model, stage)
         model.to(self.device)
+        method = load_method(stage.method)
         tasks, step = self.data.training_tasks(stage), saved_step(folder.state)
         log = open_log(folder.log, step)
         begun = [*(json.loads(folder.begun.read_text()) if step else []), self.environment]
@@ -101,10 +109,10 @@ class StageRunner:
         mark = self._keep_best(model, stage, folder, log) if stage.dev_parts else None
         steps = fit(model, tasks, self._settings(stage), log, folder.state, mark)
         if mark:
-            load_weights(folder.encoder, model.encoder)
+            load_weights(folder.encoder, method.trained(model))
             load_weights(folder.heads, model.heads)
         else:
-            save_weights(folder.encoder, model.encoder)
+            save_weights(folder.encoder, method.trained(model))
             save_weights(folder.heads, model.heads)
         folder.state.unlink(missing_ok=True)
         receipts = self.data.receipts(stage)
@@ -115,13 +123,26 @@ class StageRunner:
             "seconds": round(time.monotonic() - started, 3),
             "data": receipts,
             "updates": updates(tasks, self._settings(stage)),
-            "flags": ["learning-rate-never-peaks"] * never_peaks + _training_flags(receipts),
+            "flags": [
+                *["learning-rate-never-peaks"] * never_peaks,
+                *["method-changes-nothing"] * self._changes_nothing(model, stage, tasks),
+                *_training_flags(receipts),
+            ],
             "selected": json.loads(folder.best.read_text()) if mark else None,
             "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
             **self._computed_by(begun),
         }
         write_json(folder.done, done)
         return model
+
+    def _changes_nothing(self, model: TransferModel, stage: Stage, tasks: list[TrainingTask]) -> bool:
+        """Tell whether the method has left the states of every task's first examples as they were without it."""
+        pad, method = self.data.tokenizer(stage.encoder).pad_token_id, load_method(stage.method)
+        first = [np.arange(min(_LOOKED_AT, task.features.n_units)) for task in tasks]
+        batches = [
+            collate(t.features, units, pad, self.device) for t, units in zip(tasks, first, strict=True)
+        ]
+        return all(method.changes_nothing(model, batch) for batch in batches)
 
     def _keep_best(
         self, model: TransferModel, stage: Stage, folder: StageDirectory, log: Callable[[Any], None]
@@ -130,7 +151,7 @@ class StageRunner:
 
         A mixture's score is the mean over its tasks. The first of equal checkpoints is kept.
         """
-        tokenizer = self.data.tokenizer(stage.encoder)
+        tokenizer, method = self.data.tokenizer(stage.encoder), load_method(stage.method)
         dev = [
             (get_task(data.task), self.data.datasets(stage, data, parts, Hyperparameters(**values)))
             for data, parts, values in zip(stage.data, stage.dev_parts, stage.hyperparameters, strict=True)
@@ -145,7 +166,7 @@ class StageRunner:
             # Below every score, 0 included: the first look is always kept.
             best = json.loads(folder.best.read_text()) if folder.best.exists() else {"score": -1.0}
             if score > best["score"]:
-                save_weights(folder.encoder, model.encoder)
+                save_weights(folder.encoder, method.trained(model))
                 save_weights(folder.heads, model.heads)
                 write_json(folder.best, {"score": score, "step": step})
 

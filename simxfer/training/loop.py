@@ -9,8 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,7 @@ from simxfer.encoder.used_rows import IDLE, UsedRows
 from simxfer.tasks.record import Task
 from simxfer.training.losses import loss_count
 from simxfer.training.masking import mask_tokens
-from simxfer.training.methods import METHODS
+from simxfer.training.methods import load_method
 from simxfer.training.mixture import epochs_of, step_shares, steps_asked
 from simxfer.training.recipes import Hyperparameters
 
@@ -77,7 +75,7 @@ def fit(
     """Train the model in place; a mixture takes as many steps as its tasks together.
 
     Args:
-        model: encoder with a head for every task.
+        model: encoder with a head for every task, prepared by the method.
         tasks: one task, or several for a mixture; the lowest peak learning rate of them is used.
         settings: seed, phase, method, numerics.
         log: called with step, steps, task, loss (mean since the last call), learning_rate, gradient_norm.
@@ -107,7 +105,7 @@ def fit(
     warmup = values.warmup_steps or values.warmup_share * (len(turns) + 1)
     rates = [values.learning_rate * schedule(step, len(turns), warmup) for step in range(len(turns))]
     used.decay(*(1 - rate * values.weight_decay for rate in rates[:first]))
-    model.train()
+    method.train(model)
     for step in range(first, len(turns)):
         name, number = turns[step]
         training = by_name[name]
@@ -147,7 +145,7 @@ def fit(
         if mark and step + 1 in marks:
             with used.widened():
                 mark(step + 1)
-            model.train()
+            method.train(model)
         if state is not None and time.monotonic() - saved > settings.save_every_seconds:
             _save(state, model, optimizer, step + 1)
             saved = time.monotonic()
@@ -199,13 +197,6 @@ def _marks(tasks: list[TrainingTask], steps: int) -> frozenset[int]:
     epochs = sum(t.values.epochs for t in tasks) / len(tasks)
     n = max(1, round(epochs)) if epochs else 10
     return frozenset(max(1, round(steps * k / n)) for k in range(1, n + 1))
-
-
-@lru_cache
-def load_method(name: str) -> Any:
-    """Return the training method of a name in `METHODS`."""
-    module, attribute = METHODS[name].split(":")
-    return getattr(import_module(module), attribute)()
 
 
 def _step(

@@ -5,7 +5,7 @@ warm-up, then linear decay to zero.
 """
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -73,6 +73,20 @@ class Hyperparameters:
         return asdict(self)
 
 
+class MethodRow(NamedTuple):
+    """How a method is trained where full fine-tuning's values would not do."""
+
+    learning_rate: float
+    """Peak, for every task."""
+    longer: float
+    """Epochs or steps over those of full fine-tuning."""
+
+
+_PUBLISHED_METHODS = {"adapter": MethodRow(1e-4, 3.0), "lora": MethodRow(3e-4, 3.0)}
+"""Adapters: AdapterHub's docs/training.md and efficient-task-transfer (1e-4, 10 to 15 epochs for 3). LoRA: between the
+2e-4 and 4e-4 of microsoft/LoRA's RoBERTa-large scripts (10 to 20 epochs). Not tuned here."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A default and the rows that differ from it, by task."""
@@ -83,12 +97,23 @@ class Recipe:
     tasks: dict[str, dict] = field(default_factory=dict)
     retrieval: dict = field(default_factory=dict)
     """How sentences are read and compared without training, where it differs from a grid's defaults."""
+    methods: dict[str, MethodRow] = field(default_factory=dict)
+    """What methods beside full fine-tuning need, by name."""
     differs: dict[str, str] = field(default_factory=dict)
     """Where the project does not do what the source does, on purpose: by kind of task, what and with which effect."""
 
-    def hyperparameters(self, task: str) -> Hyperparameters:
-        """Return the hyperparameters of a task."""
-        return self.default.override(self.tasks.get(task, {}))
+    def hyperparameters(self, task: str, method: str = "full") -> Hyperparameters:
+        """Return the hyperparameters of a task under a method."""
+        values = self.default.override(self.tasks.get(task, {}))
+        row = self.methods.get(method)
+        if row is None:
+            return values
+        length = (
+            {"epochs": values.epochs * row.longer}
+            if values.epochs
+            else {"steps": round(values.steps * row.longer)}
+        )
+        return values.override({"learning_rate": row.learning_rate, **length})
 
 
 _XTREME_RETRIEVAL = {"layer": None, "special_tokens": True, "centre": False, "direction": "from-pivot"}
@@ -150,6 +175,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             name="xtreme",
+            methods=_PUBLISHED_METHODS,
             source="scripts of google-research/xtreme (838c13b) for XLM-R Large, effective batch 32 (LAReQA 16); "
             "intermediates, which they do not train, with jiant's learning rate and epochs",
             default=Hyperparameters(
@@ -194,6 +220,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             name="xstilts",
+            methods=_PUBLISHED_METHODS,
             source="jiant's defaults (batch 4, 3 epochs, 10 % warm-up), as Phang et al. 2020 name none; unverified",
             default=Hyperparameters(
                 learning_rate=1e-5,

@@ -23,7 +23,8 @@ from simxfer.sources.origin import SOURCES
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS, get_task
 from simxfer.training.losses import _LOSSES
-from simxfer.training.methods import METHODS
+from simxfer.training.methods import METHODS, canonical_method
+from simxfer.training.methods.method import Method
 from simxfer.training.recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
@@ -101,11 +102,11 @@ def test_metrics_reach_both_ends_of_their_range(name):
     assert scored.counts is None or scored.counts.shape == (2, 3)
 
 
-@pytest.mark.parametrize("entry", METHODS.values())
-def test_methods_resolve_and_do_what_the_loop_asks_for(entry):
+@pytest.mark.parametrize(("name", "entry"), METHODS.items())
+def test_methods_resolve_and_do_what_the_loop_asks_for(name, entry):
     module, attribute = entry.split(":")
     method = getattr(import_module(module), attribute)()
-    assert callable(method.parameter_groups) and callable(method.loss)
+    assert isinstance(method, Method) and canonical_method(name) == canonical_method(canonical_method(name))
 
 
 @pytest.mark.parametrize("entry", SOURCES.values())

@@ -1,30 +1,31 @@
-"""Full fine-tuning: every weight of the encoder and of the heads is trained."""
+"""Full fine-tuning: every weight of the encoder and of the heads is trained, or all above the lowest layers."""
 
-from torch import Tensor
+from __future__ import annotations
 
-from simxfer.encoder.network import Batch, TransferModel
-from simxfer.tasks.record import Task
-from simxfer.training.losses import loss_sum
-from simxfer.training.recipes import Hyperparameters
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from simxfer.training.methods.method import Method
+
+if TYPE_CHECKING:
+    from simxfer.encoder.network import TransferModel
 
 
-class FullFineTuning:
-    """What is trained, and the loss of a batch; the loop is `simxfer.training.loop`'s."""
+@dataclass(frozen=True)
+class FullFineTuning(Method):
+    """All weights, or those above the lowest layers."""
 
-    def parameter_groups(self, model: TransferModel, values: Hyperparameters) -> list[dict]:
-        """Return AdamW's groups: decayed matrices of the encoder, or of heads as well; all else without decay."""
-        encoder = list(model.encoder.parameters())
-        tied = {id(p) for p in encoder}  # an MLM head shares its output matrix with the word embeddings
-        heads = [p for p in model.heads.parameters() if id(p) not in tied]
-        matrices = [p for p in encoder if p.ndim >= 2]
-        matrices += [p for p in heads if p.ndim >= 2 and values.head_decay]
-        rest = [p for p in encoder if p.ndim < 2]
-        rest += [p for p in heads if p.ndim < 2 or not values.head_decay]
-        return [
-            {"params": matrices, "weight_decay": values.weight_decay},
-            {"params": rest, "weight_decay": 0.0},
-        ]
+    freeze: Annotated[int, Field(ge=0)] = 0
+    """Embeddings and so many of the lowest layers stay as they are and run without dropout."""
 
-    def loss(self, model: TransferModel, task: Task, batch: Batch) -> Tensor:
-        """Return the summed loss of a (micro-)batch."""
-        return loss_sum(model, task, batch)
+    def resting(self, model: TransferModel) -> list[Any]:
+        """Return embeddings and lowest layers.
+
+        Raises:
+            InputError: the encoder has no layer above them.
+        """
+        from simxfer.encoder.network import lowest
+
+        return lowest(model.encoder, self.freeze) if self.freeze else []

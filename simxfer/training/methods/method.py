@@ -1,0 +1,70 @@
+"""What a training method says: what is trained, how a batch is stepped, what a stage stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from simxfer.encoder.network import Batch, TransferModel
+    from simxfer.tasks.record import Task
+    from simxfer.training.recipes import Hyperparameters
+
+
+class Method:
+    """Everything is trained. Methods change parts of it; their parameters are fields of a frozen dataclass."""
+
+    beside: ClassVar[bool] = False
+    """Whether what is trained stands beside the encoder, which stays as its parent stage left it."""
+    spelled: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are named even at their default."""
+
+    def prepare(self, model: TransferModel, seed: int) -> None:
+        """Make the model ready: add what is trained, let rest what is not. `seed` draws new weights.
+
+        Raises:
+            InputError: the encoder has not what the method needs.
+        """
+        for module in self.resting(model):
+            module.requires_grad_(False)
+
+    def train(self, model: TransferModel) -> None:
+        """Switch dropout on where something is trained."""
+        model.train()
+        for module in self.resting(model):
+            module.eval()
+
+    def parameter_groups(self, model: TransferModel, values: Hyperparameters) -> list[dict]:
+        """Return AdamW's groups: decayed matrices of the encoder, or of heads as well; all else without decay."""
+        encoder = [p for p in self.trained(model).parameters() if p.requires_grad]
+        tied = {
+            id(p) for p in model.encoder.parameters()
+        }  # an MLM head's matrix is that of the word embeddings
+        heads = [p for p in model.heads.parameters() if id(p) not in tied]
+        matrices = [p for p in encoder if p.ndim >= 2]
+        matrices += [p for p in heads if p.ndim >= 2 and values.head_decay]
+        rest = [p for p in encoder if p.ndim < 2]
+        rest += [p for p in heads if p.ndim < 2 or not values.head_decay]
+        return [
+            {"params": matrices, "weight_decay": values.weight_decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
+
+    def loss(self, model: TransferModel, task: Task, batch: Batch) -> Tensor:
+        """Return the summed loss of a (micro-)batch."""
+        from simxfer.training.losses import loss_sum
+
+        return loss_sum(model, task, batch)
+
+    def trained(self, model: TransferModel) -> nn.Module:
+        """Return the module whose weights a stage stores, heads not counted."""
+        return model.encoder
+
+    def changes_nothing(self, model: TransferModel, batch: Batch) -> bool:
+        """Tell whether the states of a batch are what they are without what was trained beside the encoder."""
+        return False
+
+    def resting(self, model: TransferModel) -> list[Any]:
+        """Return the modules of the encoder that stay as they are and run without dropout."""
+        return []

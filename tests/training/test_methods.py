@@ -1,0 +1,240 @@
+"""Every training method on every kind of task: what moves, what rests, what is stored, and that it can be taken up."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from simxfer.common.errors import InputError
+from simxfer.encoder.dataset import make_dataset
+from simxfer.encoder.loading import load_encoder, load_tokenizer, load_weights, save_weights
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.sources import read_examples
+from simxfer.sources.request import DataRequest
+from simxfer.tasks import get_task
+from simxfer.tasks.examples import TextExample
+from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training.methods import METHODS, canonical_method, load_method, phases_of
+from simxfer.training.recipes import Hyperparameters, get_recipe
+
+SPELLED = (
+    "full",
+    "full(freeze=1)",
+    "adapter(pfeiffer,r=8,invertible=true)",
+    "adapter(houlsby,r=8)",
+    "lora(r=2,alpha=4)",
+)
+BESIDE = [text for text in SPELLED if load_method(text).beside]
+KINDS = {
+    "classification": "w-xnli", "multiple_choice": "w-xcloze", "span": "w-xqa", "tagging": "w-pos", "mlm": "mlm",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def encoder(checkpoint):
+    return resolve_encoder(str(checkpoint))
+
+
+@pytest.fixture(scope="module")
+def trainings(encoder) -> dict[str, TrainingTask]:
+    tokenizer, found = load_tokenizer(encoder), {}
+    for kind, name in KINDS.items():
+        task = get_task(name)
+        assert task.kind == kind
+        if kind == "mlm":
+            examples = [TextExample(id=str(i), text="be so ta " * (2 + i)) for i in range(12)]
+        else:
+            examples = read_examples(DataRequest(name, "train", "x-pivot", limit=12))
+        features = make_dataset(examples, task, tokenizer, 48, 8).features
+        values = Hyperparameters(learning_rate=1e-2, batch_size=4, steps=4)
+        found[kind] = TrainingTask(task=task, features=features, values=values)
+    return found
+
+
+def model_for(encoder, tasks: list[TrainingTask], method: str, seed: int = 0) -> TransferModel:
+    model = TransferModel(load_encoder(encoder))
+    for one in tasks:
+        model.add_head(one.task, seed)
+    load_method(method).prepare(model, seed)
+    return model
+
+
+def settings(method: str, **more) -> Settings:
+    return Settings(seed=0, phase="target", method=method, **more)
+
+
+def weights(model: TransferModel) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def moved(before: dict, after: dict) -> set[str]:
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def test_all_methods_are_tried_here():
+    assert {text.partition("(")[0] for text in SPELLED} == set(METHODS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", SPELLED)
+def test_only_what_the_method_says_moves_and_only_that_is_stored(method, kind, encoder, trainings, tmp_path):
+    model = model_for(encoder, [trainings[kind]], method)
+    before = weights(model)
+    assert fit(model, [trainings[kind]], settings(method)) == 4
+    changed = moved(before, weights(model))
+    assert any(name.startswith("heads") for name in changed)
+    kinds = {name.split(".")[0] for name in changed} - {"heads"}
+    if load_method(method).beside:
+        own = {id(p) for p in load_method(method).trained(model).parameters()}
+        names = {name for name, p in model.named_parameters(remove_duplicate=False) if id(p) in own}
+        assert changed & names and changed - names <= {n for n in before if n.startswith("heads")}
+    else:
+        assert kinds == {"encoder"}
+    resting = [n for n in before if "embeddings" in n or ".layer.0." in n]
+    if method == "full(freeze=1)":
+        assert not changed & set(resting)
+    save_weights(tmp_path / "w.safetensors", load_method(method).trained(model))
+    again = model_for(encoder, [trainings[kind]], method, seed=5)
+    again.heads.load_state_dict(model.heads.state_dict())
+    load_weights(tmp_path / "w.safetensors", load_method(method).trained(again))
+    assert not moved(weights(model), weights(again))
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("numerics", ["fp32", "bf16"])
+@pytest.mark.parametrize("method", SPELLED)
+def test_a_mixture_that_is_killed_ends_bitwise_as_an_undisturbed_one(
+    method, numerics, encoder, trainings, tmp_path
+):
+    tasks = [trainings["classification"], trainings["tagging"], trainings["mlm"]]
+    undisturbed = model_for(encoder, tasks, method)
+    fit(undisturbed, tasks, settings(method, numerics=numerics))
+
+    def kill(row) -> None:
+        if row["step"] == 6:
+            raise Killed
+
+    state = tmp_path / "state.safetensors"
+    saving = settings(method, numerics=numerics, log_every=1, save_every_seconds=0.0)
+    with pytest.raises(Killed):
+        fit(model_for(encoder, tasks, method), tasks, saving, kill, state)
+    taken_up = model_for(encoder, tasks, method)
+    rows: list = []
+    fit(taken_up, tasks, saving, rows.append, state)
+    assert rows[0]["step"] == 6
+    assert not moved(weights(undisturbed), weights(taken_up))
+
+
+@pytest.mark.parametrize("method", SPELLED)
+def test_micro_batches_give_the_batchs_step(method, encoder, trainings):
+    found = []
+    for size in (0, 2):
+        one = trainings["tagging"]
+        values = Hyperparameters(learning_rate=1e-2, batch_size=4, steps=2, micro_batch_size=size)
+        model = model_for(encoder, [one], method)
+        load_method(method).train(model)
+        rest = [m for m in model.modules() if isinstance(m, torch.nn.Dropout)]
+        for module in rest:
+            module.p = 0.0
+        fit(model, [TrainingTask(task=one.task, features=one.features, values=values)], settings(method))
+        found.append(weights(model))
+    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", BESIDE)
+def test_what_stands_beside_begins_as_the_encoder_and_leaves_the_streams_of_others(
+    method, encoder, trainings
+):
+    tasks = [trainings["classification"]]
+    torch.manual_seed(7)
+    plain = model_for(encoder, tasks, "full")
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    model = model_for(encoder, tasks, method)
+    assert torch.equal(torch.rand(1), expected)
+    batch = {"ids": torch.full((2, 6), 50), "mask": torch.ones(2, 6, dtype=torch.long)}
+    assert torch.equal(plain.eval().states(batch), model.eval().states(batch))
+    assert load_method(method).changes_nothing(model, batch)
+    fit(model, tasks, settings(method))
+    assert not load_method(method).changes_nothing(model, batch)
+
+
+@pytest.mark.parametrize("method", BESIDE)
+def test_stored_bytes_are_a_small_part_of_the_encoders(method, tmp_path, trainings):
+    shipped = resolve_encoder("world/w0-s0")
+    model = model_for(
+        shipped, [], method.replace("r=8", "r=16").replace("invertible=true", "invertible=false")
+    )
+    stored = sum(p.numel() for p in load_method(method).trained(model).parameters())
+    assert stored < 0.02 * sum(p.numel() for p in load_encoder(shipped).parameters())
+
+
+def test_resting_layers_run_without_dropout(encoder, trainings):
+    model = model_for(encoder, [trainings["tagging"]], "full(freeze=1)")
+    load_method("full(freeze=1)").train(model)
+    layers = model.encoder.encoder.layer
+    assert not model.encoder.embeddings.training and not layers[0].training and layers[1].training
+
+
+@pytest.mark.parametrize("layers", [2, 7])
+def test_a_method_that_would_train_no_layer_is_refused(layers, encoder):
+    with pytest.raises(
+        InputError, match=f"freeze={layers} leaves nothing to train in an encoder of 2 layers"
+    ):
+        model_for(encoder, [], f"full(freeze={layers})")
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled", "phases"),
+    [
+        ("full(freeze=0)", "full", ("full", "full")),
+        ("full(2)", "full(freeze=2)", ("full(freeze=2)", "full(freeze=2)")),
+        (" adapter ( r=16, kind=pfeiffer ) ", "adapter(pfeiffer,r=16)", ("adapter(pfeiffer,r=16)",) * 2),
+        ("full > lora", "full>lora(r=8,alpha=16)", ("full", "lora(r=8,alpha=16)")),
+        ("full>full", "full", ("full", "full")),
+    ],
+)
+def test_a_method_has_one_spelling(text, spelled, phases):
+    assert canonical_method(text) == spelled and phases_of(text) == phases
+    assert canonical_method(spelled) == spelled
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ful", "unknown method 'ful'. Did you mean 'full'"),
+        ("adapter(pfeifer)", "method adapter: kind = 'pfeifer'"),
+        ("adapter(red=2)", "method adapter: unknown parameter 'red'"),
+        ("adapter(r=0)", "r = '0': Input should be greater than 0"),
+        ("adapter(r=2,r=4)", "gives r twice"),
+        ("lora>full", "goes on in the target stage; write lora"),
+        ("full>full>full", "has 3 phases"),
+        ("full(", "cannot be read"),
+    ],
+)
+def test_what_no_method_is_is_refused(text, message):
+    with pytest.raises(InputError, match=message.replace("(", r"\(")):
+        canonical_method(text)
+
+
+def test_methods_have_their_own_rows_in_the_recipes_of_real_encoders():
+    for name in ("xtreme", "xstilts"):
+        recipe = get_recipe(name)
+        full, adapter = recipe.hyperparameters("panx"), recipe.hyperparameters("panx", "adapter")
+        assert adapter.learning_rate == 1e-4 and adapter.epochs == 3 * full.epochs
+        assert recipe.hyperparameters("panx", "lora").learning_rate == 3e-4
+    assert get_recipe("world").hyperparameters("w-nli", "adapter").steps > 0
+
+
+def test_adapter_weights_are_named_as_adapterhubs(encoder, tmp_path):
+    model = model_for(encoder, [], "adapter(houlsby,r=4)")
+    save_weights(tmp_path / "a.safetensors", load_method("adapter(houlsby,r=4)").trained(model))
+    names = set(load_file(Path(tmp_path / "a.safetensors")))
+    assert "adapters.task.layer0.attention.down.weight" in names and len(names) == 2 * 2 * 4
+    assert np.isfinite([float(v.sum()) for v in load_file(tmp_path / "a.safetensors").values()]).all()
