@@ -1,4 +1,4 @@
-"""A run directory or a published folder -> one frozen `Run` of tables."""
+"""A run directory or a folder with a results table -> one frozen `Run` of tables."""
 
 import json
 from collections.abc import Iterator
@@ -26,10 +26,8 @@ class Run:
     languages: pd.DataFrame
     samples: pd.DataFrame
     subwords: pd.DataFrame
-    covariates: pd.DataFrame
-    """One row a language, with `language` and numeric columns; empty for a run of the training core."""
     planned: pd.DataFrame | None = None
-    """One row a planned cell; None where there is no plan, as in a published folder."""
+    """One row a planned cell; None where there is no plan, as beside an imported table."""
     grid: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     receipts: dict[str, Any] = field(default_factory=dict)
@@ -86,7 +84,7 @@ class Run:
 
 
 def load_run(path: str | Path) -> Run:
-    """Load a run directory (`results.parquet`, ...) or a published folder (`results.csv`, `covariates.csv`).
+    """Load a run directory (`results.parquet`, ...) or a folder with a results table alone (`results.csv`).
 
     Raises:
         InputError: the folder or its results table does not exist, or a table breaks its schema.
@@ -103,7 +101,7 @@ def load_run(path: str | Path) -> Run:
             f"{directory} holds no scores; expected results.parquet or results.csv. Train the grid first, or "
             "import a table with `simxfer results import`"
         )
-    covariates, plan = directory / "covariates.csv", _json(names.plan)
+    plan = _json(names.plan)
     return Run(
         name=directory.resolve().name,
         directory=directory,
@@ -112,10 +110,6 @@ def load_run(path: str | Path) -> Run:
         languages=_read(names.languages, LANGUAGES),
         samples=_read(names.samples, SAMPLES),
         subwords=_read(names.subwords, SUBWORDS),
-        # `nan` is how pandas would read the language code of Min Nan; only empty cells are missing.
-        covariates=pd.read_csv(covariates, keep_default_na=False, na_values=[""])
-        if covariates.exists()
-        else pd.DataFrame({"language": []}),
         planned=pd.DataFrame(plan["cells"]) if plan else None,
         grid=_json(names.grid_json),
         environment=_json(names.environment),
@@ -129,6 +123,7 @@ def _read(parquet: Path, table: Table) -> pd.DataFrame:
     if parquet.exists():
         return validate(pd.read_parquet(parquet), table, str(parquet))
     if csv.exists():
+        # `nan` is how pandas would read the language code of Min Nan; only empty cells are missing.
         return validate(pd.read_csv(csv, keep_default_na=False, na_values=[""]), table, str(csv))
     return pd.DataFrame(columns=table.column_names)
 

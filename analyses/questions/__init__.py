@@ -15,12 +15,13 @@ QUESTIONS: dict[str, str] = {
     "order": "analyses.questions.order",
     "switches": "analyses.questions.switches",
     "zero-shot": "analyses.questions.zero_shot",
-    "degradation": "analyses.questions.degradation",
     "distance": "analyses.questions.distance",
+    "degradation": "analyses.questions.degradation",
     "gains": "analyses.questions.gains",
+    "language-gains": "analyses.questions.language_gains",
     "meaning": "analyses.questions.meaning",
     "similarity-gain": "analyses.questions.similarity_gain",
-    "published": "analyses.questions.published",
+    "similarity-language": "analyses.questions.similarity_language",
 }
 """In the order of the report; each module has `answer(run) -> Answer | None`."""
 

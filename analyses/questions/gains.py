@@ -34,8 +34,7 @@ EXACT = 14
 
 def answer(run: Run) -> Answer | None:
     """Answer from a run with intermediates and the shared baseline `none`; None where it has no intermediate."""
-    scores = main_scores(run)
-    scores = scores[~scores["control"] & (scores["split"] == scores["target"].map(headline_split))]
+    scores = gain_scores(run)
     if (scores["intermediate"] == NONE).all():
         return None
     cells = gain_cells(scores, run.pivot)
@@ -68,6 +67,12 @@ def answer(run: Run) -> Answer | None:
         not_shown=_not_shown(main),
         flags=(*left_out(run), *_flags(cells)),
     )
+
+
+def gain_scores(run: Run) -> pd.DataFrame:
+    """Return the scores that gains are made of: of pretrained encoders, each on its target's headline split."""
+    scores = main_scores(run)
+    return scores[~scores["control"] & (scores["split"] == scores["target"].map(headline_split))]
 
 
 def gain_cells(scores: pd.DataFrame, pivot: str) -> pd.DataFrame:
@@ -118,7 +123,7 @@ def judged(cells: pd.DataFrame) -> pd.DataFrame:
                     "replicates": len(units.table),
                     "unit": units.unit,
                     "same_data": same_data,
-                    "verdict": _verdict(row["estimate"], adjusted[intermediate]),
+                    "verdict": verdict_of(row["estimate"], adjusted[intermediate]),
                 }
             )
     return pd.DataFrame(rows)
@@ -142,7 +147,7 @@ def max_t_by_signs(units: Replicates) -> dict[str, float]:
     if exact:
         signs = np.array(list(product([1.0, -1.0], repeat=n)))
     else:
-        signs = stream(NAME, *units.table.columns).choice([1.0, -1.0], (9999, n))
+        signs = stream(NAME, *map(str, units.table.columns)).choice([1.0, -1.0], (9999, n))
     p = step_down(_t_values(signs, values), _t_values(np.ones((1, n)), values)[0], exact)
     return dict(zip(units.table.columns, p, strict=True))
 
@@ -156,7 +161,8 @@ def _t_values(signs: np.ndarray, values: np.ndarray) -> np.ndarray:
     return means / np.maximum(se, 1e-12)
 
 
-def _verdict(estimate: float, p: float) -> str:
+def verdict_of(estimate: float, p: float) -> str:
+    """Return what an estimate with its adjusted p shows; `not judged` without one."""
     if np.isnan(p):
         return "not judged"
     if p >= LEVEL:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.outcomes import CLEAN, degradation, encoder_of, is_control
+from analyses.outcomes import CLEAN, encoder_of, is_control
 from analyses.run import Run
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE
@@ -80,6 +80,20 @@ def baseline_scores(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[(scores["intermediate"] == NONE) & (scores["split"] == TEST) & ~planted]
 
 
+def language_scores(run: Run) -> pd.DataFrame:
+    """Return what pretrained encoders score without an intermediate; of several sources of a target the largest.
+
+    Runs of a table are sources: scores of two papers, say. A target's scores through one encoder come from the source
+    with most languages, so that languages never differ by their source.
+    """
+    scores = baseline_scores(main_scores(run))
+    scores = scores[~scores["control"]]
+    cell = ["target", "checkpoint"]
+    sizes = scores.groupby([*cell, "run"])["language"].nunique().rename("n").reset_index()
+    chosen = sizes.sort_values(["n", "run"], ascending=[False, True]).drop_duplicates(cell)
+    return scores.merge(chosen[[*cell, "run"]], on=[*cell, "run"])
+
+
 def headline_split(target: str) -> str:
     """Return the split that gains are read on: where training shows half of the nouns, the unseen ones.
 
@@ -94,24 +108,6 @@ def ordered_by_distance(languages: Iterable[str], distances: pd.DataFrame) -> li
         return sorted(languages)
     total = distances["total"].to_dict()
     return sorted(languages, key=lambda language: (total.get(language, float("inf")), language))
-
-
-def degradation_by_language(scores: pd.DataFrame, pivot: str, order: Sequence[str]) -> pd.DataFrame:
-    """Return degradation beside both scores, mean over encoders of the seeds' means; refused targets left out.
-
-    Columns: target, language, y_pivot, y_language, degradation (points), encoders; languages in the given order.
-    """
-    if not (scores["language"] == pivot).any():
-        return pd.DataFrame()
-    pretrained = scores.loc[~scores["control"]]
-    dropped = degradation(pretrained, pivot).dropna(subset=["degradation"])
-    columns = ["y_pivot", "y_language", "degradation"]
-    by_encoder = dropped.groupby(["target", "language", "checkpoint"])[columns].mean()
-    table = by_encoder.groupby(["target", "language"]).agg(
-        **{name: (name, "mean") for name in columns}, encoders=("degradation", "size")
-    )
-    near_first = table.reset_index().sort_values("language", key=lambda names: names.map(list(order).index))
-    return near_first.sort_values("target", kind="stable")
 
 
 def _most_frequent(scores: pd.DataFrame, name: str, preferred: str) -> dict[str, str]:

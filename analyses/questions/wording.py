@@ -56,10 +56,10 @@ def verdict(inference: Inference) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """Return `1 encoder`, `5 encoders`, `2 switches`."""
+    """Return `1 encoder`, `5 encoders`, `2 switches`, `0 losses`."""
     if n == 1:
         return f"1 {noun}"
-    return f"{n} {noun}es" if noun.endswith("ch") else f"{n} {noun}s"
+    return f"{n} {noun}es" if noun.endswith(("ch", "ss")) else f"{n} {noun}s"
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:

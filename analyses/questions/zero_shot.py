@@ -13,7 +13,6 @@ from analyses.questions.replicates import Replicates, replicate_interval, replic
 from analyses.questions.scores import (
     UNIT,
     baseline_scores,
-    degradation_by_language,
     main_scores,
     ordered_by_distance,
 )
@@ -49,10 +48,7 @@ def answer(run: Run) -> Answer | None:
         findings=tuple(
             f"{target}: {effect(test)} over its control." for target, test in list(tests.items())[1:]
         ),
-        tables={
-            "Scores by target and language (points)": _table(wide, order),
-            "Degradation from the pivot (points)": degradation_by_language(scores, run.pivot, order),
-        },
+        tables={"Scores by target and language (points)": _table(wide, order)},
         inferences=tests,
         primary_test=MEAN,
         figures=(_figure(wide, order),),
