@@ -103,7 +103,7 @@ def _real(run: Run, cells: pd.DataFrame) -> Covariates:
     )
     primary = SYNTACTIC if sizes.isna().all() else SIZE
     known = tuple(c for c in (SIZE, SYNTACTIC, FERTILITY) if table[c.name].notna().any())
-    return Covariates(table, primary, SYNTACTIC, known, _kinship(languages), (*unknown, *unread, *unspaced))
+    return Covariates(table, primary, SYNTACTIC, known, kinship_of(languages), (*unknown, *unread, *unspaced))
 
 
 def _sizes(run: Run, languages: Sequence[str]) -> tuple[pd.Series, tuple[str, ...]]:
@@ -162,7 +162,7 @@ def spaced(code: str) -> bool:
     return tag.maximize().script not in NO_BLANKS and tag.language not in SYLLABLES
 
 
-def _kinship(languages: Sequence[str]) -> pd.DataFrame:
+def kinship_of(languages: Sequence[str]) -> pd.DataFrame:
     """Return the covariance by descent; a language whose descent URIEL does not state has no relatives."""
     known = [code for code in languages if _in_uriel(code)]
     features = language_features(known, "genetic") if known else pd.DataFrame({"F_none": []})

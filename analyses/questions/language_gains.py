@@ -4,6 +4,8 @@ Verdicts follow those of `gains`: replicates change sign as wholes, and p is adj
 languages of a target. Gap reduction, gain in the language less gain in the pivot, stands beside both.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 

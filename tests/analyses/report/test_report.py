@@ -56,7 +56,8 @@ def test_everything_is_there(report):
     folder = report.parent
     answers = json.loads((folder / "answers.json").read_text())
     assert [a["name"] for a in answers] == [
-        "positive-control", "order", "switches", "zero-shot", "distance", "gains", "similarity-gain"
+        "positive-control", "order", "switches", "zero-shot", "distance", "degradation", "gains", "language-gains",
+        "similarity-gain", "similarity-language",
     ]  # fmt: skip
     pdfs, pngs = ({p.stem for p in (folder / "figures").glob(f"*.{e}")} for e in ("pdf", "png"))
     assert pdfs == pngs and {"zero-shot", "distance", "gains-zero-shot", "similarity"} <= pdfs
@@ -110,8 +111,9 @@ def test_published_folder(tmp_path):
         pytest.skip("data/published is not there: the report on published scores was NOT tested")
     report = write_report(PUBLISHED, tmp_path)
     answers = json.loads((tmp_path / "answers.json").read_text())
-    assert [a["name"] for a in answers] == ["published"]
-    assert "xnli" in answers[0]["sentence"]
+    assert [a["name"] for a in answers] == ["distance", "degradation"]
+    assert all(a["sentence"].startswith("Yes") and "xnli" in a["sentence"] for a in answers)
+    assert "sw Swahili" in report.read_text(encoding="utf-8")
     assert "holds no receipts" in report.read_text(encoding="utf-8")
 
 
