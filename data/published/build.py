@@ -42,13 +42,13 @@ SOURCES = (
 )
 TASKS = {
     "XNLI": "xnli",
-    "PAWS-X": "paws-x",
+    "PAWS-X": "pawsx",
     "XQuAD": "xquad",
     "MLQA": "mlqa",
     "XCOPA": "xcopa",
     "Tatoeba": "tatoeba",
     "BUCC2018": "bucc2018",
-    "TyDiQA-GoldP": "tydiqa-goldp",
+    "TyDiQA-GoldP": "tydiqa",
     "PANX-NER": "panx",
     "UDPOS": "udpos",
     "CoNLL-NER": "conll-ner",

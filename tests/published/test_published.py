@@ -46,7 +46,7 @@ def test_the_two_xnli_runs_stay_apart(results):
     ("run", "target", "metric", "average"),
     [
         ("xlmr-paper-via-ernie-m", "xnli", "accuracy", 80.9),
-        ("xlmr-paper-via-ernie-m", "paws-x", "accuracy", 86.4),
+        ("xlmr-paper-via-ernie-m", "pawsx", "accuracy", 86.4),
         ("xlmr-paper-via-ernie-m", "mlqa", "f1", 70.7),
         ("xlmr-paper-via-ernie-m", "mlqa", "exact_match", 52.7),
         ("xlmr-paper-via-ernie-m", "conll-ner", "f1", 80.94),
