@@ -15,7 +15,7 @@ from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.by_language import MEAN, Judgement, judge, official, verdict_of
 from analyses.questions.covariates import Covariates, covariates
 from analyses.questions.scores import language_scores
-from analyses.questions.wording import count, effect, listed, number
+from analyses.questions.wording import count, effect, language, listed, number
 from analyses.run import Run
 from simxfer.tasks import TASKS
 
@@ -141,6 +141,7 @@ def _scatter(judged: Judgement) -> Figure:
 def _heatmap(table: pd.DataFrame, order: list[str]) -> Figure:
     names = {"language": "row", "target": "column", "degradation": "value"}
     in_order = table.sort_values("language", key=lambda names: names.map(order.index), kind="stable")
+    in_order = in_order.assign(language=in_order["language"].map(language))
     return Figure(
         name="degradation",
         kind="heatmap",

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from analyses.inference.result import Inference
+from analyses.similarity.codes import english_name
 
 
 def points(value: float) -> str:
@@ -60,6 +61,11 @@ def count(n: int, noun: str) -> str:
     if n == 1:
         return f"1 {noun}"
     return f"{n} {noun}es" if noun.endswith(("ch", "ss")) else f"{n} {noun}s"
+
+
+def language(code: str) -> str:
+    """Return a language's code and its English name: `sw Swahili`; an artificial one has its code alone."""
+    return f"{code} {english_name(code)}".strip()
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:

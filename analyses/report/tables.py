@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from analyses.similarity.codes import english_name
+from analyses.questions.wording import language
 
 NAMES = {
     "p_max_t": "p (max-T)",
@@ -75,7 +75,7 @@ def _written(column: pd.Series, name: str) -> list[str]:
     if pd.api.types.is_bool_dtype(column):
         return ["—" if pd.isna(value) else "yes" if value else "no" for value in column]
     if name == "language":
-        return [f"{code} {english_name(code)}".strip() for code in column.astype(str)]
+        return [language(code) for code in column.astype(str)]
     if not is_number(column):
         return ["—" if pd.isna(value) else str(value) for value in column]
     if pd.api.types.is_integer_dtype(column):

@@ -151,6 +151,16 @@ def test_tables_write_numbers_by_their_column():
     assert out["ok"].tolist() == ["yes", "no"] and out["target"].tolist() == ["w-xnli", "—"]
 
 
+def test_languages_are_written_with_their_names():
+    table = written(pd.DataFrame({"language": ["sw", "zh-Hant", "x-sov", "el"]}))
+    assert table["language"].tolist() == [
+        "sw Swahili",
+        "zh-Hant Chinese (Traditional)",
+        "x-sov",
+        "el Modern Greek",
+    ]
+
+
 def test_markdown_and_latex_tables():
     lines = to_markdown(TABLE).splitlines()
     assert lines[1] == "| --- | ---: | ---: | ---: | --- |" and len(lines) == 4
