@@ -16,7 +16,7 @@ from analyses.questions.covariates import covariates
 from analyses.questions.gains import gain_scores, max_t_by_signs, verdict_of
 from analyses.questions.replicates import Replicates, replicate_intervals, replicates
 from analyses.questions.scores import UNIT, left_out, zero_shot_languages
-from analyses.questions.wording import count, points
+from analyses.questions.wording import count, language, points
 from analyses.run import Run
 from simxfer.tasks.intermediate import NONE
 
@@ -154,6 +154,7 @@ def _figure(target: str, rows: pd.DataFrame) -> Figure:
     if rows["intermediate"].nunique() <= MOST_SERIES:
         names = {"language": "label", "intermediate": "series", "gain": "estimate"}
         frame = rows.rename(columns=names)[["label", "series", "estimate", "low", "high"]].assign(panel="")
+        frame["label"] = frame["label"].map(language)
         return Figure(kind="forest", caption=caption, frame=frame, zero=0.0, **texts)
     frame = rows.rename(columns={"intermediate": "row", "language": "column", "gain": "value"})
     return Figure(kind="heatmap", caption=caption, frame=frame[["row", "column", "value"]], zero=0.0, **texts)

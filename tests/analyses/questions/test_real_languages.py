@@ -195,7 +195,7 @@ def test_gains_by_language_by_hand(tmp_path):
     assert len(shown) <= 2 and rows.loc[("xnli", "mnli", "sw"), "same_data"]
     assert rows.loc[("bucc2018", "mnli", "de"), ["gain_pivot", "gap_reduction"]].isna().all()
     [forest] = [f for f in found.figures if f.name == "language-gains-xnli"]
-    assert forest.kind == "forest" and forest.frame["label"].iloc[0] == "en"
+    assert forest.kind == "forest" and forest.frame["label"].iloc[0] == "en English"
 
 
 def test_few_seeds_are_not_judged_by_language(tmp_path):
