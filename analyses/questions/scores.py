@@ -1,6 +1,6 @@
 """The scores that questions look at: one setting of a run, with languages made comparable."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -81,17 +81,19 @@ def baseline_scores(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def language_scores(run: Run) -> pd.DataFrame:
-    """Return what pretrained encoders score without an intermediate; of several sources of a target the largest.
+    """Return what pretrained encoders score without an intermediate, of one source a target and encoder.
 
-    Runs of a table are sources: scores of two papers, say. A target's scores through one encoder come from the source
-    with most languages, so that languages never differ by their source.
+    Runs of a table are sources: scores of two papers, say. Those with most languages stay, so that languages never
+    differ by their source; runs with the same languages, parts of one experiment, stay together.
     """
     scores = baseline_scores(main_scores(run))
     scores = scores[~scores["control"]]
-    cell = ["target", "checkpoint"]
-    sizes = scores.groupby([*cell, "run"])["language"].nunique().rename("n").reset_index()
-    chosen = sizes.sort_values(["n", "run"], ascending=[False, True]).drop_duplicates(cell)
-    return scores.merge(chosen[[*cell, "run"]], on=[*cell, "run"])
+    kept = [scores.iloc[:0]]
+    for _, rows in scores.groupby(["target", "checkpoint"], sort=False):
+        languages = {name: frozenset(part["language"]) for name, part in rows.groupby("run")}
+        most = max(languages.values(), key=len)
+        kept.append(rows[rows["run"].map(lambda name, of=languages: of[name]) == most])
+    return pd.concat(kept)
 
 
 def headline_split(target: str) -> str:
@@ -100,14 +102,6 @@ def headline_split(target: str) -> str:
     Such targets ask for planted knowledge that no score without a matching intermediate can show.
     """
     return f"{TEST}/unseen" if target in TASKS and "unseen" in TASKS[target].subsets else TEST
-
-
-def ordered_by_distance(languages: Iterable[str], distances: pd.DataFrame) -> list[str]:
-    """Return the languages from near to far where distances are known, else by name."""
-    if "total" not in distances:
-        return sorted(languages)
-    total = distances["total"].to_dict()
-    return sorted(languages, key=lambda language: (total.get(language, float("inf")), language))
 
 
 def _most_frequent(scores: pd.DataFrame, name: str, preferred: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from analyses.run import Run
 from analyses.similarity import Embeddings, SentenceEncoder, encode_samples, multilingual_e5
 from simxfer.common.errors import InputError
 
-TEXTS = 100
+TEXTS = 64
 """Texts of a task, language and split that the sentence encoder reads: a minute a thousand texts on one core."""
 
 

@@ -18,6 +18,8 @@ from simxfer.common.errors import InputError, unknown
 from simxfer.common.identity import hashed, known_sha256
 from simxfer.encoder import packaged
 
+MAX_SUBWORDS = 128
+"""What is read of a text, as of the sample texts that a run's own encoders read; a question's context is longer."""
 _LONG_WORK = 500
 """Texts from which on progress is shown."""
 
@@ -78,7 +80,7 @@ def multilingual_e5() -> SentenceEncoder:
 def encode(
     texts: Sequence[str], languages: Sequence[str], encoder: SentenceEncoder, cache: Path | None = None
 ) -> np.ndarray:
-    """Return the embeddings of the texts, (texts, dimensions) float32.
+    """Return the embeddings of the first `MAX_SUBWORDS` subwords of the texts, (texts, dimensions) float32.
 
     Args:
         texts: the texts.
@@ -140,6 +142,7 @@ def _run(texts: Sequence[str], encoder: SentenceEncoder) -> np.ndarray:
     transformers.logging.disable_progress_bar()
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     model = SentenceTransformer(str(encoder.folder), device="cpu", local_files_only=True)
+    model.max_seq_length = min(model.max_seq_length or MAX_SUBWORDS, MAX_SUBWORDS)
     if not texts:
         return np.empty((0, model.get_embedding_dimension()), dtype=np.float32)
     seen = len(texts) > _LONG_WORK and sys.stderr.isatty()
@@ -148,5 +151,5 @@ def _run(texts: Sequence[str], encoder: SentenceEncoder) -> np.ndarray:
 
 def _content(texts: Sequence[str], encoder: SentenceEncoder) -> str:
     # Lengths first: "ab", "c" and "a", "bc" are different texts.
-    parts = [f"{encoder.name}:{encoder.sha256}", *(f"{len(text)}:{text}" for text in texts)]
+    parts = [f"{encoder.name}:{encoder.sha256}:{MAX_SUBWORDS}", *(f"{len(text)}:{text}" for text in texts)]
     return hashed("".join(parts), 16).hex()

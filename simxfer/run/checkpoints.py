@@ -30,13 +30,14 @@ def is_trained(run: RunDirectory, stage: Stage) -> bool:
 
 
 class Checkpoints:
-    """Models of the stages of one run on one device; keeps pretrained encoders between them."""
+    """Models of the stages of one run on one device; keeps the shapes of pretrained encoders between them."""
 
     def __init__(self, run: RunDirectory, plan: Plan, device: torch.device) -> None:
         self.run, self.plan, self.device = run, plan, device
-        self.base = lru_cache(maxsize=4)(self._base)
+        # Weights are mapped from their file and read when they are looked at: of these they never are.
+        self.shaped = lru_cache(maxsize=4)(self._pretrained)
 
-    def _base(self, name: str, seed: int | None, fingerprint: str) -> nn.Module:
+    def _pretrained(self, name: str, seed: int | None, fingerprint: str) -> nn.Module:
         encoder = resolve_encoder(name)
         if encoder.fingerprint() != fingerprint:
             refuse_changed(self.run, encoder_inputs(encoder))
@@ -44,12 +45,8 @@ class Checkpoints:
         return load_encoder(encoder, seed)
 
     def fresh(self, stage: Stage) -> TransferModel:
-        """Return the pretrained (or random) encoder without heads."""
-        return TransferModel(copy.deepcopy(self._pretrained(stage))).to(self.device).eval()
-
-    def _pretrained(self, stage: Stage) -> nn.Module:
-        seed = stage.seed if stage.fingerprint.startswith("random:") else None
-        return self.base(stage.encoder, seed, stage.fingerprint.removeprefix("random:"))
+        """Return the pretrained (or random) encoder without heads, loaded anew: faster than a copy, and half of it."""
+        return TransferModel(self._pretrained(*_origin(stage))).to(self.device).eval()
 
     def load(self, stage: Stage) -> TransferModel:
         """Return the model of a trained stage, on the device, after checking its files against the done-marker."""
@@ -62,7 +59,7 @@ class Checkpoints:
             if not path.exists() or sha256(path) != expected:
                 folder.done.unlink()
                 raise DamagedCheckpoint(f"{path} is missing or damaged; its stage is trained anew")
-        model = TransferModel(_unfilled(self._pretrained(root)))
+        model = TransferModel(_unfilled(self.shaped(*_origin(root))))
         load_weights(folder.encoder, model.encoder)
         for name in stage.tasks:
             self.add_head(model, stage, name)
@@ -76,6 +73,12 @@ class Checkpoints:
         model.add_head(get_task(name), seed, input_dropout=values.head_input_dropout)
         if get_task(name).kind == "mlm":
             load_masked_head(resolve_encoder(stage.encoder), model.heads[name])
+
+
+def _origin(stage: Stage) -> tuple[str, int | None, str]:
+    """Return name, seed (of a random one) and fingerprint of a stage's pretrained encoder."""
+    seed = stage.seed if stage.fingerprint.startswith("random:") else None
+    return stage.encoder, seed, stage.fingerprint.removeprefix("random:")
 
 
 def _unfilled(module: nn.Module) -> nn.Module:

@@ -3,6 +3,7 @@
 After this the analyses need neither the world nor the hub nor torch.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,11 @@ def write_samples(run: RunDirectory, grid: Grid, plan: Plan, device: str = "cpu"
     if wanted <= _present(run) and all(run.representations(name).exists() for name in roots):
         return
     texts = {world: _sample(parts, world) for world, parts in sampled.items()}
+    n = sum(len(texts[stage.world]) for stage in roots.values())
+    print(
+        f"simxfer: all scores are there; {n:,} sample texts are read for the similarity measures",
+        file=sys.stderr,
+    )
     counts = [_represent(run, name, texts[stage.world], device) for name, stage in roots.items()]
     write_table(run.subwords, validate(pd.concat(counts, ignore_index=True), SUBWORDS))
     write_table(run.samples, validate(pd.concat(texts.values(), ignore_index=True), SAMPLES))
