@@ -137,7 +137,7 @@ def with_mean(data: pd.DataFrame, declared: Covariate) -> pd.DataFrame:
     if len(enough) < 2 or len(common) < FEWEST_LANGUAGES:
         return data
     means = rows[rows["language"].isin(common)].groupby("language").mean(numeric_only=True).reset_index()
-    return pd.concat([means.assign(target=MEAN, official=True), data], ignore_index=True)
+    return pd.concat([means.assign(target=MEAN, official=True)[data.columns], data], ignore_index=True)
 
 
 def primary_target(data: pd.DataFrame, declared: Covariate) -> str | None:

@@ -54,8 +54,8 @@ def answer(run: Run) -> Answer | None:
         return unanswerable(NAME, TITLE, QUESTION, why)
     gained = gain_by_cell(scores)
     similar = similarities(run, gained)
-    data = gained.merge(similar, on=CELL) if len(similar) else pd.DataFrame()
-    if PRIMARY not in data or data["language"].nunique() < FEWEST_LANGUAGES:
+    data = gained.merge(similar, on=CELL).dropna(subset=[PRIMARY]) if PRIMARY in similar else gained.iloc[:0]
+    if data["language"].nunique() < FEWEST_LANGUAGES:
         why = (
             f"The run cannot tell: fewer than {FEWEST_LANGUAGES} languages have both a gain and {PRIMARY}, the "
             "declared measure."
