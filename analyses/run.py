@@ -1,4 +1,4 @@
-"""A run directory or a published folder -> one frozen `Run` of tables."""
+"""A run directory or a folder with a results table -> one frozen `Run` of tables."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Run:
     samples: pd.DataFrame
     subwords: pd.DataFrame
     planned: pd.DataFrame | None = None
-    """One row a planned cell; None where there is no plan, as in a published folder."""
+    """One row a planned cell; None where there is no plan, as beside an imported table."""
     grid: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     receipts: dict[str, Any] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Run:
 
 
 def load_run(path: str | Path) -> Run:
-    """Load a run directory (`results.parquet`, ...) or a published folder (`results.csv`).
+    """Load a run directory (`results.parquet`, ...) or a folder with a results table alone (`results.csv`).
 
     Raises:
         InputError: the folder or its results table does not exist, or a table breaks its schema.
@@ -123,6 +123,7 @@ def _read(parquet: Path, table: Table) -> pd.DataFrame:
     if parquet.exists():
         return validate(pd.read_parquet(parquet), table, str(parquet))
     if csv.exists():
+        # `nan` is how pandas would read the language code of Min Nan; only empty cells are missing.
         return validate(pd.read_csv(csv, keep_default_na=False, na_values=[""]), table, str(csv))
     return pd.DataFrame(columns=table.column_names)
 

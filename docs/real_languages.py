@@ -11,7 +11,7 @@ import pandas as pd
 
 from analyses import load_run
 from analyses.questions.degradation import answer as degradation
-from analyses.questions.languages import answer as languages
+from analyses.questions.distance import answer as distance
 
 ROOT = Path(__file__).parents[1]
 TABLE, README = ROOT / "docs" / "real-languages.csv", ROOT / "README.md"
@@ -24,7 +24,7 @@ def scores(run_directory: Path) -> pd.DataFrame:
     rows = run.results[run.results["metric"] == "token_accuracy"]
     by = rows.groupby("language")["value"].agg(["mean", "min", "max", "size"]).round(1).reset_index()
     by = by.rename(columns={"size": "seeds"}).sort_values(["mean", "language"], ascending=[False, True])
-    said = [(a.name, a.sentence) for a in (degradation(run), languages(run)) if a is not None]
+    said = [(a.name, a.sentence) for a in (degradation(run), distance(run)) if a is not None]
     return pd.concat([by, pd.DataFrame(said, columns=["answer", "sentence"])], ignore_index=True)
 
 

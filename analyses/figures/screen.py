@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 from analyses.figures import style
 from analyses.figures.figure import Figure
 
+MOST_WRITTEN = 20
+"""Columns of a heatmap up to which values have room in their cells; beyond, they show on hovering only."""
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif", "size": 13}
 
 
@@ -18,9 +20,10 @@ def heatmap(figure: Figure) -> list[go.Figure]:
     low, high = style.colour_range(figure)
     scale = style.SEQUENTIAL if figure.zero is None else style.DIVERGING
     form = "%{z:.2f}" if figure.zero is None else "%{z:+.1f}"
+    written = form if len(table.columns) <= MOST_WRITTEN else None
     trace = go.Heatmap(
         z=table.to_numpy(), x=list(table.columns), y=list(table.index), zmin=low, zmax=high,
-        colorscale=[list(stop) for stop in scale], xgap=2, ygap=2, texttemplate=form, hoverongaps=False,
+        colorscale=[list(stop) for stop in scale], xgap=2, ygap=2, texttemplate=written, hoverongaps=False,
         hovertemplate="%{y}, %{x}: " + form + "<extra></extra>",
         colorbar={
             "title": {"text": figure.x, "side": "right", "font": {"size": 12}}, "thickness": 12, "outlinewidth": 0,

@@ -1,138 +1,107 @@
-"""Does zero-shot score fall with the true typological distance of a language from the pivot?"""
+"""Do zero-shot scores follow what sets a language apart: its true distance, or pretraining size, syntax, fertility?"""
 
-from typing import Literal
-
-import numpy as np
 import pandas as pd
 
-from analyses.figures.figure import Figure
-from analyses.inference.languages.permutation import permute_labels
-from analyses.inference.multiplicity import benjamini_hochberg
-from analyses.inference.result import Inference
 from analyses.questions.answer import Answer, unanswerable
-from analyses.questions.scores import baseline_scores, main_scores
-from analyses.questions.wording import count, listed, number, p_value
+from analyses.questions.by_language import MEAN, Judgement, judge, official, verdict_of
+from analyses.questions.covariates import Covariates, covariates
+from analyses.questions.scores import language_scores
+from analyses.questions.wording import count, effect, listed, number, p_value
 from analyses.run import Run
-from simxfer.common.streams import stream
 
-NAME, TITLE = "distance", "Score and distance"
-QUESTION = "Does the zero-shot score fall with the true distance of a language from the pivot?"
-MEAN = "mean over targets"
-METHOD: Literal["spearman"] = "spearman"
-FEWEST_LANGUAGES = 4
+NAME, TITLE = "distance", "Scores by language"
+QUESTION = "Does the zero-shot score follow what sets a language apart from the pivot?"
 
 
 def answer(run: Run) -> Answer | None:
-    """Answer from a run whose languages have true distances; None for real languages."""
-    distances = run.distances()
-    if "total" not in distances:
+    """Answer from a run with scores outside the pivot; None for a run in the pivot alone."""
+    scores = language_scores(run)
+    scores = scores[scores["language"] != run.pivot]
+    if scores.empty:
         return None
-    scores = baseline_scores(main_scores(run))
-    scores = scores[~scores["control"] & (scores["language"] != run.pivot)]
-    by_language = _by_language(scores)
-    if len(by_language) < FEWEST_LANGUAGES:
-        why = (
-            f"The run cannot tell: {count(len(by_language), 'language')} outside the pivot have all targets."
-        )
-        return unanswerable(NAME, TITLE, QUESTION, why)
-    distances = distances.loc[distances.index.intersection(by_language.index)]
-    by_language = by_language.loc[distances.index]
-    tests = {name: _test(by_language[name], distances["total"], name) for name in by_language.columns}
-    primary = tests[MEAN]
-    components = _components(by_language, distances)
+    known = covariates(run, scores)
+    judged = judge(_by_language(scores), "value", known, known.of_scores)
+    if isinstance(judged, str):
+        return unanswerable(NAME, TITLE, QUESTION, f"The run cannot tell: {judged}.")
     return Answer(
         name=NAME,
         title=TITLE,
         question=QUESTION,
-        sentence=_sentence(primary, by_language, _by_encoder(scores, distances["total"])),
-        findings=(_best_component(components),),
+        sentence=_sentence(judged, scores, known),
+        findings=judged.findings(),
         tables={
-            "Correlation of score and distance over languages (Spearman)": components,
-            "Mean score by language (points) and true distance": by_language.join(distances).reset_index(),
+            "Score on what sets languages apart, by target": judged.slopes(),
+            "Scores by language (points) and what sets languages apart": judged.data.drop(columns="official"),
         },
-        inferences=tests,
-        primary_test=MEAN,
-        figures=(_figure(by_language, distances["total"]),),
-        what_would_change="More languages: they are the unit here, and encoders or seeds add none.",
-        not_shown=(
-            "Which component of distance matters: components are correlated over these languages; the "
-            "minimal pairs "
-            "tell them apart one at a time.",
-            "Independence of related languages: the permutation takes all languages as exchangeable.",
+        inferences=judged.inferences(),
+        primary_test=judged.primary_test,
+        figures=(
+            judged.scatter(
+                name="distance",
+                title=f"Zero-shot score against {judged.declared.axis}",
+                caption="One point a language outside the pivot, no intermediate, mean over encoders.",
+                y="score, points",
+            ),
         ),
+        what_would_change="More languages of more families: they are the unit here, and encoders or seeds add none.",
+        not_shown=_not_shown(run, known),
+        flags=(*known.flags, *judged.flags, *_flags(scores)),
     )
 
 
 def _by_language(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return mean scores, rows languages and columns targets and their mean: encoders after their seeds."""
+    """Return target, language, official and value: the mean over encoders of their seeds' means."""
     by_encoder = scores.groupby(["target", "language", "checkpoint"])["value"].mean()
-    table = by_encoder.groupby(["target", "language"]).mean().unstack("target").dropna()
-    return table.assign(**{MEAN: table.mean(axis=1)})[[MEAN, *table.columns]]
+    values = by_encoder.groupby(["target", "language"]).mean().reset_index()
+    return values.merge(official(scores), on=["target", "language"])
 
 
-def _test(score: pd.Series, distance: pd.Series, name: str) -> Inference:
-    data = pd.DataFrame({"language": score.index, "value": score.to_numpy(), "distance": distance.to_numpy()})
-    return permute_labels(data, rng=stream("distance", name, str(distance.name)), method=METHOD)
-
-
-def _components(by_language: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
-    """Return the correlation of every target with every component; p adjusted over the exploratory ones."""
-    rows = []
-    for target in by_language.columns:
-        for component in distances.columns:
-            if distances[component].nunique() > 1 and by_language[target].nunique() > 1:
-                test = _test(by_language[target], distances[component], target)
-                row = {"target": target, "component": component, "r": test.estimate, "p": test.p}
-                rows.append(row | {"languages": test.counts["language"]})
-    table = pd.DataFrame(rows)
-    exploratory = (table["component"] != "total") | (table["target"] != MEAN)
-    table.loc[exploratory, "p_bh"] = benjamini_hochberg(table.loc[exploratory, "p"].to_numpy())
-    return table
-
-
-def _by_encoder(scores: pd.DataFrame, distance: pd.Series) -> pd.Series:
-    """Return the correlation of mean score over targets and distance, one an encoder."""
-    wide = scores.groupby(["checkpoint", "language"])["value"].mean().unstack("language")
-    wide = wide[wide.columns.intersection(distance.index)].dropna()
-    return wide.apply(lambda row: row.corr(distance, method=METHOD), axis=1)
-
-
-def _sentence(primary: Inference, by_language: pd.DataFrame, by_encoder: pd.Series) -> str:
-    verdict = "Yes" if primary.p < 0.05 and primary.estimate < 0 else "Not shown"
-    targets = by_language.shape[1] - 1
+def _sentence(judged: Judgement, scores: pd.DataFrame, known: Covariates) -> str:
+    test, covariate = judged.primary, judged.declared
+    n, encoders = count(test.counts["language"], "language"), count(scores["checkpoint"].nunique(), "encoder")
+    verdict = verdict_of(test, covariate.sign)
+    targets = count(scores["target"].nunique(), "target")
+    what = (
+        f"mean over {targets}" if judged.target == MEAN else f"{judged.target}, the declared primary target"
+    )
+    if known.kinship is not None:
+        return (
+            f"{verdict}: over {n} the score ({what}; {encoders}) changes by {effect(test)} per {covariate.unit} "
+            "(PGLS), given the encoder."
+        )
+    by_encoder = _by_encoder(scores, known)
     return (
-        f"{verdict}: over {count(len(by_language), 'language')} the score "
-        f"(mean over {count(targets, 'target')} and "
-        f"{count(len(by_encoder), 'encoder')}) and the total distance correlate with rank r = "
-        f"{number(primary.estimate)} ({p_value(primary.p)}, permutation of languages; by encoder from "
+        f"{verdict}: over {n} the score ({what} and {encoders}) and the {covariate.name} distance correlate with rank "
+        f"r = {number(test.estimate)} ({p_value(test.p)}, permutation of languages; by encoder from "
         f"{number(by_encoder.min())} to {number(by_encoder.max())})."
     )
 
 
-def _best_component(components: pd.DataFrame) -> str:
-    rows = components[(components["target"] == MEAN) & (components["component"] != "total")]
-    cells = zip(rows["component"], rows["r"], rows["p_bh"], strict=True)
-    named = [f"{component} {number(r)} ({p_value(p)})" for component, r, p in cells]
-    return f"By component of distance, mean over targets (exploratory, Benjamini-Hochberg): {listed(named)}."
+def _by_encoder(scores: pd.DataFrame, known: Covariates) -> pd.Series:
+    """Return the rank correlation of mean score over targets and distance, one an encoder."""
+    distance = known.table.drop_duplicates("language").set_index("language")[known.of_scores.name]
+    wide = scores.groupby(["checkpoint", "language"])["value"].mean().unstack("language")
+    wide = wide[wide.columns.intersection(distance.index)].dropna()
+    return wide.apply(lambda row: row.corr(distance, method="spearman"), axis=1)
 
 
-def _figure(by_language: pd.DataFrame, distance: pd.Series) -> Figure:
-    frames, lines = [], []
-    for target in by_language.columns:
-        y = by_language[target]
-        frames.append(
-            pd.DataFrame({"panel": target, "label": y.index, "x": distance.to_numpy(), "y": y.to_numpy()})
+def _not_shown(run: Run, known: Covariates) -> tuple[str, ...]:
+    if known.kinship is None:
+        return (
+            "Which component of distance matters: components are correlated over these languages; the minimal pairs "
+            "tell them apart one at a time.",
+            "Independence of related languages: the permutation takes all languages as exchangeable.",
         )
-        slope, intercept = np.polyfit(distance, y, 1)
-        ends = np.array([distance.min(), distance.max()])
-        lines.append(pd.DataFrame({"panel": target, "x": ends, "y": intercept + slope * ends}))
-    return Figure(
-        name="distance",
-        kind="scatter",
-        title="Zero-shot score against true distance from the pivot",
-        caption="No intermediate, mean over encoders; the line is least squares, drawn to guide the eye.",
-        frame=pd.concat(frames),
-        extra=pd.concat(lines).assign(low=np.nan, high=np.nan),
-        x="true distance from the pivot (0-1)",
-        y="score, points",
+    return (
+        "Which covariate matters: they go together over languages, and each is tested alone.",
+        "That size causes score: languages with much text also have more users, tools and cleaner data.",
+        f"Anything about encoders other than {listed(run.encoders)}.",
+    )
+
+
+def _flags(scores: pd.DataFrame) -> tuple[str, ...]:
+    """Return the flags of the scores by target."""
+    flagged = scores[scores["flags"].fillna("") != ""]
+    return tuple(
+        f"{target}: {listed(sorted(rows['flags'].unique()))}" for target, rows in flagged.groupby("target")
     )

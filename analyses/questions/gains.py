@@ -16,7 +16,6 @@ from analyses.questions.scores import (
     language_means,
     left_out,
     main_scores,
-    real_languages,
     zero_shot_languages,
 )
 from analyses.questions.wording import count, number, p_value, points
@@ -35,8 +34,7 @@ EXACT = 14
 
 def answer(run: Run) -> Answer | None:
     """Answer from a run with intermediates and the shared baseline `none`; None where it has no intermediate."""
-    scores = main_scores(run)
-    scores = scores[~scores["control"] & (scores["split"] == scores["target"].map(headline_split))]
+    scores = gain_scores(run)
     if (scores["intermediate"] == NONE).all():
         return None
     cells = gain_cells(scores, run.pivot)
@@ -51,7 +49,6 @@ def answer(run: Run) -> Answer | None:
         )
     main, check = table[~table["same_data"]], table[table["same_data"]]
     order = _order(table)
-    by_language = gain_by_language(scores, run.pivot)
     return Answer(
         name=NAME,
         title=TITLE,
@@ -60,18 +57,22 @@ def answer(run: Run) -> Answer | None:
         findings=_findings(main, check),
         tables={
             "Zero-shot and pivot gains (points)": main.drop(columns="same_data"),
-            "Gain by language beside the pivot's (points)": by_language,
             "Manipulation check: pairs that share training data (points)": check.drop(columns="same_data"),
         },
         figures=(
             _heatmap(table, "zero_shot", "Zero-shot gain over no intermediate", order),
             _heatmap(table, "pivot", "Gain in the pivot over no intermediate", order),
-            *_heatmaps_by_language(by_language, order),
         ),
         what_would_change=_what_would_change(main),
         not_shown=_not_shown(main),
         flags=(*left_out(run), *_flags(cells)),
     )
+
+
+def gain_scores(run: Run) -> pd.DataFrame:
+    """Return the scores that gains are made of: of pretrained encoders, each on its target's headline split."""
+    scores = main_scores(run)
+    return scores[~scores["control"] & (scores["split"] == scores["target"].map(headline_split))]
 
 
 def gain_cells(scores: pd.DataFrame, pivot: str) -> pd.DataFrame:
@@ -90,25 +91,6 @@ def gain_cells(scores: pd.DataFrame, pivot: str) -> pd.DataFrame:
         parts.append(pd.concat([zero_shot, in_pivot], axis=1))
     related = table.groupby(by)["same_data"].first().fillna(False).astype(bool)
     return pd.concat(parts).join(related)
-
-
-def gain_by_language(scores: pd.DataFrame, pivot: str) -> pd.DataFrame:
-    """Return one row a (target, intermediate, language) outside the pivot, mean over replicates, in points.
-
-    Columns: gain, gain_pivot, gap_reduction (what it took off the gap to the pivot; missing without a pivot score),
-    replicates, same_data.
-    """
-    by = ["target", "intermediate", "language"]
-    table = gains(scores).dropna(subset=["gain"])
-    means = table.groupby(by).agg(
-        gain=("gain", "mean"), replicates=("gain", "size"), same_data=("same_data", "first")
-    )
-    means = means.reset_index()
-    at_home = means["language"] == pivot
-    in_pivot = means[at_home].set_index(by[:2])["gain"]
-    means = means[~at_home].join(in_pivot.rename("gain_pivot"), on=by[:2])
-    means["gap_reduction"] = means["gain"] - means["gain_pivot"]
-    return means[[*by, "gain", "gain_pivot", "gap_reduction", "replicates", "same_data"]]
 
 
 def judged(cells: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +123,7 @@ def judged(cells: pd.DataFrame) -> pd.DataFrame:
                     "replicates": len(units.table),
                     "unit": units.unit,
                     "same_data": same_data,
-                    "verdict": _verdict(row["estimate"], adjusted[intermediate]),
+                    "verdict": verdict_of(row["estimate"], adjusted[intermediate]),
                 }
             )
     return pd.DataFrame(rows)
@@ -165,7 +147,7 @@ def max_t_by_signs(units: Replicates) -> dict[str, float]:
     if exact:
         signs = np.array(list(product([1.0, -1.0], repeat=n)))
     else:
-        signs = stream(NAME, *units.table.columns).choice([1.0, -1.0], (9999, n))
+        signs = stream(NAME, *map(str, units.table.columns)).choice([1.0, -1.0], (9999, n))
     p = step_down(_t_values(signs, values), _t_values(np.ones((1, n)), values)[0], exact)
     return dict(zip(units.table.columns, p, strict=True))
 
@@ -179,7 +161,8 @@ def _t_values(signs: np.ndarray, values: np.ndarray) -> np.ndarray:
     return means / np.maximum(se, 1e-12)
 
 
-def _verdict(estimate: float, p: float) -> str:
+def verdict_of(estimate: float, p: float) -> str:
+    """Return what an estimate with its adjusted p shows; `not judged` without one."""
     if np.isnan(p):
         return "not judged"
     if p >= LEVEL:
@@ -266,26 +249,6 @@ def _order(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Return intermediates and targets in order of their names, sequences last."""
     intermediates = sorted(table["intermediate"].unique(), key=lambda s: (">" in s or "+" in s, s))
     return intermediates, sorted(table["target"].unique())
-
-
-def _heatmaps_by_language(table: pd.DataFrame, order: tuple[list[str], list[str]]) -> tuple[Figure, ...]:
-    """Return a heatmap a target of gains in real languages; those of artificial ones have questions of their own."""
-    real = table[table["language"].isin(real_languages(table["language"].unique()))]
-    place = {name: i for i, name in enumerate(order[0])}
-    return tuple(
-        Figure(
-            name=f"gains-by-language-{target}",
-            kind="heatmap",
-            title=f"Gain on {target} by language",
-            caption="Mean over encoders and seeds; rows are languages, columns intermediates. No cell is judged alone.",
-            frame=rows.sort_values("intermediate", key=lambda names: names.map(place), kind="stable").rename(
-                columns={"language": "row", "intermediate": "column", "gain": "value"}
-            )[["row", "column", "value"]],
-            x="gain, points",
-            zero=0.0,
-        )
-        for target, rows in real.groupby("target")
-    )
 
 
 def _heatmap(table: pd.DataFrame, value: str, title: str, order: tuple[list[str], list[str]]) -> Figure:

@@ -37,9 +37,12 @@ def answer(run: Run) -> Answer | None:
         return unanswerable(NAME, TITLE, QUESTION, why)
     pairs = _pairs(run, read, intermediates)
     covered = _covered(run, read)
-    abroad = pairs[pairs["language"] != run.pivot]
+    abroad = pairs[pairs["language"] != run.pivot].dropna(subset=[CENTRED])
     if abroad.empty:
-        why = "The run cannot tell: no target has texts in another language that the sentence encoder knows."
+        why = (
+            "The run cannot tell: no other language that the sentence encoder knows has texts of several tasks, whose "
+            "mean could be taken away."
+        )
         return unanswerable(NAME, TITLE, QUESTION, why)
     model_based = read.checkpoint in run.encoders
     return Answer(
@@ -52,7 +55,9 @@ def answer(run: Run) -> Answer | None:
             "Similarity of intermediates' and targets' texts by language": pairs,
             "How encoder and tokenizers cover the languages": covered,
         },
-        figures=tuple(_figure(target, rows) for target, rows in pairs.groupby("target", sort=False)),
+        figures=tuple(
+            _figure(*rows) for rows in pairs.dropna(subset=[CENTRED]).groupby("target", sort=False)
+        ),
         what_would_change="Another sentence encoder: similarity in meaning is what one encoder takes it to be.",
         not_shown=(
             "That similar texts help: gains are read against similarity under its own question.",
@@ -73,8 +78,8 @@ def _pairs(run: Run, read: Embeddings, intermediates: list[str]) -> pd.DataFrame
     )
     keys = ["a", "b", "language"]
     table = found.table.groupby([*keys, "measure"], sort=False)["value"].mean().unstack("measure")
-    names = [name for name in (RAW, CENTRED, *SUBWORDS) if name in table]
-    table = table[names].dropna(subset=[RAW]).reset_index()
+    names = [RAW, CENTRED, *(name for name in SUBWORDS if name in table)]
+    table = table.reindex(columns=names).dropna(subset=[RAW]).reset_index()
     return table.rename(columns={"a": "intermediate", "b": "target"})
 
 

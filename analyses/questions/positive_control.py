@@ -14,6 +14,7 @@ from analyses.figures.figure import Figure
 from analyses.inference.result import Inference
 from analyses.inference.tost import equivalence
 from analyses.questions.answer import Answer, unanswerable
+from analyses.questions.covariates import covariates
 from analyses.questions.replicates import (
     Replicates,
     assignments,
@@ -23,10 +24,8 @@ from analyses.questions.replicates import (
 )
 from analyses.questions.scores import (
     UNIT,
-    distances_to_pivot,
     language_means,
     main_scores,
-    ordered_by_distance,
     zero_shot_languages,
 )
 from analyses.questions.wording import effect, listed, number, verdict
@@ -261,9 +260,7 @@ def _gradient(scores: pd.DataFrame, run: Run) -> list[Figure]:
         condition = condition.mask(rows["intermediate"] == taught, name)
     cells = rows.assign(condition=condition).dropna(subset=["condition"])
     means = cells.groupby(["language", "condition"])["value"].mean()
-    order = ordered_by_distance(
-        cells["language"].unique(), distances_to_pivot(run, cells["language"].unique())
-    )
+    order = covariates(run, cells).near_first(cells["language"].unique())
     frame = pd.DataFrame(
         [
             {"panel": "", "label": language, "series": name, "estimate": means[language, name]}

@@ -98,34 +98,40 @@ def replicate_interval(
     `distribution` either way.
     """
     values = units.table[column].dropna().to_numpy(float)
-    n, mean = len(values), float(values.mean()) if len(values) else np.nan
-    row = {
-        "term": term,
-        "estimate": mean,
-        "low": np.nan,
-        "high": np.nan,
-        "p": np.nan,
-        "se": np.nan,
-        "df": n - 1,
-    }
+    row = replicate_intervals(units.table[[column]], level).iloc[0].to_dict()
     notes = [units.note()]
-    if n >= FEWEST_LEVELS and np.ptp(values) > 0:
-        se = float(values.std(ddof=1) / np.sqrt(n))
-        half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * se
-        p = float(2 * stats.t.sf(abs(mean) / se, n - 1))
-        row |= {"low": mean - half, "high": mean + half, "p": p, "se": se}
-    elif n >= FEWEST_LEVELS:
+    if len(values) >= FEWEST_LEVELS and np.isnan(row["se"]):
         notes.append("all replicates are equal, so there is no spread to judge by")
     return Inference(
         procedure="t interval over replicates",
         null=null,
-        table=pd.DataFrame([row]),
-        counts={"encoders": units.n_encoders, "replicates": n},
+        table=pd.DataFrame([{"term": term, **row}]),
+        counts={"encoders": units.n_encoders, "replicates": len(values)},
         level=level,
         distribution=values,
         notes=tuple(notes),
         references=("Student 1908",),
     )
+
+
+def replicate_intervals(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Return Student's t interval and p of the mean of every column of (replicates, columns), missing values left out.
+
+    Returns:
+        A row a column: estimate, low, high, p, se, df; all but estimate and df are missing with fewer than five
+        replicates, or where all are equal.
+    """
+    values = table.to_numpy(float)
+    n = np.isfinite(values).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.nansum(values, axis=0) / n
+        se = np.sqrt(np.nansum((values - mean) ** 2, axis=0) / (n - 1) / n)
+    varies = (table.nunique() > 1).to_numpy()
+    se = np.where((n >= FEWEST_LEVELS) & varies, se, np.nan)
+    half = stats.t.ppf(0.5 + level / 2, n - 1) * se
+    p = 2 * stats.t.sf(np.abs(mean) / se, n - 1)
+    columns = {"estimate": mean, "low": mean - half, "high": mean + half, "p": p, "se": se, "df": n - 1}
+    return pd.DataFrame(columns, index=table.columns)
 
 
 def detectable(inference: Inference, power: float = 0.8, alpha: float = 0.05) -> float:

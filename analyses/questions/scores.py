@@ -1,15 +1,11 @@
 """The scores that questions look at: one setting of a run, with languages made comparable."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 
 import pandas as pd
 
-from analyses.outcomes import CLEAN, degradation, encoder_of, is_control
+from analyses.outcomes import CLEAN, encoder_of, is_control
 from analyses.run import Run
-from analyses.similarity.codes import iso639_3
-from analyses.similarity.typology import language_distances
-from simxfer.common.errors import InputError
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE
 
@@ -84,74 +80,28 @@ def baseline_scores(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[(scores["intermediate"] == NONE) & (scores["split"] == TEST) & ~planted]
 
 
+def language_scores(run: Run) -> pd.DataFrame:
+    """Return what pretrained encoders score without an intermediate, of one source a target and encoder.
+
+    Runs of a table are sources: scores of two papers, say. Those with most languages stay, so that languages never
+    differ by their source; runs with the same languages, parts of one experiment, stay together.
+    """
+    scores = baseline_scores(main_scores(run))
+    scores = scores[~scores["control"]]
+    kept = [scores.iloc[:0]]
+    for _, rows in scores.groupby(["target", "checkpoint"], sort=False):
+        languages = {name: frozenset(part["language"]) for name, part in rows.groupby("run")}
+        most = max(languages.values(), key=len)
+        kept.append(rows[rows["run"].map(lambda name, of=languages: of[name]) == most])
+    return pd.concat(kept)
+
+
 def headline_split(target: str) -> str:
     """Return the split that gains are read on: where training shows half of the nouns, the unseen ones.
 
     Such targets ask for planted knowledge that no score without a matching intermediate can show.
     """
     return f"{TEST}/unseen" if target in TASKS and "unseen" in TASKS[target].subsets else TEST
-
-
-def distances_to_pivot(run: Run, languages: Iterable[str]) -> pd.Series:
-    """Return how far languages lie from the pivot (0-1), index language, without those of which too little is known.
-
-    The true total distance of artificial languages, the syntactic one of URIEL between real ones.
-    """
-    true = run.distances()
-    real = [code for code in real_languages(languages) if code != run.pivot]
-    if "total" in true or not real:
-        return true["total"] if "total" in true else pd.Series(dtype=float)
-    found = language_distances([run.pivot, *real], kinds=("syntactic",))
-    found = found[(found["a"] == run.pivot) & (found["b"] != run.pivot) & (found["flag"] == "")]
-    return found.set_index("b")["distance"]
-
-
-def real_languages(codes: Iterable[str]) -> list[str]:
-    """Return the codes that mean one real language, each once: not artificial ones, nor `qu`, which names several."""
-    known = []
-    for code in dict.fromkeys(codes):
-        with suppress(InputError):
-            iso639_3(code)
-            known.append(code)
-    return known
-
-
-def ordered_by_distance(languages: Iterable[str], distances: pd.Series) -> list[str]:
-    """Return the languages from near to far, those without a distance behind them by name."""
-    known = distances.to_dict()
-    return sorted(languages, key=lambda language: (known.get(language, float("inf")), language))
-
-
-def degradation_by_language(scores: pd.DataFrame, pivot: str, order: Sequence[str]) -> pd.DataFrame:
-    """Return degradation beside both scores, mean over encoders of the seeds' means; refused targets left out.
-
-    Columns: target, language, y_pivot, y_language, degradation (points), encoders; languages in the given order.
-    """
-    if not (scores["language"] == pivot).any():
-        return pd.DataFrame()
-    pretrained = scores.loc[~scores["control"]]
-    dropped = degradation(pretrained, pivot).dropna(subset=["degradation"])
-    columns = ["y_pivot", "y_language", "degradation"]
-    by_encoder = dropped.groupby(["target", "language", "checkpoint"])[columns].mean()
-    table = by_encoder.groupby(["target", "language"]).agg(
-        **{name: (name, "mean") for name in columns}, encoders=("degradation", "size")
-    )
-    near_first = table.reset_index().sort_values("language", key=lambda names: names.map(list(order).index))
-    return near_first.sort_values("target", kind="stable")
-
-
-def one_source(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of each target's runs that have most languages, so that sources of unlike languages never mix.
-
-    Of runs with unlike languages (tables of several papers) the first by name of the largest stays; runs with the same
-    languages, parts of one experiment, stay together.
-    """
-    kept = []
-    for _, rows in scores.groupby("target", sort=False):
-        languages = {run: frozenset(part["language"]) for run, part in rows.groupby("run")}
-        most = max(languages.values(), key=len)
-        kept.append(rows[rows["run"].map(languages.get) == most])
-    return pd.concat(kept) if kept else scores
 
 
 def _most_frequent(scores: pd.DataFrame, name: str, preferred: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from analyses.inference.pairs.regression import pair_regression, pair_table
 from analyses.inference.result import Inference, distribution_data
 from analyses.outcomes import gains
 from analyses.questions.answer import Answer, unanswerable
-from analyses.questions.scores import headline_split, main_scores
+from analyses.questions.gains import gain_scores
 from analyses.questions.texts import meanings, sentence_encoder
 from analyses.questions.wording import count, effect, listed, number, p_value, points, verdict
 from analyses.run import Run
@@ -49,9 +49,8 @@ MARGIN = 1.0
 
 def answer(run: Run) -> Answer | None:
     """Answer from a run with intermediates and sample texts; None where it has no intermediate."""
-    scores = main_scores(run)
-    scores = scores[~scores["control"] & (scores["language"] != run.pivot)]
-    scores = scores[scores["split"] == scores["target"].map(headline_split)]
+    scores = gain_scores(run)
+    scores = scores[scores["language"] != run.pivot]
     if (scores["intermediate"] == NONE).all():
         return None
     if run.samples.empty:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from analyses.inference.result import Inference
+from analyses.similarity.codes import english_name
 
 
 def points(value: float) -> str:
@@ -56,10 +57,15 @@ def verdict(inference: Inference) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """Return `1 encoder`, `5 encoders`, `2 switches`."""
+    """Return `1 encoder`, `5 encoders`, `2 switches`, `0 losses`."""
     if n == 1:
         return f"1 {noun}"
-    return f"{n} {noun}es" if noun.endswith("ch") else f"{n} {noun}s"
+    return f"{n} {noun}es" if noun.endswith(("ch", "ss")) else f"{n} {noun}s"
+
+
+def language(code: str) -> str:
+    """Return a language's code and its English name: `sw Swahili`; an artificial one has its code alone."""
+    return f"{code} {english_name(code)}".strip()
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:

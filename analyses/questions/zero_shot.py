@@ -9,14 +9,12 @@ import pandas as pd
 from analyses.figures.figure import Figure
 from analyses.inference.result import Inference
 from analyses.questions.answer import Answer, unanswerable
+from analyses.questions.covariates import covariates
 from analyses.questions.replicates import Replicates, replicate_interval, replicates
 from analyses.questions.scores import (
     UNIT,
     baseline_scores,
-    degradation_by_language,
-    distances_to_pivot,
     main_scores,
-    ordered_by_distance,
 )
 from analyses.questions.wording import count, effect, listed, verdict
 from analyses.run import Run
@@ -36,9 +34,7 @@ def answer(run: Run) -> Answer | None:
         return unanswerable(
             NAME, TITLE, QUESTION, "The run cannot tell: no encoder has both its scores and its control's."
         )
-    order = ordered_by_distance(
-        scores["language"].unique(), distances_to_pivot(run, scores["language"].unique())
-    )
+    order = covariates(run, scores).near_first(scores["language"].unique())
     wide = wide.rename(columns={False: "pretrained", True: "control"}).dropna()
     wide["difference"] = wide["pretrained"] - wide["control"]
     outside = wide[wide.index.get_level_values("language") != run.pivot]
@@ -52,10 +48,7 @@ def answer(run: Run) -> Answer | None:
         findings=tuple(
             f"{target}: {effect(test)} over its control." for target, test in list(tests.items())[1:]
         ),
-        tables={
-            "Scores by target and language (points)": _table(wide, order),
-            "Degradation from the pivot (points)": degradation_by_language(scores, run.pivot, order),
-        },
+        tables={"Scores by target and language (points)": _table(wide, order)},
         inferences=tests,
         primary_test=MEAN,
         figures=(_figure(wide, order),),

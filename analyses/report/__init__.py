@@ -17,7 +17,7 @@ from analyses.run import load_run
 
 
 def write_report(run_dir: str | Path, out: str | Path | None = None) -> Path:
-    """Write the report of a run directory or a published folder and return the path of its page.
+    """Write the report of a run directory, or of a results table alone, and return the path of its page.
 
     Beside `report.html` stand `report.md`, `figures/*.pdf` and `*.png`, `tables/*.csv` and `*.tex`, and
     `answers.json`.

@@ -5,6 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from analyses.questions.wording import language
+
 NAMES = {
     "p_max_t": "p (max-T)",
     "p_holm": "p (Holm)",
@@ -33,7 +35,7 @@ def heading(column: str) -> str:
 
 
 def written(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table as text: p values, integers, and floats with digits by the column's size; missing is a dash."""
+    """Return the table as text: floats with digits by the column's size, languages with their names, missing a dash."""
     columns = {heading(str(name)): _written(table[name], str(name)) for name in table.columns}
     return pd.DataFrame(columns, index=table.index)
 
@@ -72,6 +74,8 @@ def to_markdown(table: pd.DataFrame) -> str:
 def _written(column: pd.Series, name: str) -> list[str]:
     if pd.api.types.is_bool_dtype(column):
         return ["—" if pd.isna(value) else "yes" if value else "no" for value in column]
+    if name == "language":
+        return [language(code) for code in column.astype(str)]
     if not is_number(column):
         return ["—" if pd.isna(value) else str(value) for value in column]
     if pd.api.types.is_integer_dtype(column):

@@ -170,14 +170,15 @@ _EXPORTS: dict[str, str] = {
     "distance_blocks": f"{_HERE}.typology",
     "set_diversity": f"{_HERE}.diversity",
     "iso639_3": f"{_HERE}.codes",
+    "english_name": f"{_HERE}.codes",
     "SentenceEncoder": f"{_HERE}.sentence_encoders",
     "Embeddings": f"{_HERE}.sentence_encoders",
     "encode": f"{_HERE}.sentence_encoders",
     "encode_samples": f"{_HERE}.sentence_encoders",
     "multilingual_e5": f"{_HERE}.sentence_encoders",
-    "pretraining_text": f"{_HERE}.pretraining",
     "encoder_coverage": f"{_HERE}.translations",
     "tokenizer_profile": f"{_HERE}.lexical",
+    "pretraining_sizes": f"{_HERE}.pretraining",
     **{path.split(":")[1]: path.split(":")[0] for path in (m.path for m in MEASURES.values())},
 }
 

@@ -120,6 +120,9 @@ NOT_HERE: dict[str, str] = {
 NO_LANGUAGE = frozenset({"mis", "mul", "und", "zxx"})
 """ISO 639-3 codes for data of several languages, of an unknown one or of none."""
 
+SCRIPTS = {"Hant": "Traditional", "Hans": "Simplified"}
+"""Scripts whose name in IANA's registry says more than a reader needs."""
+
 _STANDARD_OF = {standard: macro for macro, standard in STANDARDS.items()}
 
 
@@ -156,6 +159,25 @@ def iso639_3(code: str) -> str:
     return STANDARDS.get(alpha3, alpha3)
 
 
+def english_name(code: str) -> str:
+    """Return the English name of a language, its script where the code states one; empty for a code without a name.
+
+    The names of IANA's registry without what stands in brackets: `el` is Modern Greek, not Modern Greek (1453-).
+
+    Example:
+        >>> from analyses import english_name
+        >>> [english_name(code) for code in ("sw", "zh-Hant", "x-sov")]
+        ['Swahili', 'Chinese (Traditional)', '']
+    """
+    if code.startswith("x-"):
+        return ""
+    tag = langcodes.get(code, normalize=False)
+    names = _registry().names
+    language = names.get(tag.language or "", "").partition(" (")[0]
+    script = SCRIPTS.get(tag.script or "") or names.get(tag.script or "", "").partition(" (")[0]
+    return f"{language} ({script})" if script else language
+
+
 def macrolanguage(alpha3: str) -> str | None:
     """Return the macrolanguage whose standard this individual language is, or None."""
     return _STANDARD_OF.get(alpha3)
@@ -163,11 +185,12 @@ def macrolanguage(alpha3: str) -> str | None:
 
 @dataclass(frozen=True)
 class _Registry:
-    """What IANA's registry of language subtags says: collections, (prefix, extended language), renamed tags."""
+    """What IANA's registry of subtags says: collections, (prefix, extended language), renamed tags, names."""
 
     collections: frozenset[str]
     extended: frozenset[tuple[str, str]]
     grandfathered: dict[str, str]
+    names: dict[str, str]
 
 
 @cache
@@ -179,6 +202,7 @@ def _registry() -> _Registry:
         frozenset(i["Subtag"] for i in items if i.get("Scope") == "collection"),
         frozenset((i["Prefix"][0], i["Subtag"]) for i in items if i["Type"] == "extlang"),
         {i["Tag"].lower(): i["Preferred-Value"] for i in renamed},
+        {i["Subtag"]: i["Description"][0] for i in items if i["Type"] in ("language", "script")},
     )
 
 

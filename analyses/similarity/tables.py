@@ -38,17 +38,23 @@ def semantic_table(
 ) -> pd.DataFrame:
     """Compare embeddings of training and test texts, raw and centred by language.
 
-    The bandwidth of `mmd` is the median distance over all texts of the encoder, so that pairs compare.
+    A language with a single set of texts is not among the centred ones: what is left of their mean when the language's
+    is taken away is rounding, which has a direction as well. The bandwidth of `mmd` is the median distance over all
+    texts of the encoder, so that pairs compare.
     """
     kept = embeddings.rows["language"].isin(embeddings.languages).to_numpy()
     rows, values = embeddings.rows[kept].reset_index(drop=True), embeddings.values[kept]
     languages = rows["language"].to_numpy(dtype=str)
     wanted = list(measures)
     parts = []
-    for suffix, seen in (("", lambda: values), ("_centred", lambda: centred(values, languages))):
+    sets = rows[["language", "task", "split"]].drop_duplicates()["language"].value_counts()
+    several = rows["language"].map(sets).gt(1).to_numpy()
+    for suffix, here in (("", np.ones(len(rows), dtype=bool)), ("_centred", several)):
         names = [name + suffix for name in SEMANTIC if name + suffix in wanted]
-        if names and len(rows):
-            parts.append(_semantic_pairs(seen(), rows, names, intermediates, targets))
+        if names and here.any():
+            seen = centred(values[here], languages[here]) if suffix else values
+            part = rows[here].reset_index(drop=True)
+            parts.append(_semantic_pairs(seen, part, names, intermediates, targets))
     return _table(parts, embeddings.checkpoint)
 
 

@@ -42,13 +42,13 @@ SOURCES = (
 )
 TASKS = {
     "XNLI": "xnli",
-    "PAWS-X": "paws-x",
+    "PAWS-X": "pawsx",
     "XQuAD": "xquad",
     "MLQA": "mlqa",
     "XCOPA": "xcopa",
     "Tatoeba": "tatoeba",
     "BUCC2018": "bucc2018",
-    "TyDiQA-GoldP": "tydiqa-goldp",
+    "TyDiQA-GoldP": "tydiqa",
     "PANX-NER": "panx",
     "UDPOS": "udpos",
     "CoNLL-NER": "conll-ner",
@@ -61,23 +61,10 @@ RETRIEVAL = ("tatoeba", "bucc2018")
 MLQA_HINDI = ("mlqa", "hi", "f1", 62.9, 69.2)
 MLQA_HINDI_FLAG = "ERNIE-M README prints 62.9; another source and the printed average give 69.2"
 
-# One Burmese row of the source has no name of its own (56 M tokens and 15 M tokens): the larger one is kept.
-CC100_TAGS = {
-    "Chinese (Traditional)": "zh-Hant",
-    "Hindi Romanized": "hi-Latn",
-    "Urdu Romanized": "ur-Latn",
-    "Bengali Romanized": "bn-Latn",
-    "Telugu Romanized": "te-Latn",
-    "Tamil Romanized": "ta-Latn",
-}
-NO_BLANKS = ("ja", "zh", "zh-Hant", "th", "vi")
-CORRECTED = ("sv", "uk")
-
 
 def main(facts: Path) -> None:
     """Read the facts and write every table of this folder."""
     write(results(facts), "results.csv")
-    write(cc100(facts), "cc100.csv")
     write(task_averages(facts), "task_averages.csv")
     write(xstilts_deltas(facts), "xstilts_deltas.csv")
 
@@ -138,24 +125,6 @@ def as_results(rows: pd.DataFrame, run: str, flag: str) -> pd.DataFrame:
             "source": rows["source"],
         }
     )
-
-
-def cc100(facts: Path) -> pd.DataFrame:
-    """Return XLM-R's pretraining data by language: millions of whitespace tokens and GiB."""
-    rows = read(facts, "cc100_xlmr_pretraining_sizes.csv")
-    language = rows["language"].map(CC100_TAGS).fillna(rows["lang_code"])
-    flags = pd.Series("", index=rows.index)
-    flags = flags.mask(language.isin(NO_BLANKS), "whitespace tokens are not comparable; use GiB")
-    flags = flags.mask(language.isin(CORRECTED), "corrected by the authors; another transcription differs")
-    table = pd.DataFrame(
-        {
-            "language": language,
-            "cc100_gib": rows["size_GiB"].astype(float),
-            "cc100_million_tokens": rows["tokens_M"].astype(float),
-            "flags": flags,
-        }
-    )
-    return table.drop_duplicates("language", keep="first").sort_values("language")
 
 
 def task_averages(facts: Path) -> pd.DataFrame:

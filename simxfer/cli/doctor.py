@@ -20,7 +20,7 @@ def examine() -> tuple[str, bool]:
     findings += [_package(name) for name in _NEEDED]
     findings += [_encoder(name) for name in shipped_encoders()] or [("encoders", "none is shipped", False)]
     findings += [_packaged(), _devices()]
-    findings += [_folder(name) for name in ("grids", "published", "typology")]
+    findings += [_folder(name) for name in ("grids", "pretraining", "published", "typology")]
     lines = [f"{'ok ' if good else 'BAD'}  {name:24} {said}" for name, said, good in findings]
     return "\n".join(lines), all(good for _, _, good in findings)
 

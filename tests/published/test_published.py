@@ -9,6 +9,7 @@ import pytest
 from simxfer.schema.tables import RESULTS, is_language, validate
 
 ROOT = Path(__file__).parents[2]
+PRETRAINING = ROOT / "data" / "pretraining"
 PUBLISHED = ROOT / "data" / "published"
 FACTS = ROOT / ".." / "shared" / "facts"
 needs_facts = pytest.mark.skipif(not FACTS.exists(), reason=f"the transcribed facts are not at {FACTS}")
@@ -23,9 +24,8 @@ def results() -> pd.DataFrame:
     return validate(pd.read_csv(PUBLISHED / "results.csv", keep_default_na=False, na_values=[""]), RESULTS)
 
 
-@pytest.fixture(scope="module")
-def build():
-    spec = importlib.util.spec_from_file_location("published_build", PUBLISHED / "build.py")
+def build(folder: Path):
+    spec = importlib.util.spec_from_file_location(f"{folder.name}_build", folder / "build.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -46,7 +46,7 @@ def test_the_two_xnli_runs_stay_apart(results):
     ("run", "target", "metric", "average"),
     [
         ("xlmr-paper-via-ernie-m", "xnli", "accuracy", 80.9),
-        ("xlmr-paper-via-ernie-m", "paws-x", "accuracy", 86.4),
+        ("xlmr-paper-via-ernie-m", "pawsx", "accuracy", 86.4),
         ("xlmr-paper-via-ernie-m", "mlqa", "f1", 70.7),
         ("xlmr-paper-via-ernie-m", "mlqa", "exact_match", 52.7),
         ("xlmr-paper-via-ernie-m", "conll-ner", "f1", 80.94),
@@ -70,7 +70,7 @@ def test_mlqa_hindi_is_flagged(results):
 
 
 def test_pretraining_sizes_are_one_row_a_language_and_flag_unspaced_scripts():
-    table = read(PUBLISHED / "cc100.csv").set_index("language")
+    table = read(PRETRAINING / "cc100.csv").set_index("language")
     assert table.index.is_unique and all(map(is_language, table.index))
     assert table.loc["en", "cc100_gib"] == 300.8
     assert set(table.index[table["flags"].str.contains("GiB")]) == {"ja", "th", "vi", "zh", "zh-Hant"}
@@ -81,6 +81,15 @@ def test_deltas_are_differences():
     pd.testing.assert_series_equal(
         (table["xstilts"] - table["xlmr_large"]).round(6), table["delta"], check_names=False
     )
+
+
+def test_every_encoder_with_sizes_names_its_source():
+    table = read(PRETRAINING / "encoders.csv")
+    assert table["encoder"].is_unique and set(table["corpus"]) == {"cc100"}
+    assert (table[["how", "source"]] != "").all(axis=None)
+    # One that starts from another is listed with it.
+    origins = table["how"].str.extract(r"from (\S+)$", expand=False).dropna()
+    assert set(origins) <= set(table["encoder"])
 
 
 @needs_facts
@@ -109,16 +118,19 @@ def test_no_fact_is_missing(results):
 
 
 @needs_facts
-@pytest.mark.parametrize("name", ["results", "cc100", "task_averages", "xstilts_deltas"])
-def test_the_files_are_what_build_makes(build, name):
-    made = getattr(build, name)(FACTS).to_csv(index=False, lineterminator="\n")
-    assert made == (PUBLISHED / f"{name}.csv").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [*((PUBLISHED, name) for name in ("results", "task_averages", "xstilts_deltas")), (PRETRAINING, "cc100")],
+)
+def test_the_files_are_what_build_makes(folder, name):
+    made = getattr(build(folder), name)(FACTS).to_csv(index=False, lineterminator="\n")
+    assert made == (folder / f"{name}.csv").read_text(encoding="utf-8")
 
 
 @needs_facts
 def test_pretraining_sizes_equal_the_facts():
     facts = read(FACTS / "cc100_xlmr_pretraining_sizes.csv")
-    table = read(PUBLISHED / "cc100.csv").set_index("language")
+    table = read(PRETRAINING / "cc100.csv").set_index("language")
     plain = facts[~facts["lang_code"].isin(["-", "zh", "my"])].set_index("lang_code")
     pd.testing.assert_series_equal(
         plain["size_GiB"].sort_index(), table.loc[plain.index, "cc100_gib"].sort_index(), check_names=False

@@ -11,6 +11,7 @@ from simulated import DISTANCES, PIVOT, simulated_results, write_run
 
 from analyses.outcomes import is_control
 from analyses.questions import QUESTIONS, answers, degradation
+from analyses.questions.by_language import MEAN
 from analyses.questions.gains import max_t_by_signs
 from analyses.questions.replicates import assignments, detectable, replicate_interval, replicates
 from analyses.questions.scores import language_means, main_scores, zero_shot_languages
@@ -179,8 +180,10 @@ def test_pretraining_is_told_from_its_control(run):
 
 def test_distance_by_an_independent_correlation(run):
     found = ask("distance", run)
-    table = found.tables["Mean score by language (points) and true distance"]
-    expected = stats.spearmanr(table["mean over targets"], table["total"]).statistic
+    table = found.tables["Scores by language (points) and what sets languages apart"]
+    assert table["target"].iloc[0] == MEAN
+    table = table[table["target"] == MEAN]
+    expected = stats.spearmanr(table["value"], table["total"]).statistic
     np.testing.assert_allclose(found.primary.estimate, expected)
     assert len(table) == len(DISTANCES) - 1 and found.sentence.startswith("Yes")
 
@@ -280,7 +283,7 @@ def test_a_run_without_the_tasks_gets_no_answer(tmp_path):
     results = simulated_results(2, targets=("w-xnli",))
     results = results[(results["intermediate"] == "none") & ~results["checkpoint"].str.startswith("random")]
     found = load_run(write_run(tmp_path, results))
-    assert {a.name for a in answers(found)} == {"degradation", "distance", "switches"}
+    assert {a.name for a in answers(found)} == {"distance", "degradation", "switches"}
 
 
 def test_questions_answer_or_say_why_on_broken_grids(tmp_path):
@@ -320,17 +323,18 @@ def test_wording():
     )
 
 
-def test_degradation_is_told_where_there_is_no_control(run, tmp_path):
-    assert degradation.answer(run) is None  # its zero-shot question compares with the control
-    results = run.results[~is_control(run.results["checkpoint"])]
-    found = degradation.answer(load_run(write_run(tmp_path, results)))
-    [table] = found.tables.values()
+def test_degradation_of_artificial_languages_is_told_and_not_tested_again(run):
+    """The score's test on true distance is that of degradation with another sign."""
+    found = degradation.answer(run)
+    table = found.tables["Degradation from the pivot (points)"]
     row = table.iloc[0]
+    results = run.results[~is_control(run.results["checkpoint"])]
     none = results[(results["intermediate"] == "none") & (results["split"] == "test")]
     none = none[(none["target"] == row["target"]) & (none["metric"] == TASKS[row["target"]].metric)]
     by_language = none.groupby(["checkpoint", "language"])["value"].mean().groupby("language").mean()
     assert row["y_language"] == pytest.approx(by_language[row["language"]])
     assert row["degradation"] == pytest.approx(by_language["x-pivot"] - by_language[row["language"]])
+    assert row["total"] == DISTANCES[row["language"]]["total"]
     assert f"{table['degradation'].max():.1f}" in found.sentence and not found.inferences
     assert "w-tatoeba" not in set(table["target"])
 

@@ -1,194 +1,225 @@
-"""Questions of runs in real languages: planted slopes are found, absent ones are not, too little data is said."""
+"""Real languages: planted slopes on size, syntax and fertility are found, absent ones are not, refusals are answers."""
 
-from importlib import import_module
-from pathlib import Path
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from real_languages import ENCODER, INTERMEDIATES, LANGUAGES, Truth, real_results, write_real_run
 
-from analyses.questions import QUESTIONS, gains, languages, similarity_language
-from analyses.questions.scores import one_source, real_languages
-from analyses.run import Run, load_run
-from analyses.similarity import pretraining_text
-from simxfer.schema.tables import EXAMPLES, LANGUAGES, RESULTS, SAMPLES, SUBWORDS, validate
-
-CODES = ("ar", "bg", "de", "el", "es", "fi", "fr", "hi", "ru", "sw", "ta", "th", "tr", "ur", "vi", "zh")
-SIZES = np.log2(pretraining_text(CODES))
-NOISE = 1.5
+from analyses.inference.languages.pgls import pgls
+from analyses.questions import answers, degradation, distance, language_gains
+from analyses.questions.by_language import FEWEST_LANGUAGES, MEAN
+from analyses.questions.covariates import kinship_of, spaced
+from analyses.run import load_run
+from analyses.similarity import pretraining_sizes
 
 
-def ask(name, run):
-    return import_module(QUESTIONS[name]).answer(run)
+def load(folder, truth, **options):
+    return load_run(write_real_run(folder, real_results(truth, **options)))
 
 
-def row(target="udpos", language="en", value=80.0, intermediate="none", seed=0, run="r", **more) -> dict:
-    cell = {"run": run, "model": "m", "checkpoint": "e", "method": "full", "intermediate": intermediate}
-    cell |= {
-        "target": target,
-        "language": language,
-        "split": "test",
-        "perturbation": "clean",
-        "selection": "last",
-    }
-    metric = {"udpos": "token_accuracy", "xnli": "accuracy"}.get(target, "accuracy")
-    cell |= {
-        "seed": seed,
-        "metric": metric,
-        "value": value,
-        "n_examples": 100,
-        "flags": "",
-        "stage": f"s{seed}",
-    }
-    return cell | more
+@pytest.fixture(scope="module")
+def sized(tmp_path_factory):
+    """Two points a doubling of pretraining text, nothing else."""
+    return load(tmp_path_factory.mktemp("sized"), Truth(size=2.0))
 
 
-def run_of(rows: list[dict], subwords: pd.DataFrame | None = None) -> Run:
-    def empty(table):
-        return pd.DataFrame(columns=table.column_names)
+@pytest.fixture(scope="module")
+def distant(tmp_path_factory):
+    """Thirty points a unit of syntactic distance, nothing else."""
+    return load(tmp_path_factory.mktemp("distant"), Truth(syntactic=30.0))
 
-    return Run(
-        name="r",
-        directory=Path("nowhere"),
-        results=validate(pd.DataFrame(rows), RESULTS),
-        examples=empty(EXAMPLES),
-        languages=empty(LANGUAGES),
-        samples=empty(SAMPLES),
-        subwords=empty(SUBWORDS) if subwords is None else validate(subwords, SUBWORDS),
-        grid={"pivot": "en"},
+
+def test_planted_size_is_found_in_a_run_like_any_other(sized):
+    found = distance.answer(sized)
+    low, high = found.primary.interval
+    assert found.primary_test == "udpos on log2_gib" and low < 2 < high and low > 1
+    assert found.sentence.startswith("Yes: over 28 languages") and "doubling" in found.sentence
+
+
+def test_planted_distance_is_found_in_degradation(distant):
+    found = degradation.answer(distant)
+    low, high = found.primary.interval
+    assert found.primary_test == "udpos on syntactic" and 0 < low < 30 < high
+    assert found.sentence.startswith("Yes for udpos")
+
+
+def test_absent_slopes_are_rarely_shown(tmp_path):
+    """Ten tables of XNLI without any slope: at level .05 three or more shown have a chance of .01."""
+    shown = {"distance": 0, "degradation": 0}
+    for draw in range(10):
+        results = real_results(Truth(), draw=draw)
+        run = load_run(write_real_run(tmp_path / str(draw), results[results["target"] == "xnli"]))
+        for module in (distance, degradation):
+            shown[module.NAME] += not module.answer(run).sentence.startswith("Not shown")
+    assert max(shown.values()) < 3
+
+
+def test_degradation_has_minus_the_slopes_of_the_score(sized):
+    """Within a target degradation is a constant less the score."""
+    scores, drops = (module.answer(sized).inferences for module in (distance, degradation))
+    for name in ("xnli on log2_gib", "udpos on syntactic"):
+        assert drops[name].estimate == pytest.approx(-scores[name].estimate)
+        assert drops[name].p == pytest.approx(scores[name].p)
+
+
+def test_slopes_are_those_of_pgls_on_the_raw_table(sized):
+    rows = sized.results[(sized.results["target"] == "xnli") & (sized.results["language"] != "en")]
+    size = np.log2(pretraining_sizes(ENCODER, list(rows["language"])).to_numpy())
+    expected = pgls(rows.assign(size=size), "value", ["size"], covariance=kinship_of(list(rows["language"])))
+    assert distance.answer(sized).inferences["xnli on log2_gib"].estimate == pytest.approx(expected.estimate)
+
+
+def test_exploratory_tests_are_adjusted_and_the_primary_one_is_not(sized):
+    table = distance.answer(sized).tables["Score on what sets languages apart, by target"]
+    assert table["primary"].sum() == 1 and table.loc[table["primary"], "p_bh"].isna().all()
+    rest = table[~table["primary"]]
+    assert (rest["p_bh"] >= rest["p"]).all() and MEAN in set(rest["target"])
+
+
+def test_fertility_leaves_out_scripts_without_blanks(tmp_path):
+    """Points fall by ten a subword more; th and zh would say the opposite, vi's blanks stand between syllables."""
+    rng = np.random.default_rng(2)
+    fertility = {code: rng.uniform(1.2, 2.5) for code in LANGUAGES["xnli"]} | {"th": 30.0, "zh": 25.0}
+    results = real_results(Truth(), draw=3)
+    cut = (results["target"] == "xnli") & results["language"].map(spaced)
+    results.loc[cut, "value"] -= 10 * (results.loc[cut, "language"].map(fertility) - 1.2)
+    run = load_run(write_real_run(tmp_path, results, fertility))
+    found = distance.answer(run)
+    test = found.inferences["xnli on fertility"]
+    assert test.counts["language"] == 11 and test.interval[0] < -10 < test.interval[1] < 0
+    assert any("th, vi and zh, written without blanks" in flag for flag in found.flags)
+    assert "udpos on fertility" not in found.inferences
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("sw", True),
+        ("ko", True),
+        ("ja", False),
+        ("zh-Hant", False),
+        ("km", False),
+        ("vi", False),
+        ("ar", True),
+    ],
+)
+def test_languages_with_words_between_blanks(code, expected):
+    assert spaced(code) == expected
+
+
+def test_an_unknown_encoder_has_no_sizes_and_says_so(tmp_path):
+    results = real_results(Truth(syntactic=30.0)).assign(
+        checkpoint="google-bert/bert-base-multilingual-cased",
+        model="google-bert/bert-base-multilingual-cased",
     )
+    run = load_run(write_real_run(tmp_path, results))
+    found, drops = distance.answer(run), degradation.answer(run)
+    assert found.primary_test == "udpos on syntactic" and found.sentence.startswith("Yes")
+    assert any("is not known of google-bert" in flag for flag in found.flags)
+    # The same test with another sign is not a second primary test.
+    assert drops.primary is None and drops.sentence.startswith("Not judged")
 
 
-def scores(slope: float, codes=CODES, seed: int = 0, **more) -> list[dict]:
-    rng = np.random.default_rng(seed)
-    values = 60 + slope * (SIZES[list(codes)] - SIZES.mean()) + rng.normal(0, NOISE, len(codes))
-    return [row(**more)] + [row(language=code, value=v, **more) for code, v in values.items()]
-
-
-def test_a_planted_slope_on_pretraining_size_is_found_and_an_absent_one_is_not():
-    found = ask("languages", run_of(scores(2.0)))
-    assert found.primary_test == "udpos on log2_gib" and found.sentence.startswith("Yes for udpos")
-    assert found.primary.estimate == pytest.approx(2.0, abs=0.6)
-    absent = [ask("languages", run_of(scores(0.0, seed=s))).primary.p for s in range(20)]
-    assert sum(p < 0.05 for p in absent) <= 4  # more happens once in 400 times
-
-
-def test_a_mean_is_taken_over_seeds_then_encoders():
-    rows = [
-        row(language="de", value=v, seed=s, checkpoint=c)
-        for v, s, c in ((10, 0, "a"), (20, 1, "a"), (45, 0, "b"))
+def test_a_packaged_encoder_and_one_under_another_owner_have_xlmrs_sizes():
+    for name in ("packaged/multilingual-e5-small", "mine/xlm-roberta-base@abc", "/data/xlm-roberta-large/"):
+        assert pretraining_sizes(name, ["sw", "zh-Hans"]).to_list() == [1.6, 46.9]
+    assert pretraining_sizes("xlm-roberta-base", ["zh-Hant", "hi-Latn", "qu"]).round(1).to_list()[:2] == [
+        16.6,
+        0.5,
     ]
-    found = languages.score_table(run_of([row(), *rows]))
-    assert found["value"].tolist() == [30.0] and found["language"].tolist() == ["de"]
 
 
-def test_fertility_is_left_out_where_words_have_no_blanks():
-    sample = {"checkpoint": "e", "task": "udpos", "split": "test", "piece": "▁a", "words": 10}
-    counts = pd.DataFrame([{**sample, "language": code, "count": 20} for code in CODES])
-    table = languages.score_table(run_of(scores(0.0), counts)).set_index("language")
-    assert table["fertility"].isna().to_dict() == {code: code in ("th", "zh") for code in CODES}
-    assert table.loc["de", "fertility"] == 2.0
-    varied = counts.assign(count=np.arange(len(CODES)) + 20)
-    assert "udpos on fertility" in ask("languages", run_of(scores(0.0), varied)).inferences
+def test_few_languages_are_refused_in_words(tmp_path):
+    results = real_results(Truth())
+    few = results[results["language"].isin(["en", "de", "fr", "ru", "zh", "sw"])]
+    found = distance.answer(load_run(write_real_run(tmp_path, few)))
+    assert not found.answered and f"no target has {FEWEST_LANGUAGES} languages" in found.sentence
+    values = degradation.answer(load_run(write_real_run(tmp_path, few)))
+    assert values.answered and values.sentence.startswith("Not judged") and values.primary is None
 
 
-def test_few_languages_are_said_and_artificial_ones_are_another_question():
-    few = ask("languages", run_of(scores(1.0, CODES[:5])))
-    assert not few.answered and "no target has 6 languages" in few.sentence
-    artificial = [row(language=code) for code in ("x-sov", "x-vso")]
-    assert ask("languages", run_of([row(), *artificial])) is None
+def test_targets_without_a_pivot_score_are_refused_and_others_flagged(sized):
+    found = degradation.answer(sized)
+    assert not set(found.tables["Degradation from the pivot (points)"]["target"]) & {"bucc2018"}
+    assert any("bucc2018" in text and "without a score in the pivot" in text for text in found.not_shown)
+    assert any("udpos" in flag and "not parallel" in flag for flag in found.flags)
+    scores = distance.answer(sized)
+    assert any("bucc2018 (4)" in flag for flag in scores.flags)
 
 
-def test_codes_that_mean_several_languages_are_left_out():
-    assert real_languages(["de", "qu", "x-sov", "de", "zh"]) == ["de", "zh"]
-    found = languages.score_table(run_of([*scores(1.0), row(language="qu", value=20.0)]))
-    assert "qu" not in set(found["language"])
-
-
-def test_sources_of_unlike_languages_never_mix_and_parts_of_one_experiment_stay_together():
-    large, small = scores(1.0, run="large"), scores(1.0, CODES[:7], run="small")
-    more_seeds = [r | {"run": "again", "seed": 1} for r in large]
-    assert set(one_source(pd.DataFrame(large + small))["run"]) == {"large"}
-    assert set(one_source(pd.DataFrame(small + large + more_seeds))["run"]) == {"large", "again"}
-
-
-def test_degradation_names_the_languages_by_their_distance():
-    found = ask("degradation", run_of(scores(2.0)))
-    [scatter] = [figure for figure in found.figures if figure.kind == "scatter"]
-    assert set(scatter.frame["label"]) == set(CODES)
-    by_hand = {r["language"]: 80.0 - r["value"] for r in scores(2.0)}
-    assert scatter.frame.set_index("label")["y"].to_dict() == pytest.approx({c: by_hand[c] for c in CODES})
-    near, far = scatter.frame.set_index("label").loc[["de", "ta"], "x"]
-    assert near < far
-    assert next(iter(found.tables.values()))["language"].tolist()[0] != "ar"  # from near to far, not by name
-
-
-def test_the_published_folder_is_one_more_table():
-    run = load_run(Path(__file__).parents[3] / "data" / "published")
-    assert [name for name in QUESTIONS if ask(name, run) is not None] == ["degradation", "languages"]
-
-
-def test_gains_by_language_stand_beside_the_pivots():
-    rows = []
-    for seed in (0, 1):
-        for language, none, mnli in (("en", 80.0, 83.0), ("sw", 50.0, 57.0 + seed), ("de", 70.0, 69.0)):
-            rows += [row("xnli", language, none, "none", seed), row("xnli", language, mnli, "squad_v1", seed)]
-    found = gains.gain_by_language(run_of(rows).results, "en").set_index("language")
-    assert found["gain"].to_dict() == {"de": -1.0, "sw": 7.5}
-    assert found["gap_reduction"].to_dict() == {"de": -4.0, "sw": 4.5}
-    assert (found["gain_pivot"] == 3.0).all() and (found["replicates"] == 2).all()
-    figures = ask("gains", run_of(rows)).figures
-    assert [f.name for f in figures if "by-language" in f.name] == ["gains-by-language-xnli"]
-
-
-SOURCES, TARGETS = ("mnli", "squad_v1", "hellaswag", "commonsenseqa"), ("udpos", "panx", "tydiqa")
-
-
-def by_language(slope: float, seed: int = 0) -> pd.DataFrame:
-    """Gains with effects of pairs and of languages, a slope that varies by target, and similarity of three parts."""
-    rng = np.random.default_rng(seed)
-    index = pd.MultiIndex.from_product(
-        [SOURCES, TARGETS, CODES], names=["intermediate", "target", "language"]
+def test_degradation_names_its_languages(sized):
+    found = degradation.answer(sized)
+    points = next(f for f in found.figures if f.kind == "scatter")
+    assert {"sw", "ur"} <= set(points.frame["label"])
+    table = found.tables["Degradation from the pivot (points)"]
+    row = table[(table["target"] == "xnli") & (table["language"] == "sw")].iloc[0]
+    assert (
+        row["degradation"] == pytest.approx(row["y_pivot"] - row["y_language"]) and 0 < row["syntactic"] < 1
     )
-    s, t, l = (codes.astype(int) for codes in index.codes)  # noqa: E741
-    shape = len(SOURCES), len(TARGETS), len(CODES)
-
-    def normal(*axes: int) -> np.ndarray:
-        return rng.normal(size=[shape[a] if a in axes else 1 for a in range(3)]) * np.ones(shape)
-
-    similarity = (normal(0, 1) + normal(1, 2) + 0.7 * normal(0, 1, 2))[s, t, l]
-    data = pd.DataFrame({"similarity": similarity}, index=index).reset_index()
-    data["specific"] = similarity_language._specific(data)
-    slopes = slope + 0.5 * normal(1)
-    effects = 3 * normal(0, 1) + 2 * normal(1, 2) + normal(0, 1, 2)
-    return data.assign(gain=effects[s, t, l] + slopes[s, t, l] * data["specific"])
 
 
-def test_the_language_specific_part_has_no_means_of_pairs_or_languages():
-    data = by_language(0.0)
-    for by in (["intermediate", "target"], ["target", "language"]):
-        assert abs(data.groupby(by)["specific"].mean()).max() < 1e-9
-    assert 0.05 < data["specific"].var() / data["similarity"].var() < 0.5
+def test_a_run_in_the_pivot_alone_is_not_asked(tmp_path):
+    results = real_results(Truth())
+    run = load_run(write_real_run(tmp_path, results[results["language"] == "en"]))
+    assert distance.answer(run) is None and degradation.answer(run) is None
 
 
-def test_a_slope_on_the_language_specific_part_is_found_and_an_absent_one_is_not():
-    found = [similarity_language.regression(by_language(3.0, seed)) for seed in range(5)]
-    assert np.mean([f.estimate for f in found]) == pytest.approx(3.0, abs=0.8)
-    absent = [similarity_language.regression(by_language(0.0, seed)).p for seed in range(20)]
-    assert sum(p < 0.05 for p in absent) <= 4
+def test_a_language_without_a_record_is_left_out_and_told(tmp_path):
+    """Quechua is several languages in URIEL and not in CC-100."""
+    results = real_results(Truth(size=2.0))
+    results = results.assign(language=results["language"].replace({"sw": "qu"}))
+    found = distance.answer(load_run(write_real_run(tmp_path, results)))
+    assert found.answered and any("pretraining text is known in qu" in flag for flag in found.flags)
+    assert any("no syntactic distance of qu" in flag for flag in found.flags)
 
 
-def test_similarity_that_is_alike_in_all_languages_is_not_estimable(monkeypatch):
-    data = by_language(1.0)
-    flat = data.assign(specific=data["specific"] / 10, similarity=data["similarity"] - 0.9 * data["specific"])
-    monkeypatch.setattr(similarity_language, "cells", lambda run, scores: flat)
-    rows = [row("udpos", "de", 50.0), row("udpos", "de", 51.0, "mnli")]
-    found = ask("similarity-language", run_of(rows))
-    assert not found.answered and found.sentence.startswith("Not estimable")
-    monkeypatch.setattr(similarity_language, "cells", lambda run, scores: data)
-    assert ask("similarity-language", run_of(rows)).answered
+# --- gains by language
 
 
-def test_too_few_levels_are_named():
-    found = ask("similarity-language", run_of([row("udpos", "de", 50.0), row("udpos", "de", 51.0, "mnli")]))
-    assert not found.answered and "0 of 3 intermediates" in found.sentence
+def test_gains_by_language_by_hand(tmp_path):
+    run = load(tmp_path, Truth(swahili=8.0), seeds=8, intermediates=INTERMEDIATES)
+    found = language_gains.answer(run)
+    [table] = found.tables.values()
+    xnli = run.results[run.results["target"] == "xnli"].pivot_table(
+        index="seed", columns=["intermediate", "language"], values="value"
+    )
+    gained = (xnli["squad_v1"] - xnli["none"]).mean()
+    rows = table.set_index(["target", "intermediate", "language"])
+    sw = rows.loc[("xnli", "squad_v1", "sw")]
+    assert sw["gain"] == pytest.approx(gained["sw"]) and sw["gain_pivot"] == pytest.approx(gained["en"])
+    assert sw["gap_reduction"] == pytest.approx(gained["sw"] - gained["en"])
+    assert sw["verdict"] == "gain shown" and sw["low"] < 8 < sw["high"] and sw["replicates"] == 8
+    shown = table[table["verdict"].isin(["gain shown", "loss shown"])]
+    assert len(shown) <= 2 and rows.loc[("xnli", "mnli", "sw"), "same_data"]
+    assert rows.loc[("bucc2018", "mnli", "de"), ["gain_pivot", "gap_reduction"]].isna().all()
+    [forest] = [f for f in found.figures if f.name == "language-gains-xnli"]
+    assert forest.kind == "forest" and forest.frame["label"].iloc[0] == "en English"
+
+
+def test_few_seeds_are_not_judged_by_language(tmp_path):
+    run = load(tmp_path, Truth(swahili=8.0), seeds=3, intermediates=INTERMEDIATES)
+    found = language_gains.answer(run)
+    [table] = found.tables.values()
+    assert found.sentence.startswith("Not judged") and (table["verdict"] == "not judged").all()
+    assert (table["p"].isna().all() and "+8" in found.sentence) or "+7" in found.sentence
+
+
+def test_every_question_answers_or_says_why(tmp_path):
+    run = load(tmp_path, Truth(size=2.0), seeds=2, intermediates=INTERMEDIATES)
+    found = {answer.name: answer for answer in answers(run)}
+    assert {"distance", "degradation", "gains", "language-gains", "similarity-language"} <= set(found)
+    for answer in found.values():
+        assert answer.sentence and json.dumps(answer.to_json(), allow_nan=False)
+    assert "no sample texts" in found["similarity-language"].sentence
+
+
+def test_two_sources_of_one_target_never_mix(tmp_path):
+    results = real_results(Truth())
+    other = results[(results["target"] == "xnli") & results["language"].isin(["en", "de"])]
+    both = pd.concat([results, other.assign(run="another paper", value=1.0)], ignore_index=True)
+    table = degradation.answer(load_run(write_real_run(tmp_path, both))).tables[
+        "Degradation from the pivot (points)"
+    ]
+    assert (table["y_language"] > 1).all() and (table["y_pivot"] > 1).all()

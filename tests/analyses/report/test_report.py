@@ -56,8 +56,8 @@ def test_everything_is_there(report):
     folder = report.parent
     answers = json.loads((folder / "answers.json").read_text())
     assert [a["name"] for a in answers] == [
-        "positive-control", "order", "switches", "zero-shot", "distance", "gains", "similarity-gain",
-        "similarity-language",
+        "positive-control", "order", "switches", "zero-shot", "distance", "degradation", "gains", "language-gains",
+        "similarity-gain", "similarity-language",
     ]  # fmt: skip
     pdfs, pngs = ({p.stem for p in (folder / "figures").glob(f"*.{e}")} for e in ("pdf", "png"))
     assert pdfs == pngs and {"zero-shot", "distance", "gains-zero-shot", "similarity"} <= pdfs
@@ -111,8 +111,9 @@ def test_published_folder(tmp_path):
         pytest.skip("data/published is not there: the report on published scores was NOT tested")
     report = write_report(PUBLISHED, tmp_path)
     answers = json.loads((tmp_path / "answers.json").read_text())
-    assert [a["name"] for a in answers] == ["degradation", "languages"]
-    assert "xnli" in answers[1]["sentence"]
+    assert [a["name"] for a in answers] == ["distance", "degradation"]
+    assert all(a["sentence"].startswith("Yes") and "xnli" in a["sentence"] for a in answers)
+    assert "sw Swahili" in report.read_text(encoding="utf-8")
     assert "holds no receipts" in report.read_text(encoding="utf-8")
 
 
@@ -148,6 +149,16 @@ def test_tables_write_numbers_by_their_column():
     assert out["gain"].tolist() == ["\N{MINUS SIGN}12.3", "—"]
     assert out["p"].tolist() == [".012", "< .001"]
     assert out["ok"].tolist() == ["yes", "no"] and out["target"].tolist() == ["w-xnli", "—"]
+
+
+def test_languages_are_written_with_their_names():
+    table = written(pd.DataFrame({"language": ["sw", "zh-Hant", "x-sov", "el"]}))
+    assert table["language"].tolist() == [
+        "sw Swahili",
+        "zh-Hant Chinese (Traditional)",
+        "x-sov",
+        "el Modern Greek",
+    ]
 
 
 def test_markdown_and_latex_tables():

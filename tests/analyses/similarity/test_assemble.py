@@ -9,6 +9,7 @@ from analyses.similarity import MEASURES
 from analyses.similarity.lexical import js_similarity
 from analyses.similarity.semantic import centred, mean_cosine, median_distance, squared_mmd
 from analyses.similarity.sentence_encoders import Embeddings
+from analyses.similarity.tables import semantic_table
 from simxfer.common.errors import InputError
 from simxfer.schema.tables import SIMILARITY, validate
 
@@ -99,6 +100,17 @@ def test_values_are_those_of_the_functions(samples, embeddings, subwords):
     )
     x, y = of(middle, "w-nli", PIVOT, "train"), of(middle, "w-pos", OTHER, "test")
     assert value(found, "w-nli", "w-pos", "mean_cosine_centred", OTHER) == pytest.approx(mean_cosine(x, y))
+
+
+def test_a_language_with_one_set_of_texts_has_no_centred_similarity():
+    """Its mean is taken away whole; the cosine of the rounding that is left would be any number."""
+    rng = np.random.default_rng(0)
+    sides = [("w-nli", PIVOT, "train"), ("w-pos", PIVOT, "test"), ("w-pos", OTHER, "test")]
+    rows = pd.DataFrame([side for side in sides for _ in range(7)], columns=["task", "language", "split"])
+    embeddings = Embeddings(rng.normal(size=(len(rows), 5)), rows, "world/enc", frozenset({PIVOT, OTHER}))
+    found = semantic_table(embeddings, ["w-nli"], ["w-pos"], ["mean_cosine", "mean_cosine_centred"])
+    assert set(found.loc[found["measure"] == "mean_cosine", "language"]) == {PIVOT, OTHER}
+    assert set(found.loc[found["measure"] == "mean_cosine_centred", "language"]) == {PIVOT}
 
 
 def test_subwords_are_compared_over_one_list_of_pieces(samples, subwords):
