@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -221,14 +222,8 @@ def _step(
             longest = part["ids"].shape[1]
             part |= {name: whole[name][start : start + size, :longest] for name in ("ids", "labels")}
     count = sum(loss_count(training.task, part) for part in parts)
-    total = 0.0
-    for part in parts:
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.numerics == "bf16"):
-            loss = method.loss(model, training.task, part) / count
-        # Outside of autocast, as PyTorch advises: the backward pass takes the types of the forward pass.
-        loss.backward()
-        total += float(loss.detach())
-    return total
+    autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=settings.numerics == "bf16")
+    return sum(method.add_gradients(model, training.task, part, count, autocast) for part in parts)
 
 
 def _masked(

@@ -26,6 +26,8 @@ SPELLED = (
     "adapter(pfeiffer,r=8,invertible=true)",
     "adapter(houlsby,r=8)",
     "lora(r=2,alpha=4)",
+    "robust(pgd,radius=0.5)",
+    "robust(radius=0.5,passes=3)",
 )
 BESIDE = [text for text in SPELLED if load_method(text).beside]
 KINDS = {
@@ -173,6 +175,33 @@ def test_stored_bytes_are_a_small_part_of_the_encoders(method, tmp_path, trainin
     )
     stored = sum(p.numel() for p in load_method(method).trained(model).parameters())
     assert stored < 0.02 * sum(p.numel() for p in load_encoder(shipped).parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("attack", ["freelb", "pgd"])
+def test_radius_0_is_full_fine_tuning_bit_for_bit(attack, kind, encoder, trainings):
+    found = []
+    for method in ("full", f"robust({attack},radius=0)"):
+        model = model_for(encoder, [trainings[kind]], method)
+        fit(model, [trainings[kind]], settings(method))
+        found.append(weights(model))
+    assert not moved(*found)
+
+
+def test_embeddings_are_moved_against_the_model(encoder, trainings):
+    """With equal dropout the mean loss of FreeLB's passes is above the plain one."""
+    one = trainings["classification"]
+    losses = {}
+    for method in (
+        "full",
+        "robust(radius=2,size=1,passes=3,start=0)",
+        "robust(pgd,radius=2,size=1,passes=3,start=0)",
+    ):
+        rows: list[dict] = []
+        fit(model_for(encoder, [one], method), [one], settings(method, log_every=1), rows.append)
+        losses[method] = rows[0]["loss"]
+    plain, freelb, pgd = losses.values()
+    assert plain < freelb < pgd
 
 
 def test_resting_layers_run_without_dropout(encoder, trainings):

@@ -20,6 +20,7 @@ METHODS: dict[str, str] = {
     "full": "simxfer.training.methods.full:FullFineTuning",
     "adapter": "simxfer.training.methods.adapter:AdapterTuning",
     "lora": "simxfer.training.methods.lora:LowRankAdaptation",
+    "robust": "simxfer.training.methods.robust:RobustTraining",
 }
 
 _CALL = re.compile(r"^\s*([a-z][a-z0-9-]*)\s*(?:\((.*)\))?\s*$")

@@ -57,6 +57,22 @@ class Method:
 
         return loss_sum(model, task, batch)
 
+    def add_gradients(
+        self, model: TransferModel, task: Task, batch: Batch, count: int, autocast: Any
+    ) -> float:
+        """Add the gradients of a (micro-)batch; return its part of the batch's mean loss.
+
+        Args:
+            model, task, batch: as for `loss`.
+            count: what the losses of the whole batch are divided by.
+            autocast: gives the context of the forward pass.
+        """
+        with autocast():
+            loss = self.loss(model, task, batch) / count
+        # Outside of autocast, as PyTorch advises: the backward pass takes the types of the forward pass.
+        loss.backward()
+        return float(loss.detach())
+
     def trained(self, model: TransferModel) -> nn.Module:
         """Return the module whose weights a stage stores, heads not counted."""
         return model.encoder
