@@ -12,6 +12,8 @@ _EXPORTS = {
     "gap_reduction": "analyses.outcomes",
     "robust_drop": "analyses.outcomes",
     "coverage": "analyses.outcomes",
+    "forgetting": "analyses.sequences",
+    "order_effects": "analyses.sequences",
     "Run": "analyses.run",
     "load_run": "analyses.run",
     "write_report": "analyses.report",

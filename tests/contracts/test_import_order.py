@@ -10,7 +10,7 @@ ROOMS = (
 """The tower of simxfer/, bottom first."""
 
 FLOORS = (
-    ("figures", "outcomes"),
+    ("figures", "outcomes", "sequences"),
     ("run", "similarity", "inference"),
     ("questions", "prediction"),
     ("report",),

@@ -49,11 +49,12 @@ class RobustTraining(Method):
         from simxfer.encoder.embedding_attack import ascend, perturbed, project, random_start
 
         generator = _generator(batch["ids"].device)
-        embeddings: Any = model.encoder.get_input_embeddings()
+        network: Any = model.encoder
+        width = network.get_input_embeddings().weight.shape[1]
         start = random_start(
             batch["ids"],
             batch["mask"],
-            embeddings.weight.shape[1],
+            width,
             self.start,
             self.ball,
             generator.initial_seed(),
