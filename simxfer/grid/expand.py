@@ -14,6 +14,7 @@ from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.file import Block, DataChoice, Grid
 from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage
 from simxfer.scoring.protocol import Evaluation, middle_layer
+from simxfer.sources.perturb.examples import can_change
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
@@ -214,6 +215,9 @@ class _Planner:
         # All seeds share one test set, unless its labels are theirs.
         evaluation = self.evaluation(encoder, target, stage.world, seed if task.drawn_labels else 0)
         self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
+        texts = self.grid.perturbations if can_change(task.kind) else ()
+        others = [replace(evaluation, perturbation=text) for text in texts]
+        self.evaluations[stage.id] |= {other.id: other for other in others}
         cell = Cell(
             model=encoder.model,
             checkpoint=encoder.name,
@@ -224,6 +228,7 @@ class _Planner:
             selection=selection,
             stage=stage.id,
             evaluation=evaluation.id,
+            perturbed=tuple(other.id for other in others),
         )
         self.cells[cell] = None  # a cell that two blocks name is one cell
 

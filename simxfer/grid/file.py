@@ -26,6 +26,7 @@ from simxfer.grid.names import (
     Languages,
     Method,
     Overridden,
+    PerturbationName,
     Seed,
     Target,
 )
@@ -189,6 +190,9 @@ class Grid(Strict):
     the epochs that it asks for, whatever its batch size."""
     test_examples: Annotated[int, Field(ge=1)] | None = None
     """At most so many test examples a language, drawn by their ids; None means all. Mining data stay whole."""
+    perturbations: tuple[PerturbationName, ...] = ()
+    """Perturbations of test inputs, `swap(0.2)`, under which every finished cell is scored as well, without training
+    anew; what is searched (mining, ranking) is scored clean only."""
     retrieval: Retrieval = Retrieval()
     """Protocol of retrieval without training; what is left out is the recipe's."""
     world: Annotated[int, Field(ge=0)] = 0
@@ -199,7 +203,7 @@ class Grid(Strict):
     """Whether what the model-based similarity measures look at is written: the Fisher information of every task,
     and labelled features of every target after every intermediate."""
 
-    @field_validator("encoders", "seeds", "languages", "methods")
+    @field_validator("encoders", "seeds", "languages", "methods", "perturbations")
     @classmethod
     def _no_twins(cls, values: Any) -> Any:
         return values if isinstance(values, str) else _without_twins(values)

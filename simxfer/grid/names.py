@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from simxfer.common.errors import unknown
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.schema.tables import is_language
+from simxfer.sources.perturb import parse
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, canonical, tasks_of
 from simxfer.training.methods import canonical_method
@@ -42,6 +43,10 @@ def _method(name: str) -> str:
     return canonical_method(name)
 
 
+def _perturbation(text: str) -> str:
+    return str(parse(text))
+
+
 def _encoder(name: str) -> str:
     return resolve_encoder(name).name
 
@@ -54,6 +59,7 @@ Intermediate = Annotated[str, AfterValidator(_intermediate)]
 Target = Annotated[str, AfterValidator(_target)]
 Language = Annotated[str, AfterValidator(_language)]
 Method = Annotated[str, AfterValidator(_method)]
+PerturbationName = Annotated[str, AfterValidator(_perturbation)]
 EncoderName = Annotated[str, AfterValidator(_encoder)]
 Overridden = Annotated[str, AfterValidator(_overridden)]
 Seed = Annotated[int, Field(ge=0)]

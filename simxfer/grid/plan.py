@@ -157,6 +157,8 @@ class Cell:
     selection: str
     stage: str
     evaluation: str
+    perturbed: tuple[str, ...] = ()
+    """Evaluations of the same path under perturbations."""
 
 
 @dataclass(frozen=True)
@@ -222,11 +224,12 @@ class Plan:
         """
         written = _WRITTEN.validate_python(values)
         evaluations = {evaluation.id: evaluation for evaluation in written.evaluations}
-        if lost := {cell.evaluation for cell in written.cells} - evaluations.keys():
+        asked = [(cell.stage, name) for cell in written.cells for name in (cell.evaluation, *cell.perturbed)]
+        if lost := {name for _, name in asked} - evaluations.keys():
             raise ValueError(f"cells name evaluations that are not there: {', '.join(sorted(lost))}")
         scored: dict[str, dict[str, Evaluation]] = {}
-        for cell in written.cells:
-            scored.setdefault(cell.stage, {})[cell.evaluation] = evaluations[cell.evaluation]
+        for stage, name in asked:
+            scored.setdefault(stage, {})[name] = evaluations[name]
         return Plan({stage.id: stage for stage in written.stages}, scored, written.cells)
 
 

@@ -28,9 +28,9 @@ def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
     rows, examples, seen = [], [], set()
     computed = cache(lambda stage_id: _computed_by(run, stage_id))
     first = next((found[0] for stage_id in plan.stages if (found := computed(stage_id))), {})
-    for cell in plan.cells:
+    for cell, evaluation in ((c, e) for c in plan.cells for e in (c.evaluation, *c.perturbed)):
         folder = run.stage(cell.stage)
-        if not folder.scores(cell.evaluation).exists():
+        if not folder.scores(evaluation).exists():
             continue
         keys: dict[str, Any] = {
             "run": run.root.name,
@@ -39,21 +39,21 @@ def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
             "method": cell.method,
             "intermediate": cell.intermediate,
             "target": cell.target,
-            "perturbation": plan.evaluations[cell.stage][cell.evaluation].perturbation,
+            "perturbation": plan.evaluations[cell.stage][evaluation].perturbation,
             "selection": cell.selection,
             "seed": cell.seed,
             "stage": cell.stage,
         }
-        scores = pd.read_parquet(folder.scores(cell.evaluation))
+        scores = pd.read_parquet(folder.scores(evaluation))
         path = [found for stage in plan.path(cell.stage) for found in computed(stage.id)]
         scores["flags"] = _other_environments(
             first, [*path, scores.attrs.pop("environment")], scores["flags"]
         )
         rows.append(scores.assign(**keys))
-        if (cell.stage, cell.evaluation) not in seen:
-            seen.add((cell.stage, cell.evaluation))
+        if (cell.stage, evaluation) not in seen:
+            seen.add((cell.stage, evaluation))
             names = {k: keys[k] for k in ("stage", "target", "perturbation")}
-            examples.append(pd.read_parquet(folder.examples(cell.evaluation)).assign(**names))
+            examples.append(pd.read_parquet(folder.examples(evaluation)).assign(**names))
     if not rows:
         raise InputError(f"{run.root} holds no score yet; run `simxfer train` first")
     write_table(run.examples, _ordered(pd.concat(examples, ignore_index=True), EXAMPLES))

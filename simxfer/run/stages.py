@@ -207,6 +207,7 @@ class StageRunner:
                 evaluation.limit,
                 evaluation.folder,
                 evaluation.fields,
+                evaluation.perturbation,
             )
             return self.data.dataset(
                 request, evaluation.target, stage.encoder, evaluation.max_length, evaluation.stride

@@ -10,6 +10,8 @@ from simxfer.common.errors import InputError
 from simxfer.common.streams import stream_seed
 from simxfer.sources import parallel
 from simxfer.sources.origin import answered_by
+from simxfer.sources.perturb import CLEAN, parse
+from simxfer.sources.perturb.examples import perturbed
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks.examples import AnyExample, Examples, MiningExample, RankingExample
 
@@ -46,7 +48,8 @@ def read_examples(request: DataRequest) -> Examples:
             f"{request.task} has no usable {request.split} examples in {request.language} ({left_out}); bring its "
             "files anew, or leave the language out"
         )
-    return Examples(examples, found.without_gold, found.noted)
+    read = Examples(examples, found.without_gold, found.noted)
+    return read if request.perturbation == CLEAN else perturbed(read, parse(request.perturbation))
 
 
 def sampled(examples: Sequence[AnyExample], limit: int | None) -> list[AnyExample]:

@@ -29,7 +29,11 @@ class DataRequest:
     fields: Literal["english", "as-is"] = "english"
     """Whether what parallel test sets share (XCOPA's question) is taken from the English item, or as it is."""
 
+    perturbation: str = "clean"
+    """How the examples are perturbed: `clean`, or as `simxfer.sources.perturb` spells it."""
+
     @property
     def whole(self) -> "DataRequest":
-        """The request for all of its split: both parts of it stand in the same files."""
-        return replace(self, split=self.split.removesuffix(KEPT).removesuffix(HELD_OUT))
+        """The request for all of its split, unperturbed: what stands in the same files."""
+        split = self.split.removesuffix(KEPT).removesuffix(HELD_OUT)
+        return replace(self, split=split, perturbation="clean")

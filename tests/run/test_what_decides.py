@@ -95,6 +95,7 @@ SENTENCES = block(target="w-tatoeba") | {"languages": "all", "test_examples": 20
 SCORES: dict[str, tuple[dict, dict]] = {
     "languages": ({}, {"languages": ["x-pivot", "x-sov"]}),
     "test_examples": ({}, {"test_examples": 7}),
+    "perturbations": ({}, {"perturbations": ["drop(1)"]}),
     "data.tasks.test": (
         {"languages": ["x-pivot"]},
         {"data": {"tasks": {"*": {"test": "train"}}}},

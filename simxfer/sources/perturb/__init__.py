@@ -1,0 +1,110 @@
+"""Perturbations of test inputs: one file each; a text -> another text, labels, tags and spans stay on their words.
+
+A perturbation is written as its name and strength, `swap(0.2)`. Strength is the share of words meant to change,
+0 to 1; how many really changed stands beside it in the results' flags. What is drawn is named by the perturbation, the
+example's id and the field alone, so that every model, worker and language sees the same draws. A word of a script
+without blanks is a piece of it. Units inside a word are grapheme clusters, never code points.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+
+from simxfer.common.errors import InputError, unknown
+from simxfer.common.streams import stream
+
+CLEAN = "clean"
+PERTURBATIONS: dict[str, str] = {
+    "swap": "simxfer.sources.perturb.swap:swap",
+    "drop": "simxfer.sources.perturb.drop:drop",
+    "repeat": "simxfer.sources.perturb.repeat:repeat",
+    "case": "simxfer.sources.perturb.case:change_case",
+    "accents": "simxfer.sources.perturb.accents:strip_accents",
+    "punctuation": "simxfer.sources.perturb.punctuation:drop_punctuation",
+    "order": "simxfer.sources.perturb.order:shuffle",
+    "local-order": "simxfer.sources.perturb.local_order:exchange",
+    "word-drop": "simxfer.sources.perturb.word_drop:drop_words",
+    "word-repeat": "simxfer.sources.perturb.word_repeat:repeat_words",
+}
+
+Words = list[str]
+Change = Callable[[Words, float, np.random.Generator], list[tuple[int, str]]]
+"""(words, strength, rng) -> the words of the new text, each with the place in the old one that it comes from."""
+_CALL = re.compile(r"^\s*([a-z-]+)\s*(?:\(\s*([0-9.]+)\s*\))?\s*$")
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A perturbation at a strength."""
+
+    name: str
+    strength: float
+
+    def __str__(self) -> str:
+        """Return its one spelling."""
+        return f"{self.name}({self.strength:g})"
+
+    def apply(self, words: Words, *names: str) -> list[tuple[int, str]]:
+        """Return the words of the new text, each with the place that it comes from; names name the draws."""
+        if not words or self.strength == 0:
+            return list(enumerate(words))
+        return load(self.name)(words, self.strength, stream("perturb", self.name, *names))
+
+
+@cache
+def load(name: str) -> Change:
+    """Return the function of a perturbation's name in `PERTURBATIONS`."""
+    module, attribute = PERTURBATIONS[name].split(":")
+    return getattr(import_module(module), attribute)
+
+
+def parse(text: str) -> Perturbation:
+    """Return the perturbation that a text names.
+
+    Raises:
+        InputError: an unknown one, or a strength that is missing or not in [0, 1].
+    """
+    call = _CALL.match(text)
+    if not call or (call[2] is None and call[1] in PERTURBATIONS):
+        raise InputError(
+            f"perturbation {text!r} cannot be read; write it as NAME(STRENGTH), such as swap(0.2)"
+        )
+    if call[1] not in PERTURBATIONS:
+        raise InputError(unknown("perturbation", call[1], PERTURBATIONS))
+    strength = float(call[2])
+    if not 0 < strength <= 1:
+        raise InputError(f"perturbation {text!r} has strength {strength:g}; expected more than 0, at most 1")
+    return Perturbation(call[1], strength)
+
+
+def each_word(
+    words: Words, strength: float, rng: np.random.Generator, change: Callable[[str, np.random.Generator], str]
+) -> list[tuple[int, str]]:
+    """Change words in their places, each with the probability of the strength.
+
+    One uniform number a word says whether, so that what changes at a strength changes at every greater one as well.
+    """
+    chosen = rng.random(len(words)) < strength
+    draws = rng.integers(2**32, size=len(words))
+    return [
+        (i, change(word, np.random.default_rng(draw)) if hit else word)
+        for i, (word, hit, draw) in enumerate(zip(words, chosen, draws, strict=True))
+    ]
+
+
+def clusters(word: str) -> list[str]:
+    """Return the grapheme clusters of a word (Unicode's extended ones)."""
+    import regex
+
+    return regex.findall(r"\X", word)
+
+
+def changed(words: Words, new: Iterable[tuple[int, str]]) -> int:
+    """Return how many words are not what or where they were."""
+    given = list(new)
+    still = sum(i == k and word == words[i] for k, (i, word) in enumerate(given) if i < len(words))
+    return max(len(words), len(given)) - still

@@ -1,0 +1,23 @@
+"""Accents are left out, as where a keyboard has none."""
+
+import unicodedata
+
+import numpy as np
+
+from simxfer.sources.perturb import Words, each_word
+
+
+def strip_accents(words: Words, strength: float, rng: np.random.Generator) -> list[tuple[int, str]]:
+    """Strip the marks of Latin, Greek and Cyrillic letters of each chosen word; those of other scripts are letters."""
+    return each_word(words, strength, rng, lambda word, _: _bare(word))
+
+
+def _bare(word: str) -> str:
+    parts, keep = [], True
+    for character in unicodedata.normalize("NFD", word):
+        if unicodedata.category(character) == "Mn":
+            parts += [character] * keep
+            continue
+        keep = not unicodedata.name(character, "").startswith(("LATIN", "GREEK", "CYRILLIC"))
+        parts.append(character)
+    return unicodedata.normalize("NFC", "".join(parts))

@@ -1,0 +1,125 @@
+"""Perturbed examples: which texts of each kind change, and what moves with their words."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from simxfer.sources.perturb import Perturbation, changed, clusters
+from simxfer.tasks.examples import (
+    AnyExample,
+    ChoiceExample,
+    ClassificationExample,
+    Examples,
+    RetrievalExample,
+    SpanExample,
+    TaggingExample,
+)
+
+LONG, PIECE = 20, 4
+"""A run of more clusters than this without a blank, as of Chinese or Thai, is cut into pieces of so many."""
+WORDS_CHANGED, WORDS, ANSWERS_HIT = "perturbed-words", "perturbed-words-of", "answers-hit-stay-clean"
+"""Flags: words that really changed, of so many; questions left as they were because their answer would have changed."""
+
+
+def perturbed(examples: Examples, perturbation: Perturbation) -> Examples:
+    """Return the examples under a perturbation; ids, labels and their number stay.
+
+    Sentences that are searched (translations), and gold, are never changed.
+    """
+    counts: Counter[str] = Counter()
+    new = [_CHANGE[type(example)](example, perturbation, counts) for example in examples]
+    return Examples(new, examples.without_gold, examples.noted + counts)
+
+
+def can_change(kind: str) -> bool:
+    """Tell whether examples of a kind of task can be perturbed: not the corpora and pools that are searched."""
+    return kind in ("classification", "tagging", "span", "multiple_choice", "retrieval")
+
+
+def _text(text: str, perturbation: Perturbation, counts: Counter[str], *names: str) -> str:
+    pieces = [(m.group(), m.start(), m.end()) for m in re.finditer(r"\S+", text)]
+    words, blanks = _cut(
+        [(word, text[end : _next(pieces, k, text)]) for k, (word, _, end) in enumerate(pieces)]
+    )
+    new = perturbation.apply(words, *names)
+    counts[WORDS] += len(words)
+    counts[WORDS_CHANGED] += changed(words, new)
+    lead = text[: pieces[0][1]] if pieces else text
+    return (
+        lead
+        + "".join(word + blanks[min(k, len(blanks) - 1)] for k, (_, word) in enumerate(new)).rstrip()
+        + (text[len(text.rstrip()) :] if pieces else "")
+    )
+
+
+def _next(pieces: list[tuple[str, int, int]], k: int, text: str) -> int:
+    return pieces[k + 1][1] if k + 1 < len(pieces) else len(text)
+
+
+def _cut(pairs: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    """Cut long runs without a blank into pieces; return words and what stands behind each."""
+    words, blanks = [], []
+    for word, blank in pairs:
+        units = clusters(word)
+        parts = [units[i : i + PIECE] for i in range(0, len(units), PIECE)] if len(units) > LONG else [units]
+        words += ["".join(part) for part in parts]
+        blanks += [""] * (len(parts) - 1) + [blank]
+    return words, blanks
+
+
+def _classification(example: ClassificationExample, p: Perturbation, counts: Counter[str]) -> AnyExample:
+    pair = example.text_pair
+    return replace(
+        example,
+        text=_text(example.text, p, counts, example.id, "text"),
+        text_pair=None if pair is None else _text(pair, p, counts, example.id, "text_pair"),
+    )
+
+
+def _tagging(example: TaggingExample, p: Perturbation, counts: Counter[str]) -> AnyExample:
+    new = p.apply(list(example.words), example.id, "words")
+    counts[WORDS] += len(example.words)
+    counts[WORDS_CHANGED] += changed(list(example.words), new)
+    return replace(example, words=tuple(word for _, word in new), tags=tuple(example.tags[i] for i, _ in new))
+
+
+def _choice(example: ChoiceExample, p: Perturbation, counts: Counter[str]) -> AnyExample:
+    choices = [_text(text, p, counts, example.id, f"choice {i}") for i, text in enumerate(example.choices)]
+    return replace(
+        example, context=_text(example.context, p, counts, example.id, "context"), choices=tuple(choices)
+    )
+
+
+def _retrieval(example: RetrievalExample, p: Perturbation, counts: Counter[str]) -> AnyExample:
+    return replace(example, text=_text(example.text, p, counts, example.id, "text"))
+
+
+def _span(example: SpanExample, p: Perturbation, counts: Counter[str]) -> AnyExample:
+    """Change the question and what stands before and behind the answer; the answer itself, if it is hit, nothing."""
+    mine: Counter[str] = Counter()
+    question = _text(example.question, p, mine, example.id, "question")
+    if not example.answers:
+        context = _text(example.context, p, mine, example.id, "context")
+        counts.update(mine)
+        return replace(example, question=question, context=context)
+    start, answer = example.answers[0]
+    end = start + len(answer)
+    if _text(answer, p, Counter(), example.id, "answer") != answer:
+        counts[ANSWERS_HIT] += 1
+        return example
+    before = _text(example.context[:start], p, mine, example.id, "before")
+    context = before + answer + _text(example.context[end:], p, mine, example.id, "behind")
+    counts.update(mine)
+    # Features look at the first answer alone; of the others, which scores compare with, the text counts.
+    others = ((max(context.find(text), 0), text) for _, text in example.answers[1:])
+    return replace(example, question=question, context=context, answers=((len(before), answer), *others))
+
+
+_CHANGE: dict[Any, Any] = {
+    ClassificationExample: _classification,
+    TaggingExample: _tagging,
+    ChoiceExample: _choice,
+    RetrievalExample: _retrieval,
+    SpanExample: _span,
+}

@@ -1,0 +1,16 @@
+"""A letter of a word is typed twice."""
+
+import numpy as np
+
+from simxfer.sources.perturb import Words, clusters, each_word
+
+
+def repeat(words: Words, strength: float, rng: np.random.Generator) -> list[tuple[int, str]]:
+    """Repeat a cluster of each chosen word."""
+    return each_word(words, strength, rng, _stuttered)
+
+
+def _stuttered(word: str, rng: np.random.Generator) -> str:
+    units = clusters(word)
+    i = rng.integers(len(units))
+    return "".join([*units[: i + 1], *units[i:]])

@@ -1,0 +1,201 @@
+"""Perturbations: identity at 0, the same draws everywhere, words keep their tags and answers their places."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simxfer.common.errors import InputError
+from simxfer.sources import read_examples
+from simxfer.sources.files import read_files
+from simxfer.sources.perturb import PERTURBATIONS, Perturbation, changed, clusters, load, parse
+from simxfer.sources.perturb.examples import ANSWERS_HIT, WORDS, WORDS_CHANGED, can_change, perturbed
+from simxfer.sources.request import DataRequest
+from simxfer.tasks import TASKS
+from simxfer.tasks.examples import ClassificationExample, Examples, SpanExample, TaggingExample
+
+PACK = Path(__file__).parents[2] / ".." / "shared" / "pack"
+TEXT = "The naïve café owner said, that nothing happened yesterday in Saint-Étienne ( or so ) ."
+SENTENCE = TEXT.split()
+MOVING = {"order", "local-order", "word-drop", "word-repeat"}
+"""Those that move or multiply words; all others change words in their places."""
+
+
+def words_under(name: str, strength: float, words=SENTENCE, key: str = "1") -> list[tuple[int, str]]:
+    return Perturbation(name, strength).apply(list(words), key, "text")
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_the_registry_resolves_and_0_is_the_identity(name):
+    assert callable(load(name))
+    assert words_under(name, 0.0) == list(enumerate(SENTENCE))
+    assert Perturbation(name, 0.5).apply([], "1") == []
+    assert [word for _, word in words_under(name, 1.0)] != SENTENCE
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_draws_are_the_examples_own(name):
+    assert words_under(name, 0.7) == words_under(name, 0.7)
+    several = {tuple(words_under(name, 0.5, key=str(i))) for i in range(12)}
+    assert len(several) > 1
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_more_strength_changes_more_on_average(name):
+    counts = [
+        np.mean([changed(SENTENCE, words_under(name, s, key=str(i))) for i in range(60)])
+        for s in (0.1, 0.4, 0.9)
+    ]
+    assert counts[0] < counts[1] < counts[2]
+
+
+@pytest.mark.parametrize("name", sorted(set(PERTURBATIONS) - MOVING))
+def test_what_changes_at_a_strength_changes_at_every_greater_one(name):
+    weak, strong = words_under(name, 0.3), words_under(name, 0.8)
+    assert [i for i, _ in weak] == [i for i, _ in strong] == list(range(len(SENTENCE)))
+    for (_, a), (_, b), word in zip(weak, strong, SENTENCE, strict=True):
+        assert a in (word, b)
+
+
+def test_each_of_them_by_hand():
+    def one(name, word):
+        [(_, new)] = Perturbation(name, 1.0).apply([word], "1")
+        return new
+
+    assert one("swap", "ab") == "ba" and one("swap", "aa") == "aa" and one("swap", "क्षि") == "क्षि"
+    assert one("drop", "ab") in ("a", "b") and one("drop", "a") == "a"
+    assert one("repeat", "a") == "aa" and one("repeat", "नि") == "निनि"
+    assert one("case", "Paris") == "pARIS" and one("case", "北京") == "北京"
+    assert one("accents", "Étienne") == "Etienne" and one("accents", "ёж") == "еж"
+    assert (
+        one("accents", "बिक्री") == "बिक्री"
+        and one("accents", "ガ") == "ガ"
+        and one("accents", "한글") == "한글"
+    )
+    assert one("punctuation", "said,") == "said" and one("punctuation", "...") == "..."
+    assert sorted(w for _, w in words_under("order", 1.0)) == sorted(SENTENCE)
+    assert words_under("local-order", 1.0, ["a", "b", "c"]) == [(1, "b"), (0, "a"), (2, "c")]
+    assert len(words_under("word-drop", 1.0)) == 1 and len(words_under("word-repeat", 1.0)) == 2 * len(
+        SENTENCE
+    )
+
+
+def test_letters_with_their_marks_are_never_taken_apart():
+    for word in ("बिक्री", "ภาษาไทย", "நிலம்", "e\u0301te\u0301"):
+        units = set(clusters(word))
+        for name in ("swap", "drop", "repeat"):
+            for i in range(20):
+                [(_, new)] = Perturbation(name, 1.0).apply([word], str(i))
+                assert set(clusters(new)) <= units, (name, word, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("swop(0.2)", "unknown perturbation 'swop'. Did you mean 'swap'"),
+        ("swap", "cannot be read; write it as NAME"),
+        ("swap(2)", "has strength 2; expected more than 0, at most 1"),
+        ("swap(0)", "has strength 0"),
+        ("swap(a)", "cannot be read"),
+    ],
+)
+def test_what_no_perturbation_is_is_refused(text, message):
+    with pytest.raises(InputError, match=message.replace("(", r"\(")):
+        parse(text)
+    assert str(parse(" swap( 0.20 ) ")) == "swap(0.2)"
+
+
+def test_tags_move_with_their_words():
+    example = TaggingExample(id="1", words=tuple(SENTENCE), tags=tuple(map(str, range(len(SENTENCE)))))
+    for name in PERTURBATIONS:
+        [found] = perturbed(Examples([example]), Perturbation(name, 0.6))
+        assert len(found.words) == len(found.tags)
+        if name in MOVING:
+            assert all(SENTENCE[int(tag)] == word for word, tag in zip(found.words, found.tags, strict=True))
+        else:
+            assert found.tags == example.tags
+
+
+def test_an_answer_that_is_hit_leaves_its_example_clean_and_is_counted():
+    context = "One day the river ran past the old town and into the sea ."
+    examples = [
+        SpanExample(
+            id=str(i), question="Where did it run ?", context=context, answers=((27, "the old town"),)
+        )
+        for i in range(60)
+    ]
+    assert context[27:39] == "the old town"
+    found = perturbed(Examples(examples), parse("drop(0.4)"))
+    hit = sum(new is old for new, old in zip(found, examples, strict=True))
+    assert found.noted[ANSWERS_HIT] == hit and 10 < hit < 58
+    for new in found:
+        start, answer = new.answers[0]
+        assert new.context[start : start + len(answer)] == answer == "the old town"
+
+
+def test_the_share_that_really_changed_stands_beside_the_strength():
+    examples = [
+        ClassificationExample(id=str(i), text="a bb a", text_pair="cc a", label="x") for i in range(200)
+    ]
+    found = perturbed(Examples(examples), parse("swap(1)"))
+    assert (
+        found.noted[WORDS] == 5 * 200 and found.noted[WORDS_CHANGED] == 0
+    )  # no word has two letters that differ
+    found = perturbed(Examples(examples), parse("repeat(0.25)"))
+    assert found.noted[WORDS_CHANGED] / found.noted[WORDS] == pytest.approx(0.25, abs=0.05)
+    assert [e.id for e in found] == [e.id for e in examples] and {e.label for e in found} == {"x"}
+
+
+def test_text_without_blanks_is_cut_into_pieces():
+    text = "这是一个没有空格的很长的句子它应该被切成几个部分然后分别改变"
+    example = ClassificationExample(id="1", text=text, label="x")
+    [found] = perturbed(Examples([example]), parse("drop(1)"))
+    assert len(text) // 4 - 1 <= len(text) - len(found.text) <= len(text) // 4 + 1
+
+
+def _listed() -> list[dict[str, str]]:
+    if not PACK.is_dir():
+        return []
+    with (PACK / "FILES.tsv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_every_language_of_the_pack_keeps_ids_tags_and_answers(shared):
+    tried = set()
+    for row in _listed():
+        name = row["file"].split("/")[0]
+        if (
+            name not in ("udpos", "panx", "xquad", "mlqa", "xnli", "xcopa", "tatoeba")
+            or "/test" in row["file"][:12]
+        ):
+            continue
+        codes = {TASKS[name].files.code(language): language for language in TASKS[name].languages}
+        code = row["lang"].split("-")[0]
+        try:
+            found = list(read_files([PACK / row["file"]], TASKS[name], codes.get(code, code)))[:2]
+        except InputError:
+            continue
+        for text in ("drop(0.5)", "order(0.5)"):
+            new = perturbed(Examples(found), parse(text))
+            assert [e.id for e in new] == [e.id for e in found]
+            for e in new:
+                if isinstance(e, SpanExample) and e.answers:
+                    start, answer = e.answers[0]
+                    assert e.context[start : start + len(answer)] == answer
+                if isinstance(e, TaggingExample):
+                    assert len(e.words) == len(e.tags) and all(e.words)
+        tried.add(code)
+    assert len(tried) >= 35
+
+
+def test_a_request_for_perturbed_examples_has_the_clean_ones_ids():
+    request = DataRequest("w-pos", "test", "x-sov", limit=10)
+    clean = read_examples(request)
+    noisy = read_examples(DataRequest("w-pos", "test", "x-sov", limit=10, perturbation="repeat(0.5)"))
+    assert [e.id for e in noisy] == [e.id for e in clean]
+    assert sum(a.words != b.words for a, b in zip(noisy, clean, strict=True)) > 5
+
+
+def test_what_is_searched_is_never_perturbed():
+    assert not can_change("mining") and not can_change("ranking") and can_change("retrieval")
