@@ -1,6 +1,7 @@
 """A pretrained encoder and one head a task."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
 from simxfer.common.errors import InputError
+from simxfer.encoder.embedding_attack import perturbed
 from simxfer.tasks.record import Task
 
 Batch = Mapping[str, Tensor]
@@ -125,8 +127,10 @@ class TransferModel(nn.Module):
         return model
 
     def states(self, batch: Batch) -> Tensor:
-        """Return the last hidden states, (rows, length, hidden)."""
-        return self.encoder(**self.inputs(batch)).last_hidden_state
+        """Return the last hidden states, (rows, length, hidden); `delta` of a batch is added to its word embeddings."""
+        moved = perturbed(self.encoder, batch["delta"]) if "delta" in batch else nullcontext()
+        with moved:
+            return self.encoder(**self.inputs(batch)).last_hidden_state
 
     def inputs(self, batch: Batch) -> dict[str, Tensor]:
         """Return what the encoder reads of a batch; the parts of a pair where it has vectors for them (BERT)."""
@@ -137,9 +141,13 @@ class TransferModel(nn.Module):
 
     def forward(self, task: str, batch: Batch) -> Tensor:
         """Return the logits of a task."""
+        return self.logits(task, self.states(batch))
+
+    def logits(self, task: str, states: Tensor) -> Tensor:
+        """Return the logits of a task at some hidden states; output embeddings are those before coupling layers."""
         head, coupling = self.heads[task], getattr(self.beside, "coupling", None)
         undo = (coupling.inverse,) if coupling is not None and isinstance(head, MaskedHead) else ()
-        return head(self.states(batch), *undo)
+        return head(states, *undo)
 
 
 def lowest(encoder: Any, layers: int) -> list[Any]:

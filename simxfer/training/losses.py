@@ -82,14 +82,16 @@ def _ranking(model: TransferModel, _task: str, batch: Batch) -> Tensor:
 def _first_states(model: TransferModel, batch: Batch, rows: Tensor) -> Tensor:
     """Return the normalised states of the first tokens of some rows, without the padding that others need."""
     longest = int(batch["mask"][rows].sum(dim=1).max())
-    short = {name: batch[name][rows, :longest] for name in ("ids", "mask", "segments") if name in batch}
+    short = {
+        name: batch[name][rows, :longest] for name in ("ids", "mask", "segments", "delta") if name in batch
+    }
     return normalize(model.states(short)[:, 0].float(), dim=1)
 
 
 def _mlm(model: TransferModel, task: str, batch: Batch) -> Tensor:
     masked = batch["labels"] != IGNORED
     # The head reads masked subwords alone: logits of all, each over 250,000 ids, would fill the memory.
-    logits = model.heads[task](model.states(batch)[masked]).float()
+    logits = model.logits(task, model.states(batch)[masked]).float()
     return cross_entropy(logits, batch["labels"][masked], reduction="sum")
 
 

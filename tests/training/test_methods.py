@@ -8,15 +8,18 @@ import torch
 from safetensors.torch import load_file
 
 from simxfer.common.errors import InputError
-from simxfer.encoder.dataset import make_dataset
+from simxfer.encoder.batching import collate
+from simxfer.encoder.dataset import make_dataset, training_features
 from simxfer.encoder.loading import load_encoder, load_tokenizer, load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
+from simxfer.encoder.ragged import IGNORED
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
-from simxfer.tasks.examples import TextExample
+from simxfer.tasks.examples import RankingExample, TextExample
 from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training.losses import loss_sum
 from simxfer.training.methods import METHODS, canonical_method, load_method, phases_of
 from simxfer.training.recipes import Hyperparameters, get_recipe
 
@@ -32,6 +35,7 @@ SPELLED = (
 BESIDE = [text for text in SPELLED if load_method(text).beside]
 KINDS = {
     "classification": "w-xnli", "multiple_choice": "w-xcloze", "span": "w-xqa", "tagging": "w-pos", "mlm": "mlm",
+    "ranking": "mewslix",
 }  # fmt: skip
 
 
@@ -48,9 +52,16 @@ def trainings(encoder) -> dict[str, TrainingTask]:
         assert task.kind == kind
         if kind == "mlm":
             examples = [TextExample(id=str(i), text="be so ta " * (2 + i)) for i in range(12)]
+        elif kind == "ranking":
+            sides = (("query", "be so"), ("candidate", "ta be so ta"))
+            examples = [
+                RankingExample(id=f"{side}{i}", text=text * (1 + i % 3) + str(i), side=side, keys=(f"k{i}",))
+                for side, text in sides
+                for i in range(12)
+            ]
         else:
             examples = read_examples(DataRequest(name, "train", "x-pivot", limit=12))
-        features = make_dataset(examples, task, tokenizer, 48, 8).features
+        features = training_features(task, make_dataset(examples, task, tokenizer, 48, 8))
         values = Hyperparameters(learning_rate=1e-2, batch_size=4, steps=4)
         found[kind] = TrainingTask(task=task, features=features, values=values)
     return found
@@ -87,7 +98,7 @@ def test_only_what_the_method_says_moves_and_only_that_is_stored(method, kind, e
     before = weights(model)
     assert fit(model, [trainings[kind]], settings(method)) == 4
     changed = moved(before, weights(model))
-    assert any(name.startswith("heads") for name in changed)
+    assert kind == "ranking" or any(name.startswith("heads") for name in changed)  # it has no head
     kinds = {name.split(".")[0] for name in changed} - {"heads"}
     if load_method(method).beside:
         own = {id(p) for p in load_method(method).trained(model).parameters()}
@@ -103,6 +114,20 @@ def test_only_what_the_method_says_moves_and_only_that_is_stored(method, kind, e
     again.heads.load_state_dict(model.heads.state_dict())
     load_weights(tmp_path / "w.safetensors", load_method(method).trained(again))
     assert not moved(weights(model), weights(again))
+
+
+def test_masked_text_is_told_by_the_inverse_of_the_coupling_layers(encoder, trainings):
+    one = trainings["mlm"]
+    model = model_for(encoder, [one], "adapter(pfeiffer,r=2,invertible=true,init=normal)").eval()
+    batch = dict(collate(one.features, np.arange(4), 1, torch.device("cpu")))
+    masked = torch.zeros_like(batch["ids"], dtype=torch.bool)
+    masked[:, 2] = True
+    batch["labels"] = torch.where(masked, batch["ids"], IGNORED)
+    head = model.heads["mlm"]
+    hidden = head.layer_norm(torch.nn.functional.gelu(head.dense(model.states(batch)[masked])))
+    logits = model.beside.coupling.inverse(hidden) @ model.encoder.get_input_embeddings().weight.T + head.bias
+    expected = torch.nn.functional.cross_entropy(logits, batch["ids"][masked], reduction="sum")
+    torch.testing.assert_close(loss_sum(model, one.task, batch), expected)
 
 
 class Killed(Exception):
@@ -227,6 +252,11 @@ def test_a_method_that_would_train_no_layer_is_refused(layers, encoder):
         (" adapter ( r=16, kind=pfeiffer ) ", "adapter(pfeiffer,r=16)", ("adapter(pfeiffer,r=16)",) * 2),
         ("full > lora", "full>lora(r=8,alpha=16)", ("full", "lora(r=8,alpha=16)")),
         ("full>full", "full", ("full", "full")),
+        (
+            "robust(radius=0.1234567)",
+            "robust(freelb,radius=0.1234567)",
+            ("robust(freelb,radius=0.1234567)",) * 2,
+        ),
     ],
 )
 def test_a_method_has_one_spelling(text, spelled, phases):

@@ -106,7 +106,7 @@ def _spelled(method: Any, name: str) -> str:
             text = (
                 str(value).lower()
                 if isinstance(value, bool)
-                else f"{value:g}"
+                else repr(value).removesuffix(".0")  # every digit: what is spelled is what is trained
                 if isinstance(value, float)
                 else value
             )

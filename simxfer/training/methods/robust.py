@@ -46,7 +46,7 @@ class RobustTraining(Method):
             return super().add_gradients(model, task, batch, count, autocast)
         import torch
 
-        from simxfer.encoder.embedding_attack import ascend, perturbed, project, random_start
+        from simxfer.encoder.embedding_attack import ascend, project, random_start
 
         generator = _generator(batch["ids"].device)
         network: Any = model.encoder
@@ -65,8 +65,9 @@ class RobustTraining(Method):
             last = step == self.passes - 1
             generator.set_state(before)
             delta = delta.detach().requires_grad_(not last)
-            with perturbed(model.encoder, delta), autocast():
-                loss = self.loss(model, task, batch) / count
+            with autocast():
+                # In the batch: a loss that reads some of its rows (ranking) takes their part of it.
+                loss = self.loss(model, task, {**batch, "delta": delta}) / count
             if self.attack == "freelb":
                 total += float(loss.detach()) / self.passes
                 gradient = _back(loss / self.passes, delta)
