@@ -33,6 +33,7 @@ from simxfer.grid.names import (
 from simxfer.scoring.protocol import Direction
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, parse_intermediate, tasks_of
+from simxfer.training.methods import load_method, phases_of
 from simxfer.training.recipes import RECIPES, Hyperparameters, get_recipe
 
 
@@ -268,6 +269,13 @@ class Grid(Strict):
                     f"{encoder.name!r} can read; lower it under overrides"
                 )
             layer = self.retrieval.layer or 0
+            for method in self.methods:
+                resting = max(getattr(load_method(phase), "freeze", 0) for phase in phases_of(method))
+                if encoder.layers and resting >= encoder.layers:
+                    raise ValueError(
+                        f"method {method!r} leaves nothing to train in encoder {encoder.name!r} of {encoder.layers} "
+                        f"layers; freeze at most {encoder.layers - 1}"
+                    )
             if encoder.layers and not -encoder.layers - 1 <= layer <= encoder.layers:
                 raise ValueError(
                     f"retrieval.layer is {layer}, but encoder {encoder.name!r} has layers 0 "

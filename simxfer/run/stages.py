@@ -15,7 +15,7 @@ from simxfer.common.identity import sha256
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.loading import load_weights, save_weights
-from simxfer.encoder.network import TransferModel
+from simxfer.encoder.network import Batch, TransferModel
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained
 from simxfer.run.determinism import deterministic
@@ -101,6 +101,8 @@ class StageRunner:
         model.to(self.device)
         method = load_method(stage.method)
         tasks, step = self.data.training_tasks(stage), saved_step(folder.state)
+        looked_at = self._looked_at(stage, tasks)
+        before = self._states(model, looked_at)
         log = open_log(folder.log, step)
         begun = [*(json.loads(folder.begun.read_text()) if step else []), self.environment]
         write_json(
@@ -116,6 +118,9 @@ class StageRunner:
             save_weights(folder.heads, model.heads)
         folder.state.unlink(missing_ok=True)
         receipts = self.data.receipts(stage)
+        after = self._states(model, looked_at)
+        unchanged = all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+        unchanged |= all(method.changes_nothing(model, batch) for batch in looked_at)
         never_peaks = leading_values(tasks).warmup_steps >= max(1, steps)
         done = {
             "stage": stage.id,
@@ -125,7 +130,7 @@ class StageRunner:
             "updates": updates(tasks, self._settings(stage)),
             "flags": [
                 *["learning-rate-never-peaks"] * never_peaks,
-                *["method-changes-nothing"] * self._changes_nothing(model, stage, tasks),
+                *["method-changes-nothing"] * unchanged,
                 *_training_flags(receipts),
             ],
             "selected": json.loads(folder.best.read_text()) if mark else None,
@@ -135,14 +140,16 @@ class StageRunner:
         write_json(folder.done, done)
         return model
 
-    def _changes_nothing(self, model: TransferModel, stage: Stage, tasks: list[TrainingTask]) -> bool:
-        """Tell whether the method has left the states of every task's first examples as they were without it."""
-        pad, method = self.data.tokenizer(stage.encoder).pad_token_id, load_method(stage.method)
+    def _states(self, model: TransferModel, batches: list[Batch]) -> list[torch.Tensor]:
+        model.eval()
+        with torch.no_grad():
+            return [model.states(batch) for batch in batches]
+
+    def _looked_at(self, stage: Stage, tasks: list[TrainingTask]) -> list[Batch]:
+        """Return the first examples of every task, on which it is seen whether a method changed anything."""
+        pad = self.data.tokenizer(stage.encoder).pad_token_id
         first = [np.arange(min(_LOOKED_AT, task.features.n_units)) for task in tasks]
-        batches = [
-            collate(t.features, units, pad, self.device) for t, units in zip(tasks, first, strict=True)
-        ]
-        return all(method.changes_nothing(model, batch) for batch in batches)
+        return [collate(t.features, units, pad, self.device) for t, units in zip(tasks, first, strict=True)]
 
     def _keep_best(
         self, model: TransferModel, stage: Stage, folder: StageDirectory, log: Callable[[Any], None]

@@ -139,5 +139,22 @@ def test_a_method_takes_its_recipe_unless_the_grid_overrides_it():
     assert grid.hyperparameters("xnli").learning_rate == 3e-5
 
 
+def test_a_method_that_leaves_nothing_to_train_is_refused_in_the_grid(checkpoint):
+    with pytest.raises(
+        InputError, match=r"leaves nothing to train in encoder .* of 2 layers; freeze at most 1"
+    ):
+        parse_grid(_yaml(GRID | {"encoders": [str(checkpoint)], "methods": ["full", "full(freeze=2)"]}))
+
+
+def test_a_stage_that_changed_nothing_is_flagged(tmp_path, checkpoint, run):
+    still = {"steps": 1, "batch_size": 4, "train_examples": 12, "learning_rate": 1e-30, "weight_decay": 0}
+    grid = GRID | {"encoders": [str(checkpoint)], "methods": ["full", "lora"], "overrides": {"*": still}}
+    flags = train(tmp_path, grid | {"blocks": [{"intermediates": ["none"], "targets": ["w-xnli"]}]}).results[
+        "flags"
+    ]
+    assert flags.str.contains("method-changes-nothing").all()
+    assert not run.results["flags"].str.contains("method-changes-nothing").any()
+
+
 def _yaml(grid: dict) -> str:
     return yaml.safe_dump(grid)

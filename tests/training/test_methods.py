@@ -253,6 +253,11 @@ def test_a_method_that_would_train_no_layer_is_refused(layers, encoder):
         ("full > lora", "full>lora(r=8,alpha=16)", ("full", "lora(r=8,alpha=16)")),
         ("full>full", "full", ("full", "full")),
         (
+            "adapter(houlsby,invertible)",
+            "adapter(houlsby,r=16,invertible=true)",
+            ("adapter(houlsby,r=16,invertible=true)",) * 2,
+        ),
+        (
             "robust(radius=0.1234567)",
             "robust(freelb,radius=0.1234567)",
             ("robust(freelb,radius=0.1234567)",) * 2,
@@ -271,6 +276,7 @@ def test_a_method_has_one_spelling(text, spelled, phases):
         ("adapter(pfeifer)", "method adapter: kind = 'pfeifer'"),
         ("adapter(red=2)", "method adapter: unknown parameter 'red'"),
         ("adapter(r=0)", "r = '0': Input should be greater than 0"),
+        ("adapter(r=inf)", "r = 'inf': Input should be a finite number"),
         ("adapter(r=2,r=4)", "gives r twice"),
         ("lora>full", "goes on in the target stage; write lora"),
         ("full>full>full", "has 3 phases"),

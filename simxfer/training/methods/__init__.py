@@ -78,7 +78,9 @@ def _given(kind: Any, name: str, inside: str) -> dict[str, str]:
     given: dict[str, str] = {}
     for i, part in enumerate(filter(None, (piece.strip() for piece in inside.split(",")))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals and i == 0 and known:
+        if not equals and key in known:
+            value = "true"  # a switch, named alone
+        elif not equals and i == 0 and known:
             key, value = known[0], key
         if key not in known:
             raise InputError(f"method {name}: " + unknown("parameter", key, known))

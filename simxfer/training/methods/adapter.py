@@ -21,7 +21,7 @@ class AdapterTuning(Method):
 
     kind: Literal["pfeiffer", "houlsby", "parallel"] = "pfeiffer"
     """Pfeiffer et al. 2021, Houlsby et al. 2019, or parallel (He et al. 2022)."""
-    r: Annotated[float, Field(gt=0)] = 16
+    r: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 16
     """Reduction factor: the hidden size over the bottleneck's."""
     invertible: bool = False
     """Whether it has coupling layers behind the embeddings, undone before output embeddings (MAD-X)."""

@@ -22,13 +22,13 @@ class RobustTraining(Method):
 
     attack: Literal["freelb", "pgd"] = "freelb"
     """`freelb` averages the gradients of all its passes; `pgd` trains on the last perturbation alone."""
-    radius: Annotated[float, Field(ge=0)] = 0.3
+    radius: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.3
     """Of the ball in which an example is moved; FreeLB's value for RoBERTa-large on MNLI."""
     passes: Annotated[int, Field(ge=2)] = 2
     """Forward and backward passes a batch; the perturbation moves between them."""
-    size: Annotated[float, Field(gt=0)] = 0.1
+    size: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """Of a step."""
-    start: Annotated[float, Field(ge=0)] = 0.1
+    start: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
     """Of the random start; 0 starts unmoved."""
     ball: Literal["l2-example", "l2-token", "linf-sign", "linf-scaled"] = "l2-example"
     """See `simxfer.encoder.embedding_attack`."""
