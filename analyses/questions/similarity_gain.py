@@ -19,7 +19,7 @@ from analyses.inference.result import Inference, distribution_data
 from analyses.outcomes import gains
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.gains import gain_scores
-from analyses.questions.texts import meanings, sentence_encoder
+from analyses.questions.texts import descriptions_cache, meanings, sentence_encoder
 from analyses.questions.wording import count, effect, listed, number, p_value, points, verdict
 from analyses.run import Run
 from analyses.similarity import task_similarities
@@ -79,7 +79,7 @@ def similarities(run: Run, intermediates: list[str], targets: list[str]) -> Asse
         intermediates=intermediates,
         targets=targets,
         encoder=sentence_encoder(),
-        cache=run.directory / "representations",
+        cache=descriptions_cache(run),
         task_embeddings=fisher,
         labelled={name: run.labelled_features(name) for name in fisher},
         measures=MEASURES,

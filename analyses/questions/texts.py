@@ -1,8 +1,12 @@
 """The embeddings of a run's sample texts that questions about meaning read."""
 
+import os
+from pathlib import Path
+
 from analyses.run import Run
 from analyses.similarity import Embeddings, SentenceEncoder, encode_samples, multilingual_e5
 from simxfer.common.errors import InputError
+from simxfer.encoder import packaged
 
 TEXTS = 64
 """Texts of a task, language and split that the sentence encoder reads: a minute a thousand texts on one core."""
@@ -14,6 +18,15 @@ def sentence_encoder() -> SentenceEncoder | None:
         return multilingual_e5()
     except InputError:
         return None
+
+
+def descriptions_cache(run: Run) -> Path:
+    """Return where the embeddings of task descriptions are kept, which are the same in every run.
+
+    Beside the decoded encoder, so that a report need not load it; in the run where nothing may be written there.
+    """
+    shared = packaged.cache_folder()
+    return shared / "embeddings" if os.access(shared, os.W_OK) else run.directory / "representations"
 
 
 def sentence_embeddings(run: Run) -> Embeddings | None:
