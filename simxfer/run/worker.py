@@ -42,6 +42,8 @@ def work(root: str, device: str, threads: int, parent: int, told: Connection) ->
     torch.set_num_threads(threads)
     try:
         _work(RunDirectory(Path(root)), torch.device(device), told)
+    except BrokenPipeError:
+        sys.exit(1)  # nobody listens: the parent was killed
     except InputError as error:
         told.send((BY, str(error)))
         sys.exit(BAD_INPUT)
