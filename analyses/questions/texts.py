@@ -5,8 +5,8 @@ from pathlib import Path
 
 from analyses.run import Run
 from analyses.similarity import Embeddings, SentenceEncoder, encode_samples, multilingual_e5
+from simxfer.common import packaged
 from simxfer.common.errors import InputError
-from simxfer.encoder import packaged
 
 TEXTS = 64
 """Texts of a task, language and split that the sentence encoder reads: a minute a thousand texts on one core."""

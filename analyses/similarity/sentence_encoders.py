@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from simxfer.common import packaged
 from simxfer.common.errors import InputError, unknown
 from simxfer.common.identity import hashed, known_sha256
-from simxfer.encoder import packaged
 
 MAX_SUBWORDS = 128
 """What is read of a text, as of the sample texts that a run's own encoders read; a question's context is longer."""

@@ -5,10 +5,10 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from simxfer.common import packaged
 from simxfer.common.errors import InputError
 from simxfer.common.identity import sha256
 from simxfer.common.shipped import data_path
-from simxfer.encoder import packaged
 from simxfer.encoder.pretrained import shipped_encoders
 
 _NEEDED = ("torch", "transformers", "tokenizers", "sentence-transformers", "pandas", "scipy", "statsmodels")

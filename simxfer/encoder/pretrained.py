@@ -14,11 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from simxfer.common import packaged
 from simxfer.common.errors import InputError, unknown
 from simxfer.common.hubcache import ENCODER_FILES, TOKENIZER_FILES, TOKENIZER_SETTINGS, Repository, cached
 from simxfer.common.identity import known_sha256, sha256_of_text
 from simxfer.common.shipped import data_path
-from simxfer.encoder import packaged
 
 _XLM_R: dict[str, Any] = {
     "model_type": "xlm-roberta",

@@ -12,9 +12,9 @@ import sentencepiece
 import torch
 from faulty_package import cut_distribution
 
+from simxfer.common import packaged
 from simxfer.common.errors import InputError
-from simxfer.encoder import packaged
-from simxfer.encoder.four_bit import dequantise
+from simxfer.common.packaged.four_bit import dequantise
 from simxfer.encoder.loading import load_encoder, load_tokenizer
 from simxfer.encoder.pretrained import resolve_encoder
 

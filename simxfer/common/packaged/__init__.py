@@ -17,8 +17,8 @@ from filelock import FileLock
 from simxfer.common.atomic import write_json
 from simxfer.common.errors import InputError
 from simxfer.common.identity import known_sha256, sha256
-from simxfer.encoder.four_bit import bert_tensors, read_header
-from simxfer.encoder.unigram import SPECIAL, fast_tokenizer, sentencepiece_model
+from simxfer.common.packaged.four_bit import bert_tensors, read_header
+from simxfer.common.packaged.unigram import SPECIAL, fast_tokenizer, sentencepiece_model
 
 PREFIX = "packaged/"
 NAME = "multilingual-e5-small"

@@ -106,7 +106,7 @@ def dequantise(raw: bytes, block: int = 32) -> np.ndarray:
 
     Example:
         >>> import numpy as np
-        >>> from simxfer.encoder.four_bit import dequantise
+        >>> from simxfer.common.packaged.four_bit import dequantise
         >>> raw = np.float16(0.5).tobytes() + bytes([0x98] * 16)
         >>> weights = dequantise(raw)
         >>> float(weights[0]), float(weights[16])
