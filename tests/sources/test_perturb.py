@@ -147,6 +147,37 @@ def test_the_share_that_really_changed_stands_beside_the_strength():
     assert [e.id for e in found] == [e.id for e in examples] and {e.label for e in found} == {"x"}
 
 
+@pytest.mark.parametrize(
+    ("perturbation", "text", "expected"),
+    [
+        ("word-repeat(1)", "so it is.", "so so it it is. is."),
+        ("word-repeat(1)", " one\n", " one one\n"),
+        ("local-order(1)", "so  it was here .", "it so  here was ."),
+        ("repeat(1)", "a  b\tc ", "aa  bb\tcc "),
+        ("word-repeat(1)", "好", "好 好"),
+    ],
+)
+def test_words_of_a_text_stay_apart(perturbation, text, expected):
+    [found] = perturbed(Examples([ClassificationExample(id="1", text=text, label="x")]), parse(perturbation))
+    assert found.text == expected
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_a_text_holds_the_words_that_its_perturbation_gives(name):
+    for i in range(20):
+        example = ClassificationExample(id=str(i), text=TEXT, label="x")
+        [found] = perturbed(Examples([example]), Perturbation(name, 0.6))
+        assert found.text.split() == [word for _, word in words_under(name, 0.6, key=str(i))]
+
+
+def test_only_what_was_altered_left_out_said_again_or_moved_counts_as_changed():
+    words = ["a", "b", "c", "d"]
+    assert changed(words, list(enumerate(words))) == 0
+    assert changed(words, [(1, "b"), (2, "c"), (3, "d")]) == 1
+    assert changed(words, [(0, "a"), (0, "a"), (1, "b"), (2, "x"), (3, "d")]) == 2
+    assert changed(words, [(1, "b"), (0, "a"), (2, "c"), (3, "d")]) == 2
+
+
 def test_text_without_blanks_is_cut_into_pieces():
     text = "这是一个没有空格的很长的句子它应该被切成几个部分然后分别改变"
     example = ClassificationExample(id="1", text=text, label="x")

@@ -104,7 +104,10 @@ def clusters(word: str) -> list[str]:
 
 
 def changed(words: Words, new: Iterable[tuple[int, str]]) -> int:
-    """Return how many words are not what or where they were."""
+    """Return how many words were altered, left out, said again, or moved to another place."""
     given = list(new)
-    still = sum(i == k and word == words[i] for k, (i, word) in enumerate(given) if i < len(words))
-    return max(len(words), len(given)) - still
+    places = [place for place, _ in given]
+    if places != sorted(places):
+        return sum(place != k or word != words[place] for k, (place, word) in enumerate(given))
+    kept = {place for place, word in given if word == words[place]}
+    return len(words) - len(kept) + len(places) - len(set(places))

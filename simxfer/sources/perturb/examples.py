@@ -38,23 +38,18 @@ def can_change(kind: str) -> bool:
 
 
 def _text(text: str, perturbation: Perturbation, counts: Counter[str], *names: str) -> str:
-    pieces = [(m.group(), m.start(), m.end()) for m in re.finditer(r"\S+", text)]
-    words, blanks = _cut(
-        [(word, text[end : _next(pieces, k, text)]) for k, (word, _, end) in enumerate(pieces)]
-    )
+    """Return a text of perturbed words; what stood behind a word goes with it, blanks at both ends stay."""
+    pieces = list(re.finditer(r"(\S+)(\s*)", text))
+    words, blanks = _cut([(piece[1], piece[2]) for piece in pieces])
+    if not words:
+        return text
     new = perturbation.apply(words, *names)
     counts[WORDS] += len(words)
     counts[WORDS_CHANGED] += changed(words, new)
-    lead = text[: pieces[0][1]] if pieces else text
-    return (
-        lead
-        + "".join(word + blanks[min(k, len(blanks) - 1)] for k, (_, word) in enumerate(new)).rstrip()
-        + (text[len(text.rstrip()) :] if pieces else "")
-    )
-
-
-def _next(pieces: list[tuple[str, int, int]], k: int, text: str) -> int:
-    return pieces[k + 1][1] if k + 1 < len(pieces) else len(text)
+    # The last word may move or come again: what stands behind it then is what stands before it.
+    end, blanks[-1] = blanks[-1], blanks[-2] if len(words) > 1 else " "
+    inside = "".join(word + blanks[place] for place, word in new[:-1])
+    return text[: pieces[0].start()] + inside + new[-1][1] + end
 
 
 def _cut(pairs: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
