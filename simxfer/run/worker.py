@@ -42,14 +42,20 @@ def work(root: str, device: str, threads: int, parent: int, told: Connection) ->
     torch.set_num_threads(threads)
     try:
         _work(RunDirectory(Path(root)), torch.device(device), told)
-    except BrokenPipeError:
-        sys.exit(1)  # nobody listens: the parent was killed
     except InputError as error:
-        told.send((BY, str(error)))
+        _tell(told, BY, str(error))
         sys.exit(BAD_INPUT)
     except Exception as error:
-        told.send((BY, f"{type(error).__name__}: {error}"))
+        _tell(told, BY, f"{type(error).__name__}: {error}")
         raise
+
+
+def _tell(told: Connection, what: str, text: str) -> None:
+    """Tell the parent; where nobody listens it was killed, and its worker ends quietly."""
+    try:
+        told.send((what, text))
+    except BrokenPipeError:
+        sys.exit(1)
 
 
 def _work(run: RunDirectory, device: torch.device, told: Connection) -> None:
@@ -69,7 +75,7 @@ def _try(runner: StageRunner, stage: Stage, told: Connection) -> bool:
     with claim(run.stage(stage.id).lock) as mine:
         if not mine or is_complete(run, plan, stage):
             return False
-        told.send((AT, stage.title))
+        _tell(told, AT, stage.title)
         try:
             runner.work(stage)
         except (StageFailed, DamagedCheckpoint):

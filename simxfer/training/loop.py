@@ -102,31 +102,21 @@ def fit(
     first = _resume(state, model, optimizer)
     marks = _marks(tasks, len(turns)) if mark else frozenset()
     saved, loss_total, loss_steps = time.monotonic(), 0.0, 0
-    # One more than there are, as in `schedule`: the last step still has a rate above zero.
-    warmup = values.warmup_steps or values.warmup_share * (len(turns) + 1)
-    rates = [values.learning_rate * schedule(step, len(turns), warmup) for step in range(len(turns))]
+    rates = _rates(values, len(turns))
     used.decay(*(1 - rate * values.weight_decay for rate in rates[:first]))
     method.train(model)
     for step in range(first, len(turns)):
-        name, number = turns[step]
-        training = by_name[name]
-        rate = rates[step]
+        (name, number), rate = turns[step], rates[step]
         for group in optimizer.param_groups:
             group["lr"] = rate
         # Torch seeds CPU generators by 32 bits: counted up from the stream, no two steps share them.
         seed_dropout(device, stream_seed(settings.seed, name, settings.phase, "dropout") + step)
         units = order[name].units(number)
-        loss = _step(model, method, training, units, settings, device, step)
-        if not math.isfinite(loss):
-            raise StageFailed(
-                f"the loss is {loss} at step {step + 1} of {len(turns)} ({name}); lower the learning rate"
-            )
-        norm = float(torch.nn.utils.clip_grad_norm_(weights, values.max_grad_norm))
+        where = f"at step {step + 1} of {len(turns)} ({name})"
+        loss = _finite("loss", _step(model, method, by_name[name], units, settings, device, step), where)
+        clipped = float(torch.nn.utils.clip_grad_norm_(weights, values.max_grad_norm))
         # Before the step: weights that are no numbers after the last one would end as a finished stage.
-        if not math.isfinite(norm):
-            raise StageFailed(
-                f"the gradient norm is {norm} at step {step + 1} of {len(turns)} ({name}); lower the learning rate"
-            )
+        norm = _finite("gradient norm", clipped, where)
         optimizer.step()
         used.decay(1 - rate * values.weight_decay)
         optimizer.zero_grad(set_to_none=True)
@@ -153,6 +143,19 @@ def fit(
     used.close()
     model.eval()
     return len(turns)
+
+
+def _finite(what: str, value: float, where: str) -> float:
+    if not math.isfinite(value):
+        raise StageFailed(f"the {what} is {value} {where}; lower the learning rate")
+    return value
+
+
+def _rates(values: Hyperparameters, steps: int) -> list[float]:
+    """Return the learning rate of every step."""
+    # One more than there are, as in `schedule`: the last step still has a rate above zero.
+    warmup = values.warmup_steps or values.warmup_share * (steps + 1)
+    return [values.learning_rate * schedule(step, steps, warmup) for step in range(steps)]
 
 
 def _used_rows(model: TransferModel, tasks: list[TrainingTask], pad: int) -> UsedRows:

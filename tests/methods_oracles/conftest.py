@@ -1,13 +1,9 @@
-"""Where the reference outputs of other implementations of training methods stand."""
+"""The folder of reference outputs; tests that read it skip where it is absent."""
 
-import os
 from pathlib import Path
 
 import pytest
-
-FOLDER = Path(
-    os.environ.get("SIMXFER_METHOD_ORACLES", Path(__file__).parents[3] / "shared" / "oracles" / "methods")
-)
+from oracle_folder import FOLDER
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FOLDER
+from oracle_folder import FOLDER
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel, XLMRobertaForMaskedLM
 

@@ -1,12 +1,15 @@
 """Adversarial steps on embeddings against closed forms (float64), and FreeLB through the method that trains it."""
 
 import json
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import FOLDER
+from oracle_folder import FOLDER
 
 from simxfer.encoder.embedding_attack import ascend, project, random_start
+from simxfer.training.methods.robust import RobustTraining
 
 PATH = FOLDER / "numeric" / "adversarial_steps.json"
 STORED = json.loads(PATH.read_text()) if PATH.is_file() else {"expected": {}, "inputs": {}}
@@ -65,20 +68,25 @@ def test_the_fast_gradient_method_is_one_step_of_the_radius(net):
     near(losses(net, delta), case["loss"])
 
 
-def test_freelb_averages_the_gradients_of_its_passes(net):
-    case = STORED["expected"]["freelb_l2_example_K3"]
+def test_freelb_averages_the_gradients_of_its_passes(net, monkeypatch):
+    """The method itself, on the little network: what its loss sees in every pass, and what gradients it leaves."""
+    case, seen = STORED["expected"]["freelb_l2_example_K3"], []
     for name in ("M", "c"):
         net[name].requires_grad_()
-    delta, total = net["start"], 0.0
-    for expected, mean in zip(case["deltas"], case["mean_losses"], strict=True):
+
+    class Little(RobustTraining):
+        def loss(self, model, task, batch):
+            seen.append((batch["delta"].detach().clone(), losses(net, batch["delta"]).mean().detach()))
+            return losses(net, batch["delta"]).sum()
+
+    monkeypatch.setattr("simxfer.encoder.embedding_attack.random_start", lambda *_: net["start"])
+    inputs, encoder = STORED["inputs"], SimpleNamespace(get_input_embeddings=lambda: torch.nn.Embedding(2, 2))
+    method = Little(radius=inputs["eps"], size=inputs["alpha"], passes=len(case["deltas"]))
+    batch = {"ids": torch.zeros(net["mask"].shape, dtype=torch.long), "mask": net["mask"].long()}
+    total = method.add_gradients(SimpleNamespace(encoder=encoder), None, batch, len(net["y"]), nullcontext)
+    for (delta, mean), expected, theirs in zip(seen, case["deltas"], case["mean_losses"], strict=True):
         near(delta, expected)
-        loss = losses(net, delta).mean()
-        near(loss.detach(), mean)
-        (loss / len(case["deltas"])).backward()
-        total += float(loss.detach()) / len(case["deltas"])
-        climb = gradient({k: v.detach() for k, v in net.items()}, delta)
-        alpha, eps = STORED["inputs"]["alpha"], STORED["inputs"]["eps"]
-        delta = project(ascend(delta, climb, alpha, "l2-example"), eps, "l2-example")
+        near(mean, theirs)
     near(net["M"].grad, case["grad_M"])
     near(net["c"].grad, case["grad_c"])
     assert total == pytest.approx(case["reported_loss"], abs=1e-9)

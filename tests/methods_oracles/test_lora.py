@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from conftest import FOLDER
+from oracle_folder import FOLDER
 from peft import LoraConfig, inject_adapter_in_model
 from safetensors.torch import load_file
 from transformers import AutoModel
