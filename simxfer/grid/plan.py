@@ -99,7 +99,9 @@ class Stage:
     def title(self) -> str:
         """A short name for people."""
         what = "+".join(str(data) for data in self.data) or PRETRAINED
-        return f"{self.encoder} {self.phase} {what}" + (f" seed {self.seed}" if self.seed is not None else "")
+        how = f" {self.method}" if self.method != "full" else ""
+        seed = f" seed {self.seed}" if self.seed is not None else ""
+        return f"{self.encoder} {self.phase} {what}{how}{seed}"
 
     @cached_property
     def expected(self) -> tuple[Expected, ...]:

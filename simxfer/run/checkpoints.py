@@ -35,7 +35,7 @@ class Checkpoints:
 
     def __init__(self, run: RunDirectory, plan: Plan, device: torch.device) -> None:
         self.run, self.plan, self.device = run, plan, device
-        # Weights are mapped from their file and read when they are looked at: of these they never are.
+        # Weights are mapped from their file and read when they are looked at: of these the embeddings never are.
         self.shaped = lru_cache(maxsize=4)(self._pretrained)
 
     def _pretrained(self, name: str, seed: int | None, fingerprint: str) -> nn.Module:

@@ -18,6 +18,7 @@ from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
 from simxfer.scoring.protocol import Evaluation
 from simxfer.tasks import get_task
+from simxfer.training.methods import name_of, phases_of
 
 _SAID = 4
 """How many names a message lists."""
@@ -124,11 +125,17 @@ def _receipt(grid: Grid, plan: Plan, target: str, tests: TestData) -> dict:
         "test_data": tests.get(target),
         "parallel_test_sets": task.parallel,
         "max_length": values.max_length,
-        "training": values.as_dict() if task.training_data else None,
+        "training": _training(grid, target) if task.training_data else None,
         "retrieval": _protocols(evaluations) or None,
         "licence": task.licence,
         "citation": task.citation,
     }
+
+
+def _training(grid: Grid, target: str) -> dict:
+    """Return a target's hyperparameters by method: each has rows of its own in the recipe."""
+    last = {method: name_of(phases_of(method)[1]) for method in grid.methods}
+    return {method: grid.hyperparameters(target, name).as_dict() for method, name in last.items()}
 
 
 def _protocols(evaluations: list[Evaluation]) -> dict:

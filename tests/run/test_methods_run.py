@@ -11,6 +11,7 @@ from simxfer.common.errors import InputError
 from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.run.checkpoints import DamagedCheckpoint
+from simxfer.run.opening import receipts
 from simxfer.sources import revision
 from simxfer.training.methods import load_method
 
@@ -40,6 +41,19 @@ def test_every_method_has_all_its_scores_under_its_one_spelling(run):
     assert counts.nunique() == 1
     paired = gains(run.results)
     assert paired["gain"].notna().all() and set(paired["method"]) == set(spelled)
+
+
+def test_receipts_and_titles_say_each_methods_own():
+    methods = ["full", "adapter", "full>lora"]
+    asked = {"name": "x", "encoders": ["FacebookAI/xlm-roberta-large"], "recipe": "xtreme", "seeds": [0]}
+    grid = parse_grid(
+        _yaml(asked | {"methods": methods, "blocks": [{"intermediates": ["none"], "targets": ["panx"]}]})
+    )
+    found = receipts(grid, expand(grid, lambda request: "hub:x@1"), {})["targets"]["panx"]["training"]
+    rates = {method: values["learning_rate"] for method, values in found.items()}
+    assert rates == {"full": 2e-5, "adapter(pfeiffer,r=16)": 1e-4, "full>lora(r=8,alpha=16)": 3e-4}
+    titles = [stage.title for stage in expand(grid, lambda request: "hub:x@1").stages.values()]
+    assert len(set(titles)) == len(titles)
 
 
 def test_phases_that_are_alike_are_trained_once(run):
