@@ -150,6 +150,13 @@ class TransferModel(nn.Module):
         return head(states, *undo)
 
 
+def dropout_generator(device: torch.device) -> torch.Generator:
+    """Return the generator that dropout on a device draws from."""
+    return (
+        torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
+    )
+
+
 def lowest(encoder: Any, layers: int) -> list[Any]:
     """Return the embeddings and so many of the lowest layers of an encoder.
 

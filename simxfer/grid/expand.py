@@ -12,7 +12,7 @@ from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.file import Block, DataChoice, Grid
-from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage
+from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage, Unlabelled
 from simxfer.scoring.protocol import Evaluation, middle_layer
 from simxfer.sources.perturb.examples import can_change
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
@@ -160,6 +160,7 @@ class _Planner:
             folder=grid.data.folder or "",
             hyperparameters=tuple(self.values(item.task, method) for item in data),
             method=method,
+            unlabelled=self.unlabelled(data) if load_method(method).reads_text else None,
             numerics=grid.numerics,
             deterministic=grid.deterministic,
             seed=seed,
@@ -168,6 +169,20 @@ class _Planner:
             world=parent.world,
         )
         return self.add(replace(stage, revisions=tuple(map(self.revision, stage.requests))))
+
+    def unlabelled(self, data: tuple[TaskData, ...]) -> Unlabelled | None:
+        """Return the text that stands beside some training data: in languages that these are not in."""
+        asked = self.grid.unlabelled
+        if asked is None:
+            return None
+        labelled = {code for item in data for code in item.languages or TASKS[item.task].train_languages[:1]}
+        languages = tuple(code for code in self.grid.unlabelled_languages if code not in labelled)
+        if not languages:
+            raise InputError(
+                f"unlabelled text of {asked.task} is in {', '.join(self.grid.unlabelled_languages)}, the languages of "
+                f"{'+'.join(map(str, data))} itself; name others under unlabelled: {{languages: [...]}}"
+            )
+        return Unlabelled(asked.task, asked.split, languages, asked.examples)
 
     def target(self, parent: Stage, target: str, method: str, seed: int) -> Stage:
         """Train a target in one stage, or in one for each task that it is trained on where they come in turn."""

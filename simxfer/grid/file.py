@@ -82,6 +82,19 @@ class DataChoice(Strict):
     """Languages that the target is not tested in, such as those whose test files have no gold."""
 
 
+class UnlabelledText(Strict):
+    """Text that an adversary reads beside a task: inputs in other languages, without their labels."""
+
+    task: Overridden
+    """Task whose inputs are read; `mlm` for any text files."""
+    split: str = "train"
+    """Split of them; one that no target of the grid is scored on."""
+    languages: Languages = ALL
+    """A list, `xtreme`, `xtreme-r`, or `all` of the task's that a target of the grid is tested in."""
+    examples: Annotated[int, Field(ge=1)] = 1000
+    """At most so many of each language."""
+
+
 class Data(Strict):
     """Where the data of real tasks come from; the embedded world needs none."""
 
@@ -194,6 +207,8 @@ class Grid(Strict):
     perturbations: tuple[PerturbationName, ...] = ()
     """Perturbations of test inputs, `swap(0.2)`, under which every finished cell is scored as well, without training
     anew; what is searched (mining, ranking) is scored clean only."""
+    unlabelled: UnlabelledText | None = None
+    """Text in other languages for methods with an adversary."""
     retrieval: Retrieval = Retrieval()
     """Protocol of retrieval without training; what is left out is the recipe's."""
     world: Annotated[int, Field(ge=0)] = 0
@@ -233,6 +248,32 @@ class Grid(Strict):
                     + f" but {list(without)}, which are left untested" * bool(without)
                     + f"; it has {list(TASKS[target].languages)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _adversaries_have_text(self) -> "Grid":
+        readers = [m for m in self.methods if any(load_method(phase).reads_text for phase in phases_of(m))]
+        if readers and self.unlabelled is None:
+            raise ValueError(
+                f"method {readers[0]!r} reads unlabelled text; say which, such as unlabelled: {{task: mlm}}"
+            )
+        if self.unlabelled is None:
+            return self
+        if not readers:
+            raise ValueError(
+                "unlabelled text is read by adversarial methods alone; name one, or leave it out"
+            )
+        task, split = self.unlabelled.task, self.unlabelled.split
+        if task == "*" or not self.unlabelled_languages:
+            raise ValueError(
+                f"unlabelled: task {task!r} has no text in any of the languages {self.unlabelled.languages} that the "
+                "targets are tested in"
+            )
+        scored = [t for t in self.targets if t == task and self.task_data(t).test == split]
+        if scored:
+            raise ValueError(
+                f"unlabelled: {split} of {task} is what target {scored[0]!r} is scored on; name another split or task"
+            )
         return self
 
     @model_validator(mode="after")
@@ -302,6 +343,18 @@ class Grid(Strict):
         """The targets of all blocks, each once."""
         return tuple(dict.fromkeys(name for block in self.blocks for name in block.targets))
 
+    @property
+    def unlabelled_languages(self) -> tuple[str, ...]:
+        """The languages of unlabelled text, in the order of its task's record."""
+        asked = self.unlabelled
+        if asked is None or asked.task not in TASKS:
+            return ()
+        tested = {code for target in self.targets for code in self.test_languages(target)}
+        wanted = (
+            tested if asked.languages == ALL else LANGUAGE_GROUPS.get(str(asked.languages), asked.languages)
+        )
+        return tuple(code for code in TASKS[asked.task].languages if code in wanted)
+
     def hyperparameters(self, task: str, method: str = "full") -> Hyperparameters:
         """Return the hyperparameters of a task: the recipe's for a method, changed by `*`, by the task's own row."""
         values = get_recipe(self.recipe).hyperparameters(task, method)
@@ -345,6 +398,7 @@ _OWNERS: dict[str | int, type[Strict]] = {
     "overrides": Override,
     "retrieval": Retrieval,
     "data": Data,
+    "unlabelled": UnlabelledText,
 }
 """Which part of a grid file a key that holds other keys is made of."""
 

@@ -5,7 +5,7 @@ a finished one is recognised after any interruption.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from math import ceil
 from typing import Any, NamedTuple
@@ -38,6 +38,17 @@ class Expected(NamedTuple):
     """Training examples; of span QA and tagging each is one window or more."""
 
 
+@dataclass(frozen=True)
+class Unlabelled:
+    """Inputs that an adversary reads beside a stage's task; their labels are looked at by nobody."""
+
+    task: str
+    split: str
+    languages: tuple[str, ...]
+    examples: int
+    """Of each language, at most."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """One training run from a parent checkpoint; the root of every path is the pretrained encoder itself."""
@@ -63,6 +74,8 @@ class Stage:
     hyperparameters: tuple[dict, ...] = ()
     """Hyperparameters of each training task."""
     method: str = "full"
+    unlabelled: Unlabelled | None = None
+    """Text in other languages, where the method reads any; counts in the id where it does."""
     numerics: str = "fp32"
     deterministic: bool = False
     """Whether torch is held to deterministic operations; counts in the id where it is."""
@@ -78,7 +91,9 @@ class Stage:
     @cached_property
     def id(self) -> str:
         """What decides the stage's result, hashed; encoder and data count by what they are, not by where."""
-        silent = ("encoder", "folder", *(() if self.deterministic else ("deterministic",)))
+        # Keys that came later are silent at their default, so that ids of before stand.
+        later = [name for name in ("deterministic", "unlabelled") if not getattr(self, name)]
+        silent = ("encoder", "folder", *later)
         return content_id({k: value for k, value in self._values().items() if k not in silent})
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,7 +103,8 @@ class Stage:
     def _values(self) -> dict[str, Any]:
         # As dataclasses.asdict, which copies every hyperparameter: of 20,000 stages that takes half a minute.
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**values, "data": [asdict(data) for data in self.data]}
+        texts = self.unlabelled and asdict(self.unlabelled)
+        return {**values, "data": [asdict(data) for data in self.data], "unlabelled": texts}
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -119,13 +135,26 @@ class Stage:
 
     @property
     def requests(self) -> Iterator[DataRequest]:
-        """All data that are read: what is trained on, then what a checkpoint is chosen on."""
+        """All data that are read: what is trained on, what a checkpoint is chosen on, what has no labels."""
         for parts in (self.parts, self.dev_parts):
             for data, read in zip(self.data[: len(parts)], parts, strict=True):
                 for task, split in read:
                     draw = self.draw_of(task)
                     for language in data.languages or TASKS[data.task].train_languages[:1]:
                         yield DataRequest(task, split, language, self.world, draw, folder=self.folder)
+        yield from (replace(request, limit=None) for request in self.texts)
+
+    @property
+    def texts(self) -> tuple[DataRequest, ...]:
+        """The unlabelled texts that are read, a request each language."""
+        asked = self.unlabelled
+        if asked is None:
+            return ()
+        draw = self.draw_of(asked.task)
+        return tuple(
+            DataRequest(asked.task, asked.split, code, self.world, draw, asked.examples, self.folder)
+            for code in asked.languages
+        )
 
     @property
     def sequences(self) -> tuple[int, ...]:

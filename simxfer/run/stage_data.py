@@ -8,7 +8,7 @@ from simxfer.common.errors import InputError
 from simxfer.encoder.dataset import Dataset, load_dataset, training_features
 from simxfer.encoder.loading import load_tokenizer
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.encoder.ragged import join_features
+from simxfer.encoder.ragged import Features, join_features
 from simxfer.grid.expand import joint_revision
 from simxfer.grid.plan import Part, Plan, Stage
 from simxfer.run.inputs import data_inputs, encoder_inputs, refuse_changed
@@ -61,6 +61,17 @@ class StageData:
             for code in languages
         ]
 
+    def texts(self, stage: Stage) -> list[Dataset]:
+        """Return the unlabelled texts that stand beside a stage's data, a data set each language; [] for most."""
+        if not stage.texts:
+            return []
+        self.refuse_other_data(stage)
+        values = Hyperparameters(**stage.hyperparameters[0])
+        return [
+            self.dataset(request, request.task, stage.encoder, values.max_length, values.stride)
+            for request in stage.texts
+        ]
+
     def refuse_other_data(self, planned: Stage | Evaluation) -> None:
         """Refuse to read data that are not those that an id stands for.
 
@@ -102,22 +113,10 @@ class StageData:
             datasets = self.datasets(stage, data, parts, Hyperparameters(**values))
             for ((name, split), language), dataset in zip(places, datasets, strict=True):
                 features = training_features(get_task(data.task), dataset)
-                truncated, unknown, subwords, without_gold = (int(n) for n in features.counts)
-                rows.append(
-                    {
-                        "task": data.task,
-                        "from": name,
-                        "split": split,
-                        "language": language,
-                        "examples": int(features.example.max()) + 1,
-                        "rows": features.n_rows,
-                        "subwords": subwords,
-                        "truncated": truncated,
-                        "unknown_share": unknown / max(1, subwords),
-                        "without_gold": without_gold,
-                        "noted": dict(dataset.noted),
-                    }
-                )
+                rows.append(_receipt(data.task, (name, split), language, features, dataset))
+        for request, dataset in zip(stage.texts, self.texts(stage), strict=True):
+            part = (request.task, request.split)
+            rows.append(_receipt("unlabelled", part, request.language, dataset.features, dataset))
         return rows
 
     def seen(self, stage: Stage) -> set[str]:
@@ -126,6 +125,23 @@ class StageData:
             digest
             for one in self.plan.path(stage.id)
             for data, parts, row in zip(one.data, one.parts, one.hyperparameters, strict=True)
-            for dataset in self.datasets(one, data, parts, Hyperparameters(**row))
+            for dataset in (*self.datasets(one, data, parts, Hyperparameters(**row)), *self.texts(one))
             for digest in dataset.gold["digest"]
         }
+
+
+def _receipt(task: str, part: Part, language: str, features: Features, dataset: Dataset) -> dict[str, Any]:
+    truncated, unknown, subwords, without_gold = (int(n) for n in features.counts)
+    return {
+        "task": task,
+        "from": part[0],
+        "split": part[1],
+        "language": language,
+        "examples": int(features.example.max()) + 1,
+        "rows": features.n_rows,
+        "subwords": subwords,
+        "truncated": truncated,
+        "unknown_share": unknown / max(1, subwords),
+        "without_gold": without_gold,
+        "noted": dict(dataset.noted),
+    }

@@ -20,7 +20,7 @@ from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained
 from simxfer.run.determinism import deterministic
 from simxfer.run.environment import environment
-from simxfer.run.log import open_log
+from simxfer.run.log import open_log, read_log
 from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.scoring.evaluate import dev_score, evaluate
@@ -109,7 +109,8 @@ class StageRunner:
             folder.begun, begun
         )  # before the first step: of a killed process it is known what it computed with
         mark = self._keep_best(model, stage, folder, log) if stage.dev_parts else None
-        steps = fit(model, tasks, self._settings(stage), log, folder.state, mark)
+        texts = [dataset.features for dataset in self.data.texts(stage)]
+        steps = fit(model, tasks, self._settings(stage), log, folder.state, mark, texts)
         if mark:
             load_weights(folder.encoder, method.trained(model))
             load_weights(folder.heads, model.heads)
@@ -132,6 +133,7 @@ class StageRunner:
                 *["learning-rate-never-peaks"] * never_peaks,
                 *["method-changes-nothing"] * unchanged,
                 *_training_flags(receipts),
+                *_discriminator_flags(read_log(folder.log), stage),
             ],
             "selected": json.loads(folder.best.read_text()) if mark else None,
             "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
@@ -249,6 +251,12 @@ def _training_flags(receipts: list[dict[str, Any]]) -> list[str]:
         counts["truncated", row["task"]] += row["truncated"]
         counts.update({(name, row["task"]): count for name, count in row["noted"].items()})
     return [f"{name}-in-training={task}:{count}" for (name, task), count in counts.items() if count]
+
+
+def _discriminator_flags(log: list[dict[str, Any]], stage: Stage) -> list[str]:
+    """Return how well languages were told apart at the end: `discriminator-accuracy=PHASE:SHARE`."""
+    told = [row["discriminator_accuracy"] for row in log if "discriminator_accuracy" in row][-1:]
+    return [f"discriminator-accuracy={stage.phase}:{share:.3f}" for share in told]
 
 
 def device_name(device: torch.device) -> str:

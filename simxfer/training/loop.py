@@ -22,15 +22,17 @@ from simxfer.common.atomic import write_file
 from simxfer.common.errors import StageFailed
 from simxfer.common.streams import stream, stream_seed
 from simxfer.encoder.batching import BatchOrder, LengthOrder, collate
-from simxfer.encoder.network import TransferModel
+from simxfer.encoder.network import TransferModel, dropout_generator
 from simxfer.encoder.ragged import Features
 from simxfer.encoder.used_rows import IDLE, UsedRows
 from simxfer.tasks.record import Task
 from simxfer.training.losses import loss_count
 from simxfer.training.masking import mask_tokens
 from simxfer.training.methods import load_method
+from simxfer.training.methods.method import Course, Step
 from simxfer.training.mixture import epochs_of, step_shares, steps_asked
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.state import take_up, tensors_of, under
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,7 @@ def fit(
     log: Callable[[Mapping[str, Any]], None] = lambda row: None,
     state: Path | None = None,
     mark: Callable[[int], None] | None = None,
+    texts: Sequence[Features] = (),
 ) -> int:
     """Train the model in place; a mixture takes as many steps as its tasks together.
 
@@ -83,6 +86,7 @@ def fit(
         mark: called with the number of steps done every `look_every` steps, or at the end of every epoch, or ten
             times where steps are counted, to look at the model; it may leave it in evaluation mode.
         state: where weights and optimizer of a long stage are saved every `save_every_seconds`, and taken up.
+        texts: unlabelled text, by language, where the method reads any.
 
     Returns:
         The number of steps.
@@ -91,15 +95,17 @@ def fit(
         StageFailed: the loss or the norm of the gradient is no finite number.
     """
     device = next(model.parameters()).device
+    dropout = dropout_generator(device)
     method = load_method(settings.method)
     values = leading_values(tasks)
-    used = _used_rows(model, tasks, settings.pad)
+    used = _used_rows(model, tasks, texts, settings.pad)
     optimizer = _optimizer(method.parameter_groups(model, values), values)
     order = {t.task.name: _order(t, settings) for t in tasks}
     by_name = {t.task.name: t for t in tasks}
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     turns = _turns(tasks, settings)
-    first = _resume(state, model, optimizer)
+    course = method.begin(model, tasks, texts, settings, len(turns))
+    first = _resume(state, model, optimizer, course)
     marks = _marks(tasks, len(turns)) if mark else frozenset()
     saved, loss_total, loss_steps = time.monotonic(), 0.0, 0
     rates = _rates(values, len(turns))
@@ -109,15 +115,17 @@ def fit(
         (name, number), rate = turns[step], rates[step]
         for group in optimizer.param_groups:
             group["lr"] = rate
-        # Torch seeds CPU generators by 32 bits: counted up from the stream, no two steps share them.
-        seed_dropout(device, stream_seed(settings.seed, name, settings.phase, "dropout") + step)
-        units = order[name].units(number)
+        # Torch seeds CPU generators by 32 bits: counted up from the stream, no two steps share them. And
+        # torch.manual_seed visits every backend, which costs a millisecond a step.
+        dropout.manual_seed(stream_seed(settings.seed, name, settings.phase, "dropout") + step)
         where = f"at step {step + 1} of {len(turns)} ({name})"
-        loss = _finite("loss", _step(model, method, by_name[name], units, settings, device, step), where)
+        units = order[name].units(number)
+        loss = _finite("loss", _step(model, course, by_name[name], units, settings, device, step), where)
         clipped = float(torch.nn.utils.clip_grad_norm_(weights, values.max_grad_norm))
         # Before the step: weights that are no numbers after the last one would end as a finished stage.
         norm = _finite("gradient norm", clipped, where)
         optimizer.step()
+        course.update()
         used.decay(1 - rate * values.weight_decay)
         optimizer.zero_grad(set_to_none=True)
         loss_total, loss_steps = loss_total + loss, loss_steps + 1
@@ -130,6 +138,7 @@ def fit(
                     "loss": loss_total / loss_steps,
                     "learning_rate": rate,
                     "gradient_norm": norm,
+                    **course.noted(),
                 }
             )
             loss_total, loss_steps = 0.0, 0
@@ -138,7 +147,7 @@ def fit(
                 mark(step + 1)
             method.train(model)
         if state is not None and time.monotonic() - saved > settings.save_every_seconds:
-            _save(state, model, optimizer, step + 1)
+            _save(state, model, optimizer, course, step + 1)
             saved = time.monotonic()
     used.close()
     model.eval()
@@ -158,13 +167,16 @@ def _rates(values: Hyperparameters, steps: int) -> list[float]:
     return [values.learning_rate * schedule(step, steps, warmup) for step in range(steps)]
 
 
-def _used_rows(model: TransferModel, tasks: list[TrainingTask], pad: int) -> UsedRows:
+def _used_rows(
+    model: TransferModel, tasks: list[TrainingTask], texts: Sequence[Features], pad: int
+) -> UsedRows:
     """Return the word embeddings, narrowed to what occurs where a task does not read all of them (MLM's head does)."""
     network: Any = model.encoder
     embeddings = network.get_input_embeddings()
     if any(t.task.kind == "mlm" for t in tasks):
         return UsedRows(embeddings, np.arange(len(embeddings.weight)), IDLE)
-    return UsedRows(embeddings, np.concatenate([np.array([pad]), *(t.features.ids for t in tasks)]), IDLE)
+    read = [features.ids for features in (*(t.features for t in tasks), *texts)]
+    return UsedRows(embeddings, np.concatenate([np.array([pad]), *read]), IDLE)
 
 
 def leading_values(tasks: Sequence[TrainingTask]) -> Hyperparameters:
@@ -175,14 +187,6 @@ def leading_values(tasks: Sequence[TrainingTask]) -> Hyperparameters:
 def _optimizer(groups: list[dict], values: Hyperparameters) -> torch.optim.AdamW:
     betas = (0.9, values.adam_beta2)
     return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=values.adam_epsilon, fused=True)
-
-
-def seed_dropout(device: torch.device, seed: int) -> None:
-    """Seed the device's generator; `torch.manual_seed` visits every backend and costs a millisecond a step."""
-    generator = (
-        torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
-    )
-    generator.manual_seed(seed)
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
@@ -205,7 +209,7 @@ def _marks(tasks: list[TrainingTask], steps: int) -> frozenset[int]:
 
 def _step(
     model: TransferModel,
-    method: Any,
+    course: Course,
     training: TrainingTask,
     units: np.ndarray,
     settings: Settings,
@@ -224,9 +228,9 @@ def _step(
         for start, part in zip(range(0, len(units), size), parts, strict=True):
             longest = part["ids"].shape[1]
             part |= {name: whole[name][start : start + size, :longest] for name in ("ids", "labels")}
-    count = sum(loss_count(training.task, part) for part in parts)
     autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=settings.numerics == "bf16")
-    return sum(method.add_gradients(model, training.task, part, count, autocast) for part in parts)
+    count = sum(loss_count(training.task, part) for part in parts)
+    return course.add_gradients(Step(step, training.task, units, parts, count, autocast))
 
 
 def _masked(
@@ -280,10 +284,11 @@ def updates(tasks: list[TrainingTask], settings: Settings) -> list[dict[str, Any
     return rows
 
 
-def _save(path: Path, model: TransferModel, optimizer: torch.optim.Optimizer, step: int) -> None:
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for i, entry in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{name}": value for name, value in entry.items()}
+def _save(
+    path: Path, model: TransferModel, optimizer: torch.optim.Optimizer, course: Course, step: int
+) -> None:
+    tensors = tensors_of(model, optimizer)
+    tensors |= {f"course.{name}": value for name, value in course.tensors().items()}
     tensors["step"] = torch.tensor(step)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     write_file(path, lambda temporary: save_file(tensors, temporary))
@@ -297,16 +302,11 @@ def saved_step(path: Path) -> int:
         return int(stored.get_tensor("step"))
 
 
-def _resume(path: Path | None, model: TransferModel, optimizer: torch.optim.Optimizer) -> int:
-    """Take up weights and optimizer of an interrupted stage; return the step to go on with."""
+def _resume(path: Path | None, model: TransferModel, optimizer: torch.optim.Optimizer, course: Course) -> int:
+    """Take up weights, optimizer and course of an interrupted stage; return the step to go on with."""
     if path is None or not path.exists():
         return 0
     tensors = load_file(path)
-    model.load_state_dict({n.removeprefix("model."): v for n, v in tensors.items() if n.startswith("model.")})
-    entries: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
-            entries.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
+    take_up(model, optimizer, tensors)
+    course.load(under("course.", tensors))
     return int(tensors["step"])

@@ -12,7 +12,7 @@ import pytest
 from support import write_xlmr_checkpoint
 from trained import Trained, same, train
 
-from simxfer.grid.file import Block, Data, DataChoice, Grid, Override, Retrieval, load_grid
+from simxfer.grid.file import Block, Data, DataChoice, Grid, Override, Retrieval, UnlabelledText, load_grid
 from simxfer.run.representations import write_samples
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
@@ -50,6 +50,8 @@ def by_all(**values: Any) -> dict:
 
 MIXED = block("w-nli+w-which-a") | {"overrides": {"*": SHORT, "w-nli": {"train_examples": 4}}}
 POOL = {"data": {"tasks": {"w-xnli": {"trains_on": ["w-nli", "w-xnli"]}}}}
+TEXT = {"task": "w-xnli", "languages": ["x-agg"], "examples": 9}
+HEARD = {"methods": ["adversarial(strength=1,rate=0.1)"], "unlabelled": TEXT}
 SPANS = block(target="w-xqa") | by_all(max_length=24, stride=8)
 
 WEIGHTS: dict[str, tuple[dict, dict]] = {
@@ -68,6 +70,10 @@ WEIGHTS: dict[str, tuple[dict, dict]] = {
     "world": ({}, {"world": 1}),
     "data.tasks.train": ({}, {"data": {"tasks": {"*": {"train": "test"}}}}),
     "data.tasks.trains_on": ({}, {"data": {"tasks": {"w-xnli": {"trains_on": ["w-nli"]}}}}),
+    "unlabelled.task": (HEARD, {"unlabelled": TEXT | {"task": "w-nli"}}),
+    "unlabelled.split": (block(target="w-pos") | HEARD, {"unlabelled": TEXT | {"split": "test"}}),
+    "unlabelled.languages": (HEARD, {"unlabelled": TEXT | {"languages": ["x-sov"]}}),
+    "unlabelled.examples": (HEARD, {"unlabelled": TEXT | {"examples": 6}}),
     "overrides.learning_rate": ({}, by_all(learning_rate=1e-4)),
     "overrides.batch_size": ({}, by_all(batch_size=3)),
     "overrides.steps": ({}, by_all(steps=4)),
@@ -182,6 +188,7 @@ def test_a_key_that_decides_nothing_of_the_results(key, trained):
 
 def test_every_key_is_listed():
     parts = {"blocks": Block, "data": Data, "retrieval": Retrieval, "overrides": Override}
+    parts["unlabelled"] = UnlabelledText
     known = {key for key in Grid.model_fields if key not in parts}
     known |= {f"{part}.{key}" for part, model in parts.items() for key in model.model_fields}
     known = known - {"data.tasks"} | {f"data.tasks.{key}" for key in DataChoice.model_fields}

@@ -4,6 +4,7 @@ import copy
 import math
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ from simxfer.training import loop as train
 from simxfer.training.loop import Settings, TrainingTask, fit, schedule
 from simxfer.training.losses import loss_count, loss_sum
 from simxfer.training.masking import mask_tokens
+from simxfer.training.methods.method import Course, Method
 from simxfer.training.recipes import Hyperparameters
 
 CPU = torch.device("cpu")
@@ -151,7 +153,7 @@ def test_micro_batches_give_the_gradients_of_the_batch(name, model_of, training)
     for size in (0, 1, 3):
         model, task = model_of(name), training(name, micro_batch_size=size)
         units = np.arange(7)
-        loss = train._step(model, train.load_method("full"), task, units, SETTINGS, CPU, step=0)
+        loss = train._step(model, Course(Method(), model), task, units, SETTINGS, CPU, step=0)
         gradients.append((loss, {n: p.grad for n, p in model.named_parameters()}))
     for loss, found in gradients[1:]:
         assert loss == pytest.approx(gradients[0][0], abs=1e-5)
@@ -378,7 +380,8 @@ def test_micro_batches_of_text_are_masked_as_the_whole_batch_is(world_tokenizer,
 def test_no_two_steps_share_their_dropout(model_of, training, monkeypatch):
     """Torch takes the low 32 bits of a seed on the CPU."""
     seeds: list[int] = []
-    monkeypatch.setattr(train, "seed_dropout", lambda device, seed: seeds.append(seed % 2**32))
+    generator = SimpleNamespace(manual_seed=lambda seed: seeds.append(seed % 2**32))
+    monkeypatch.setattr(train, "dropout_generator", lambda device: generator)
     fit(model_of("w-xnli"), [training("w-xnli")], SETTINGS)
     assert len(set(seeds)) == len(seeds) == 6 and {(b - a) % 2**32 for a, b in pairwise(seeds)} == {1}
 

@@ -13,12 +13,13 @@ from simxfer.encoder.dataset import make_dataset, training_features
 from simxfer.encoder.loading import load_encoder, load_tokenizer, load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
-from simxfer.encoder.ragged import IGNORED
+from simxfer.encoder.ragged import IGNORED, Features, join_features
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import RankingExample, TextExample
-from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training import loop
+from simxfer.training.loop import Settings, TrainingTask
 from simxfer.training.losses import loss_sum
 from simxfer.training.methods import METHODS, canonical_method, load_method, phases_of
 from simxfer.training.recipes import Hyperparameters, get_recipe
@@ -31,6 +32,8 @@ SPELLED = (
     "lora(r=2,alpha=4)",
     "robust(pgd,radius=0.5)",
     "robust(radius=0.5,passes=3)",
+    "adversarial(strength=0.5)",
+    "adversarial(tokens,strength=1,labels=permuted)",
 )
 BESIDE = [text for text in SPELLED if load_method(text).beside]
 KINDS = {
@@ -42,6 +45,18 @@ KINDS = {
 @pytest.fixture(scope="module")
 def encoder(checkpoint):
     return resolve_encoder(str(checkpoint))
+
+
+TEXTS: list[Features] = []
+"""Unlabelled text of two languages; filled once."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _texts(encoder) -> None:
+    for language in ("x-agg", "x-cyrl"):
+        examples = read_examples(DataRequest("w-xnli", "train", language, limit=7))
+        dataset = make_dataset(examples, get_task("w-xnli"), load_tokenizer(encoder), 48, 8)
+        TEXTS.append(dataset.features)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +88,12 @@ def model_for(encoder, tasks: list[TrainingTask], method: str, seed: int = 0) ->
         model.add_head(one.task, seed)
     load_method(method).prepare(model, seed)
     return model
+
+
+def fit(model: TransferModel, tasks: list[TrainingTask], how: Settings, *more) -> int:
+    """Train, beside unlabelled text of two languages where the method reads any."""
+    texts = TEXTS if load_method(how.method).reads_text else ()
+    return loop.fit(model, tasks, how, *more, texts=texts)
 
 
 def settings(method: str, **more) -> Settings:
@@ -303,3 +324,58 @@ def test_adapter_weights_are_named_as_adapterhubs(encoder, tmp_path):
     names = set(load_file(Path(tmp_path / "a.safetensors")))
     assert "adapters.task.layer0.attention.down.weight" in names and len(names) == 2 * 2 * 4
     assert np.isfinite([float(v.sum()) for v in load_file(tmp_path / "a.safetensors").values()]).all()
+
+
+PARITY = (
+    "adversarial(strength=0)",
+    "adversarial(mean,gamma=0,strength=1)",
+    "adversarial(first,gamma=0,strength=1)",
+    "adversarial(tokens,gamma=0,strength=1)",
+)
+"""No adversary; and one that is trained beside the task but, its schedule being flat, never heard."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", PARITY)
+def test_an_adversary_that_is_not_heard_changes_no_bit(method, kind, encoder, trainings):
+    found, said = [], []
+    for text in ("full", method):
+        model = model_for(encoder, [trainings[kind]], text)
+        fit(model, [trainings[kind]], settings(text, log_every=1), said.append)
+        found.append(weights(model))
+    assert not moved(*found)
+    assert ("discriminator_accuracy" in said[-1]) == (method != PARITY[0])
+    assert [row["loss"] for row in said[:4]] == [row["loss"] for row in said[4:]]
+
+
+def test_a_discriminator_learns_to_tell_languages(encoder, trainings):
+    """With the encoder nearly at rest, what can be told apart is; always naming one side would be half right."""
+    one, rows = trainings["classification"], []
+    values = Hyperparameters(learning_rate=1e-9, batch_size=12, steps=60)
+    method = "adversarial(tokens,strength=1,rate=0.01)"
+    training = TrainingTask(task=one.task, features=one.features, values=values)
+    fit(model_for(encoder, [one], method), [training], settings(method, log_every=20), rows.append)
+    assert rows[-1]["discriminator_accuracy"] > 0.6
+
+
+def test_permuted_labels_are_drawn_once_in_the_shares_of_the_true_ones(encoder, trainings):
+    one, method = trainings["classification"], load_method("adversarial(mean,strength=1,labels=permuted)")
+    texts = [join_features([text] * 200) for text in TEXTS]
+    model = model_for(encoder, [one], "full")
+    courses = [method.begin(model, [one], texts, settings("full"), 4) for _ in range(2)]
+    labels, again = (course.labels[""] for course in courses)
+    assert (labels == again).all() and (labels != courses[0].language).any()
+    shares = np.bincount(labels) / len(labels)
+    assert np.allclose(shares, [0.5, 0.25, 0.25], atol=0.05)
+
+
+def test_an_encoder_that_is_heard_hides_its_language(encoder, trainings):
+    """The discriminator loses what it had learned once its gradient reaches the encoder."""
+    one, accuracy = trainings["classification"], {}
+    values = Hyperparameters(learning_rate=3e-3, batch_size=12, steps=120, warmup_share=0.0)
+    for gamma in (0, 10):
+        method, rows = f"adversarial(mean,strength=2,gamma={gamma},rate=0.003)", []
+        training = TrainingTask(task=one.task, features=one.features, values=values)
+        fit(model_for(encoder, [one], method), [training], settings(method, log_every=30), rows.append)
+        accuracy[gamma] = rows[-1]["discriminator_accuracy"]
+    assert accuracy[10] < accuracy[0] - 0.1

@@ -21,6 +21,7 @@ METHODS: dict[str, str] = {
     "adapter": "simxfer.training.methods.adapter:AdapterTuning",
     "lora": "simxfer.training.methods.lora:LowRankAdaptation",
     "robust": "simxfer.training.methods.robust:RobustTraining",
+    "adversarial": "simxfer.training.methods.adversarial:AdversarialTraining",
 }
 
 _CALL = re.compile(r"^\s*([a-z][a-z0-9-]*)\s*(?:\((.*)\))?\s*$")

@@ -2,14 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
     from torch import Tensor, nn
 
     from simxfer.encoder.network import Batch, TransferModel
+    from simxfer.encoder.ragged import Features
     from simxfer.tasks.record import Task
+    from simxfer.training.loop import Settings, TrainingTask
     from simxfer.training.recipes import Hyperparameters
+
+
+@dataclass(frozen=True)
+class Step:
+    """The batch of one step."""
+
+    number: int
+    """Of the step in its stage, from 0."""
+    task: Task
+    units: np.ndarray
+    """Which units of the task's data make the batch."""
+    parts: Sequence[Batch]
+    """The (micro-)batches that they are cut into, in their order."""
+    count: int
+    """What the losses of the whole batch are divided by."""
+    autocast: Any
+    """Gives the context of a forward pass."""
+
+
+class Course:
+    """What a method keeps while it trains one stage, beside the model: here nothing."""
+
+    def __init__(self, method: Method, model: TransferModel) -> None:
+        self.method, self.model = method, model
+
+    def add_gradients(self, step: Step) -> float:
+        """Add the gradients of a batch to those of the model's weights; return its mean loss."""
+        return sum(
+            self.method.add_gradients(self.model, step.task, part, step.count, step.autocast)
+            for part in step.parts
+        )
+
+    def update(self) -> None:
+        """Take the step of what is kept beside the model; the model's own was taken."""
+
+    def noted(self) -> dict[str, float]:
+        """Return what the log says beside loss, rate and norm, of the steps since it was asked last."""
+        return {}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what `load` needs to go on from here."""
+        return {}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from where `tensors` were taken."""
 
 
 class Method:
@@ -19,6 +70,11 @@ class Method:
     """Whether what is trained stands beside the encoder, which stays as its parent stage left it."""
     spelled: ClassVar[tuple[str, ...]] = ()
     """Parameters that are named even at their default."""
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether it reads unlabelled text of other languages beside its task."""
+        return False
 
     def prepare(self, model: TransferModel, seed: int) -> None:
         """Make the model ready: add what is trained, let rest what is not. `seed` draws new weights.
@@ -50,6 +106,17 @@ class Method:
             {"params": matrices, "weight_decay": values.weight_decay},
             {"params": rest, "weight_decay": 0.0},
         ]
+
+    def begin(
+        self,
+        model: TransferModel,
+        tasks: Sequence[TrainingTask],
+        texts: Sequence[Features],
+        settings: Settings,
+        steps: int,
+    ) -> Course:
+        """Return the course of one stage of so many steps; `texts` are unlabelled ones, by language."""
+        return Course(self, model)
 
     def loss(self, model: TransferModel, task: Task, batch: Batch) -> Tensor:
         """Return the summed loss of a (micro-)batch."""

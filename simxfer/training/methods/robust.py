@@ -47,8 +47,9 @@ class RobustTraining(Method):
         import torch
 
         from simxfer.encoder.embedding_attack import ascend, project, random_start
+        from simxfer.encoder.network import dropout_generator
 
-        generator = _generator(batch["ids"].device)
+        generator = dropout_generator(batch["ids"].device)
         network: Any = model.encoder
         width = network.get_input_embeddings().weight.shape[1]
         start = random_start(
@@ -84,12 +85,3 @@ class RobustTraining(Method):
 def _back(loss: Tensor, delta: Tensor | None) -> Tensor | None:
     loss.backward()
     return None if delta is None else delta.grad
-
-
-def _generator(device: Any) -> Any:
-    """Return the generator that dropout on a device draws from; the loop seeds it at every step."""
-    import torch
-
-    return (
-        torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
-    )
