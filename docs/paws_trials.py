@@ -26,8 +26,9 @@ from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.scoring.predict import predict
 from simxfer.tasks.examples import ClassificationExample
 from simxfer.tasks.record import Task
-from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training.loop import fit
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import Settings, TrainingTask
 from simxfer.world.items import Request, collect
 from simxfer.world.languages import LANGUAGES, PIVOT
 from simxfer.world.lexicon import lexicon

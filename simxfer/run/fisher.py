@@ -19,8 +19,8 @@ from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE, parse_intermediate
-from simxfer.training.loop import TrainingTask
 from simxfer.training.losses import loss_count, loss_sum
+from simxfer.training.settings import TrainingTask
 
 FISHER_UNITS = 200
 """Training units (examples, or windows of long ones) a task that the mean is taken over."""

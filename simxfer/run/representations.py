@@ -37,7 +37,7 @@ from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE
-from simxfer.training.loop import TrainingTask
+from simxfer.training.settings import TrainingTask
 
 SAMPLE_SIZE = 200
 """Texts a task, split and language."""

@@ -18,8 +18,8 @@ from simxfer.sources import revision
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
-from simxfer.training.loop import TrainingTask
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import TrainingTask
 
 
 class StageData:

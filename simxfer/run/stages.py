@@ -27,9 +27,10 @@ from simxfer.scoring.evaluate import dev_score, evaluate
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
-from simxfer.training.loop import Settings, TrainingTask, fit, leading_values, saved_step, updates
+from simxfer.training.loop import fit, leading_values, saved_step, updates
 from simxfer.training.methods import load_method
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import Settings, TrainingTask
 
 _LOOKED_AT = 8
 """Examples of each task on which it is seen whether a method changed anything."""

@@ -20,8 +20,7 @@ from simxfer.training.methods.method import Course, Step
 from simxfer.training.state import take_up, tensors_of
 
 if TYPE_CHECKING:
-    from simxfer.training.loop import Settings, TrainingTask
-    from simxfer.training.methods.adversarial import AdversarialTraining
+    from simxfer.training.settings import Settings, TrainingTask
 
 
 class _Reversal(torch.autograd.Function):
@@ -85,7 +84,7 @@ class Adversary(Course):
 
     def __init__(
         self,
-        method: AdversarialTraining,
+        method: Any,  # AdversarialTraining, whose module makes this one
         model: TransferModel,
         tasks: Sequence[TrainingTask],
         texts: Sequence[Features],

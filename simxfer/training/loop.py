@@ -8,7 +8,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,46 +24,14 @@ from simxfer.encoder.batching import BatchOrder, LengthOrder, collate
 from simxfer.encoder.network import TransferModel, dropout_generator
 from simxfer.encoder.ragged import Features
 from simxfer.encoder.used_rows import IDLE, UsedRows
-from simxfer.tasks.record import Task
 from simxfer.training.losses import loss_count
 from simxfer.training.masking import mask_tokens
 from simxfer.training.methods import load_method
 from simxfer.training.methods.method import Course, Step
-from simxfer.training.mixture import epochs_of, step_shares, steps_asked
+from simxfer.training.mixture import epochs_of, step_shares
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import Settings, TrainingTask
 from simxfer.training.state import take_up, tensors_of, under
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingTask:
-    """One task of a stage with its data and hyperparameters."""
-
-    task: Task
-    features: Features
-    values: Hyperparameters
-
-    @property
-    def steps(self) -> int:
-        """Number of steps, from `steps` or from `epochs`."""
-        return steps_asked(self.features.n_units, self.values)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What else decides how a stage is trained."""
-
-    seed: int
-    phase: str
-    method: str = "full"
-    numerics: str = "fp32"
-    mixture_temperature: float = 1.0
-    pad: int = 1
-    mask: int = 4
-    special: tuple[int, ...] = (0, 1, 2, 3, 4)
-    masked_share: float = 0.15
-    """Share of subwords that masked language modelling masks (Devlin et al. 2019)."""
-    log_every: int = 25
-    save_every_seconds: float = 600.0
 
 
 def fit(

@@ -35,8 +35,9 @@ from simxfer.encoder.ragged import Features, join_features
 from simxfer.scoring.predict import predict
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
-from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training.loop import fit
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import Settings, TrainingTask
 
 ENCODERS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2))
 """(world, pretraining seed) of every shipped encoder; all of them ship, none was picked. Six, so that the encoder

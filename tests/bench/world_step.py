@@ -14,8 +14,9 @@ import transformers
 from transformers import DataCollatorWithPadding, TrainerCallback, XLMRobertaForSequenceClassification
 
 from simxfer.encoder.batching import BatchOrder, collate
-from simxfer.training.loop import Settings, TrainingTask, fit, load_method
+from simxfer.training.loop import fit, load_method
 from simxfer.training.recipes import get_recipe
+from simxfer.training.settings import Settings, TrainingTask
 
 from .measure import Row, Seconds, Subject, Timer, absent, alone, compared, has
 from .world_data import CPU, TASK, WorldData, world_data

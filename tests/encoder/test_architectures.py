@@ -23,8 +23,9 @@ from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.scoring.predict import embed
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ClassificationExample, SpanExample, TaggingExample, TextExample
-from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training.loop import fit
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import Settings, TrainingTask
 
 SIZES = {
     "vocab_size": 1600, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,

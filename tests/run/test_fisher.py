@@ -26,8 +26,8 @@ from simxfer.run.stages import StageRunner
 from simxfer.sources import read_examples, revision
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
-from simxfer.training.loop import TrainingTask
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import TrainingTask
 
 CPU = torch.device("cpu")
 PAD = 1

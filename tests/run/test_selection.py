@@ -18,8 +18,9 @@ from simxfer.sources import read_examples, revision, sampled
 from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ClassificationExample, MiningExample, RankingExample
-from simxfer.training.loop import TrainingTask, _marks
+from simxfer.training.loop import _marks
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import TrainingTask
 
 GRID = """\
 name: chosen

@@ -31,11 +31,12 @@ from simxfer.tasks import get_task
 from simxfer.tasks.examples import TextExample
 from simxfer.tasks.record import Task
 from simxfer.training import loop as train
-from simxfer.training.loop import Settings, TrainingTask, fit, schedule
+from simxfer.training.loop import fit, schedule
 from simxfer.training.losses import loss_count, loss_sum
 from simxfer.training.masking import mask_tokens
 from simxfer.training.methods.method import Course, Method
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import Settings, TrainingTask
 
 CPU = torch.device("cpu")
 KINDS = ["w-xnli", "w-xcloze", "w-pos", "w-xqa"]

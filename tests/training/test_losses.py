@@ -18,10 +18,11 @@ from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ChoiceExample, RankingExample
-from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training.loop import fit
 from simxfer.training.losses import RANKING_SCALE, loss_count, loss_sum
 from simxfer.training.masking import mask_tokens
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import Settings, TrainingTask
 
 CPU = torch.device("cpu")
 CLOZE, LAREQA = get_task("w-xcloze"), get_task("lareqa")

@@ -19,10 +19,10 @@ from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import RankingExample, TextExample
 from simxfer.training import loop
-from simxfer.training.loop import Settings, TrainingTask
 from simxfer.training.losses import loss_sum
 from simxfer.training.methods import METHODS, canonical_method, load_method, phases_of
 from simxfer.training.recipes import Hyperparameters, get_recipe
+from simxfer.training.settings import Settings, TrainingTask
 
 SPELLED = (
     "full",

@@ -14,9 +14,10 @@ from simxfer.grid.plan import Stage
 from simxfer.sources import revision
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
-from simxfer.training.loop import Settings, TrainingTask, _turns, updates
+from simxfer.training.loop import _turns, updates
 from simxfer.training.mixture import epochs_of, expected_updates, step_shares, steps_asked
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import Settings, TrainingTask
 
 SETTINGS = Settings(seed=0, phase="intermediate-1")
 

@@ -9,8 +9,9 @@ from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import Head, TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.tasks import TASKS, get_task
-from simxfer.training.loop import TrainingTask, _marks, load_method
+from simxfer.training.loop import _marks, load_method
 from simxfer.training.recipes import RECIPES, Hyperparameters
+from simxfer.training.settings import TrainingTask
 
 XTREME = RECIPES["xtreme"]
 SCRIPTS = {

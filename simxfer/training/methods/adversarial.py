@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from simxfer.encoder.network import TransferModel
     from simxfer.encoder.ragged import Features
-    from simxfer.training.loop import Settings, TrainingTask
+    from simxfer.training.settings import Settings, TrainingTask
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from simxfer.encoder.network import Batch, TransferModel
     from simxfer.encoder.ragged import Features
     from simxfer.tasks.record import Task
-    from simxfer.training.loop import Settings, TrainingTask
     from simxfer.training.recipes import Hyperparameters
+    from simxfer.training.settings import Settings, TrainingTask
 
 
 @dataclass(frozen=True)

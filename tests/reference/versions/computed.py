@@ -40,8 +40,9 @@ from simxfer.tasks.examples import (
     TaggingExample,
     TextExample,
 )
-from simxfer.training.loop import Settings, TrainingTask, fit
+from simxfer.training.loop import fit
 from simxfer.training.recipes import Hyperparameters
+from simxfer.training.settings import Settings, TrainingTask
 
 FILE = Path(__file__).with_name("computed.json")
 VERSIONS = {"readers": "READER_VERSION", "features": "FEATURES_VERSION", "results": "CODE_VERSION"}

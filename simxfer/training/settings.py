@@ -1,0 +1,40 @@
+"""What a stage is trained on, and what else decides how."""
+
+from dataclasses import dataclass
+
+from simxfer.encoder.ragged import Features
+from simxfer.tasks.record import Task
+from simxfer.training.mixture import steps_asked
+from simxfer.training.recipes import Hyperparameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingTask:
+    """One task of a stage with its data and hyperparameters."""
+
+    task: Task
+    features: Features
+    values: Hyperparameters
+
+    @property
+    def steps(self) -> int:
+        """Number of steps, from `steps` or from `epochs`."""
+        return steps_asked(self.features.n_units, self.values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What else decides how a stage is trained."""
+
+    seed: int
+    phase: str
+    method: str = "full"
+    numerics: str = "fp32"
+    mixture_temperature: float = 1.0
+    pad: int = 1
+    mask: int = 4
+    special: tuple[int, ...] = (0, 1, 2, 3, 4)
+    masked_share: float = 0.15
+    """Share of subwords that masked language modelling masks (Devlin et al. 2019)."""
+    log_every: int = 25
+    save_every_seconds: float = 600.0
