@@ -87,7 +87,7 @@ def load_dataset(
     read = revision(request)
     key = {
         # The revision says world and draw where the data depend on them: seeds share what they do not decide.
-        "request": str(replace(request, folder="", world=0, draw=0)),
+        "request": str(replace(request, folder="", lexicons="", world=0, draw=0)),
         "task": task.name,
         "revision": read,
         "tokenizer": fingerprint,

@@ -14,6 +14,7 @@ from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.file import Block, DataChoice, Grid
 from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage, Unlabelled
 from simxfer.scoring.protocol import Evaluation, middle_layer
+from simxfer.sources.perturb import parse
 from simxfer.sources.perturb.examples import can_change
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
@@ -110,7 +111,7 @@ class _Planner:
         self.revision = cache(revision)
         self.hyperparameters, self.task_data = cache(grid.hyperparameters), cache(grid.task_data)
         self.values = cache(lambda task, method: grid.hyperparameters(task, name_of(method)).as_dict())
-        self.evaluation = cache(self._evaluation)
+        self.evaluation, self.perturbed = cache(self._evaluation), cache(self._perturbed)
         self.stages: dict[str, Stage] = {}
         self.evaluations: dict[str, dict[str, Evaluation]] = {}
         self.cells: dict[Cell, None] = {}
@@ -218,6 +219,17 @@ class _Planner:
         )
         return replace(evaluation, revision=joint_revision(evaluation.requests, self.revision))
 
+    def _perturbed(self, encoder: Encoder, target: str, world: int, draw: int) -> list[Evaluation]:
+        """Return the same evaluation under every perturbation; a lexicon that one reads is data as well."""
+        if not can_change(TASKS[target].kind):
+            return []
+        clean, folder = self.evaluation(encoder, target, world, draw), self.grid.data.lexicons or ""
+        others = [
+            replace(clean, perturbation=text, lexicons=folder if parse(text).mixed_in else "")
+            for text in self.grid.perturbations
+        ]
+        return [replace(e, revision=joint_revision(e.requests, self.revision)) for e in others]
+
     def cell(
         self, encoder: Encoder, stage: Stage, intermediate: str, target: str, method: str, seed: int
     ) -> None:
@@ -230,8 +242,7 @@ class _Planner:
         # All seeds share one test set, unless its labels are theirs.
         evaluation = self.evaluation(encoder, target, stage.world, seed if task.drawn_labels else 0)
         self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
-        texts = self.grid.perturbations if can_change(task.kind) else ()
-        others = [replace(evaluation, perturbation=text) for text in texts]
+        others = self.perturbed(encoder, target, stage.world, evaluation.draw)
         self.evaluations[stage.id] |= {other.id: other for other in others}
         cell = Cell(
             model=encoder.model,

@@ -31,6 +31,7 @@ from simxfer.grid.names import (
     Target,
 )
 from simxfer.scoring.protocol import Direction
+from simxfer.sources.perturb import parse
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, parse_intermediate, tasks_of
 from simxfer.training.methods import load_method, phases_of
@@ -100,17 +101,20 @@ class Data(Strict):
 
     folder: str | None = None
     """Folder of native files, one subfolder a task, seen from where the command runs; the hub for tasks without."""
+    lexicons: str | None = None
+    """Folder of lexicons in MUSE's format for `code-mix`, `sw-en.txt` for Swahili texts with English words in them; the
+    embedded world brings its own."""
     tasks: dict[Overridden, DataChoice] = {}
     """What is read for what, by task; `*` stands for every task."""
 
-    @field_validator("folder")
+    @field_validator("folder", "lexicons")
     @classmethod
     def _is_there(cls, value: str | None) -> str | None:
         folder = value and str(Path(value).expanduser())
         if folder is not None and not Path(folder).is_dir():
             raise ValueError(
-                f"{value!r} is no folder (seen from {Path.cwd()}); give the folder of the native files, or "
-                "leave it out to take the data from the hub"
+                f"{value!r} is no folder (seen from {Path.cwd()}); give the folder of the native files or lexicons, "
+                "or leave it out: data are taken from the hub then"
             )
         return folder
 
@@ -247,6 +251,17 @@ class Grid(Strict):
                     f"target {target!r} has no test data in any of the languages {self.languages}"
                     + f" but {list(without)}, which are left untested" * bool(without)
                     + f"; it has {list(TASKS[target].languages)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _mixed_text_has_lexicons(self) -> "Grid":
+        real = all(not TASKS[target].world for target in self.targets)
+        for text in self.perturbations:
+            if parse(text).mixed_in and real and not self.data.lexicons:
+                raise ValueError(
+                    f"perturbation {text!r} reads lexicons, and none are given; set data: {{lexicons: FOLDER}} to a "
+                    f"folder of files in MUSE's format such as sw-{parse(text).mixed_in}.txt"
                 )
         return self
 

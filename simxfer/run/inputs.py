@@ -11,6 +11,7 @@ from simxfer.schema.directory import RunDirectory
 from simxfer.sources import revision
 from simxfer.sources.files import used_files
 from simxfer.sources.origin import source_of
+from simxfer.sources.perturb.code_mix import lexicon_file
 from simxfer.sources.request import DataRequest
 
 Inputs = dict[str, str]
@@ -42,6 +43,8 @@ def encoder_inputs(encoder: Encoder) -> Inputs:
 
 def data_inputs(request: DataRequest) -> Inputs:
     """Return the files of a request by their paths below the folder of the data, or the revision elsewhere."""
+    if lexicon := lexicon_file(request):
+        return data_inputs(request.whole) | {f"lexicon {lexicon.name}": known_sha256(lexicon)}
     source = source_of(request)
     if source == "files":
         return {

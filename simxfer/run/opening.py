@@ -17,6 +17,7 @@ from simxfer.run.preflight import TestData
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import LANGUAGES, validate
 from simxfer.scoring.protocol import Evaluation
+from simxfer.sources.perturb import CLEAN
 from simxfer.tasks import get_task
 from simxfer.training.methods import name_of, phases_of
 
@@ -114,7 +115,8 @@ def _encoder_receipt(encoder: Encoder) -> dict:
 
 def _receipt(grid: Grid, plan: Plan, target: str, tests: TestData) -> dict:
     task, values = get_task(target), grid.hyperparameters(target)
-    evaluations = [e for found in plan.evaluations.values() for e in found.values() if e.target == target]
+    every = [e for found in plan.evaluations.values() for e in found.values() if e.target == target]
+    evaluations = [e for e in every if e.perturbation == CLEAN]
     return {
         "kind": task.kind,
         "metrics": list(task.metrics),

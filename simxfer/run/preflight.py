@@ -13,6 +13,7 @@ from simxfer.common.errors import InputError
 from simxfer.grid.plan import Plan
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import read_examples
+from simxfer.sources.perturb import CLEAN
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 
@@ -46,9 +47,9 @@ def read_tests(plan: Plan, receipts: Path) -> TestData:
 
 
 def _evaluations(plan: Plan) -> dict[str, Evaluation]:
-    """Return one evaluation of every real target; all of a target read the same data."""
+    """Return one clean evaluation of every real target; all of a target read the same data."""
     every = [e for found in plan.evaluations.values() for e in found.values()]
-    return {e.target: e for e in every if not get_task(e.target).world}
+    return {e.target: e for e in every if e.perturbation == CLEAN and not get_task(e.target).world}
 
 
 def _look(evaluation: Evaluation, language: str) -> dict[str, Any]:

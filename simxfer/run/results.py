@@ -45,6 +45,8 @@ def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
             "stage": cell.stage,
         }
         scores = pd.read_parquet(folder.scores(evaluation))
+        if scores.empty:  # a perturbation that is available in none of the languages
+            continue
         path = [found for stage in plan.path(cell.stage) for found in computed(stage.id)]
         scores["flags"] = _other_environments(
             first, [*path, scores.attrs.pop("environment")], scores["flags"]

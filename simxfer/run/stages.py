@@ -218,6 +218,7 @@ class StageRunner:
                 evaluation.folder,
                 evaluation.fields,
                 evaluation.perturbation,
+                evaluation.lexicons,
             )
             return self.data.dataset(
                 request, evaluation.target, stage.encoder, evaluation.max_length, evaluation.stride

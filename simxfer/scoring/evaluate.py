@@ -1,6 +1,7 @@
 """A stage's model and a target -> scores, scores of examples, predictions: three frames."""
 
 import json
+import logging
 from collections.abc import Callable, Sequence, Set
 
 import pandas as pd
@@ -10,8 +11,17 @@ from simxfer.encoder.network import TransferModel
 from simxfer.scoring.answers import answers
 from simxfer.scoring.protocol import Evaluation
 from simxfer.scoring.record import Answers, data_flags
+from simxfer.sources.perturb.examples import NOT_AVAILABLE
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
+
+_log = logging.getLogger(__name__)
+
+_COLUMNS = {
+    "scores": ("language", "split", "metric", "value", "n_examples", "flags", "truncated", "unknown_share"),
+    "examples": ("language", "example_id", "score", "tp", "fp", "fn"),
+    "predictions": ("language", "example_id", "prediction"),
+}
 
 
 def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int) -> float:
@@ -32,6 +42,8 @@ def evaluate(
 ) -> dict[str, pd.DataFrame]:
     """Score one target in all languages of an evaluation.
 
+    A language in which the perturbation is not available has no rows; the flags of the others name it.
+
     Args:
         model: encoder and the target's head.
         evaluation: target, languages, protocol.
@@ -48,7 +60,12 @@ def evaluate(
     """
     task = get_task(evaluation.target)
     rows: dict[str, list[dict]] = {"scores": [], "examples": [], "predictions": []}
-    asked = answers(model, task, evaluation.languages, dataset_of, dev_of, pad, evaluation.protocol)
+    without = [code for code in evaluation.languages if NOT_AVAILABLE in dataset_of(code).noted]
+    if without:
+        named = (evaluation.target, evaluation.perturbation, ", ".join(without))
+        _log.warning("%s: %s is not available in %s; there are no scores", *named)
+    languages = [code for code in evaluation.languages if code not in without]
+    asked = answers(model, task, languages, dataset_of, dev_of, pad, evaluation.protocol)
     for language, dataset, found in asked:
         known = int(dataset.gold["digest"].isin(seen).sum())
         _, unknown, subwords, without_gold = map(int, dataset.features.counts)
@@ -57,6 +74,7 @@ def evaluate(
             *found.flags,
             *data_flags(without_gold, dataset.noted, unknown, subwords),
             *([f"seen-in-training={known}"] * bool(known)),
+            *([f"{NOT_AVAILABLE}-in={','.join(without)}"] * bool(without)),
         ]
         rows["scores"] += _scores(task, dataset, found, language, evaluation.split, warnings)
         rows["examples"] += _examples(task, found, language)
@@ -64,7 +82,7 @@ def evaluate(
             {"language": language, "example_id": i, "prediction": json.dumps(p, ensure_ascii=False)}
             for i, p in zip(found.ids, found.predictions, strict=True)
         ]
-    frames = {name: pd.DataFrame(found) for name, found in rows.items()}
+    frames = {name: pd.DataFrame(found, columns=_COLUMNS[name]) for name, found in rows.items()}
     counts = dict.fromkeys(("tp", "fp", "fn"), "Int64")
     return {**frames, "examples": frames["examples"].astype(counts)}
 

@@ -38,6 +38,8 @@ class Evaluation:
     draw: int
     world: int
     perturbation: str = "clean"
+    lexicons: str = ""
+    """Folder of the lexicons that the perturbation reads; see `DataRequest`."""
     limit: int | None = None
     max_length: int = 64
     stride: int = 16
@@ -48,14 +50,18 @@ class Evaluation:
 
     @cached_property
     def id(self) -> str:
-        """Name of the evaluation's files; folder and fields count by the revision."""
+        """Name of the evaluation's files; folders and fields count by the revision."""
         spec = asdict(self)
-        del spec["folder"], spec["fields"]
+        del spec["folder"], spec["fields"], spec["lexicons"]
         return f"{self.target}-{content_id(spec)}"
 
     @property
     def requests(self) -> Iterator[DataRequest]:
-        """All data that are read, whole: of the scored split, then of the one that a threshold is tuned on."""
+        """All data that are read, whole: of the scored split, then of the one that a threshold is tuned on.
+
+        They tell of a perturbation where it reads a lexicon, which is data as well.
+        """
+        perturbation = self.perturbation if self.lexicons else "clean"
         for split in filter(None, (self.split, self.tuned_on)):
             for language in self.languages:
                 yield DataRequest(
@@ -66,4 +72,6 @@ class Evaluation:
                     self.draw,
                     folder=self.folder,
                     fields=self.fields,
+                    perturbation=perturbation,
+                    lexicons=self.lexicons,
                 )

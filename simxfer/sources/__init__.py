@@ -5,12 +5,14 @@ sets of the Hugging Face hub that `simxfer fetch` brought into the local cache.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream_seed
 from simxfer.sources import parallel
 from simxfer.sources.origin import answered_by
 from simxfer.sources.perturb import CLEAN, parse
+from simxfer.sources.perturb.code_mix import mark_of
 from simxfer.sources.perturb.examples import perturbed
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks.examples import AnyExample, Examples, MiningExample, RankingExample
@@ -22,11 +24,11 @@ def revision(request: DataRequest) -> str:
     """Return the revision of the data of a request: equal revisions are equal data.
 
     It begins with the name of the source and ends with `UNRESOLVED` where the data are not at hand. That of a parallel
-    test set counts the English items at hand as well, which it is checked against.
+    test set counts the English items at hand as well, which it is checked against; that of mixed text the lexicon.
     """
     asked = request.whole
     own = str(answered_by(asked, "revision")(asked))
-    return own if own.endswith(UNRESOLVED) else own + parallel.mark_of(asked)
+    return own if own.endswith(UNRESOLVED) else own + parallel.mark_of(asked) + mark_of(request)
 
 
 def read_examples(request: DataRequest) -> Examples:
@@ -49,7 +51,9 @@ def read_examples(request: DataRequest) -> Examples:
             "files anew, or leave the language out"
         )
     read = Examples(examples, found.without_gold, found.noted)
-    return read if request.perturbation == CLEAN else perturbed(read, parse(request.perturbation))
+    if request.perturbation == CLEAN:
+        return read
+    return perturbed(read, replace(parse(request.perturbation), request=request))
 
 
 def sampled(examples: Sequence[AnyExample], limit: int | None) -> list[AnyExample]:

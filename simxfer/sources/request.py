@@ -31,9 +31,11 @@ class DataRequest:
 
     perturbation: str = "clean"
     """How the examples are perturbed: `clean`, or as `simxfer.sources.perturb` spells it."""
+    lexicons: str = ""
+    """Folder of the lexicons that a perturbation reads; empty: none."""
 
     @property
     def whole(self) -> "DataRequest":
         """The request for all of its split, unperturbed: what stands in the same files."""
         split = self.split.removesuffix(KEPT).removesuffix(HELD_OUT)
-        return replace(self, split=split, perturbation="clean")
+        return replace(self, split=split, perturbation="clean", lexicons="")

@@ -55,3 +55,16 @@ def test_nothing_is_trained_anew_for_them(run):
     growth = compare(fewer, run.plan)
     assert not growth.new_stages and not growth.changed
     assert len(run.plan.stages) == 1 + 4  # the encoder, and four targets that are trained
+
+
+def test_a_language_that_a_perturbation_has_nothing_for_has_no_score_and_is_named(tmp_path, checkpoint):
+    """No language is mixed with itself."""
+    asked = {
+        "languages": ["x-pivot", "x-d1"],
+        "perturbations": ["code-mix(1,x-d1)"],
+        "blocks": [{"intermediates": ["none"], "targets": ["w-xnli"]}],
+    }
+    results = train(tmp_path, GRID | {"encoders": [str(checkpoint)]} | asked).results
+    mixed = results[results["perturbation"] == "code-mix(1,x-d1)"]
+    assert set(mixed["language"]) == {"x-pivot"} and set(results["language"]) == {"x-pivot", "x-d1"}
+    assert mixed["flags"].str.contains("not-available-in=x-d1").all()

@@ -129,6 +129,7 @@ NEITHER: dict[str, tuple[dict, dict]] = {
 ELSEWHERE = {
     "blocks.no_pretraining_control": "test_seeds.py, test_plan.py",
     "data.folder": "sources/",
+    "data.lexicons": "sources/test_perturb.py",
     "data.tasks.dev": "test_selection.py",
     "data.tasks.fields": "sources/test_parallel.py",
     "keep_checkpoints": "test_stages.py",

@@ -1,6 +1,7 @@
 """Perturbations: identity at 0, the same draws everywhere, words keep their tags and answers their places."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,29 +10,48 @@ import pytest
 from simxfer.common.errors import InputError
 from simxfer.sources import read_examples
 from simxfer.sources.files import read_files
-from simxfer.sources.perturb import PERTURBATIONS, Perturbation, changed, clusters, load, parse
-from simxfer.sources.perturb.examples import ANSWERS_HIT, WORDS, WORDS_CHANGED, can_change, perturbed
+from simxfer.sources.perturb import MIXES, PERTURBATIONS, Perturbation, changed, clusters, load, parse
+from simxfer.sources.perturb.code_mix import mark_of, read_lexicon
+from simxfer.sources.perturb.examples import (
+    ANSWERS_HIT,
+    NOT_AVAILABLE,
+    WORDS,
+    WORDS_CHANGED,
+    can_change,
+    perturbed,
+)
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.examples import ClassificationExample, Examples, SpanExample, TaggingExample
+from simxfer.world.lexicon import lexicon
 
 PACK = Path(__file__).parents[2] / ".." / "shared" / "pack"
 TEXT = "The naïve café owner said, that nothing happened yesterday in Saint-Étienne ( or so ) ."
 SENTENCE = TEXT.split()
-MOVING = {"order", "local-order", "word-drop", "word-repeat"}
-"""Those that move or multiply words; all others change words in their places."""
+MOVING = {"order", "local-order", "word-drop", "word-repeat", "spacing"}
+"""Those that move, multiply or join words; all others change words in their places."""
+PIVOT = DataRequest("w-xnli", "test", "x-pivot")
 
 
-def words_under(name: str, strength: float, words=SENTENCE, key: str = "1") -> list[tuple[int, str]]:
-    return Perturbation(name, strength).apply(list(words), key, "text")
+def made(name: str, strength: float) -> Perturbation:
+    return Perturbation(name, strength, "x-d1" if name in MIXES else "", PIVOT)
+
+
+def sentence_of(name: str) -> list[str]:
+    """Return words that a perturbation can change: of those that mix languages, words of their lexicon."""
+    return list(lexicon(0, "x-pivot").words[:16]) if name in MIXES else SENTENCE
+
+
+def words_under(name: str, strength: float, words=None, key: str = "1") -> list[tuple[int, str]]:
+    return made(name, strength).apply(list(words or sentence_of(name)), key, "text")
 
 
 @pytest.mark.parametrize("name", PERTURBATIONS)
 def test_the_registry_resolves_and_0_is_the_identity(name):
     assert callable(load(name))
-    assert words_under(name, 0.0) == list(enumerate(SENTENCE))
-    assert Perturbation(name, 0.5).apply([], "1") == []
-    assert [word for _, word in words_under(name, 1.0)] != SENTENCE
+    assert words_under(name, 0.0) == list(enumerate(sentence_of(name)))
+    assert made(name, 0.5).apply([], "1") == []
+    assert [word for _, word in words_under(name, 1.0)] != sentence_of(name)
 
 
 @pytest.mark.parametrize("name", PERTURBATIONS)
@@ -44,7 +64,7 @@ def test_draws_are_the_examples_own(name):
 @pytest.mark.parametrize("name", PERTURBATIONS)
 def test_more_strength_changes_more_on_average(name):
     counts = [
-        np.mean([changed(SENTENCE, words_under(name, s, key=str(i))) for i in range(60)])
+        np.mean([changed(sentence_of(name), words_under(name, s, key=str(i))) for i in range(60)])
         for s in (0.1, 0.4, 0.9)
     ]
     assert counts[0] < counts[1] < counts[2]
@@ -53,8 +73,9 @@ def test_more_strength_changes_more_on_average(name):
 @pytest.mark.parametrize("name", sorted(set(PERTURBATIONS) - MOVING))
 def test_what_changes_at_a_strength_changes_at_every_greater_one(name):
     weak, strong = words_under(name, 0.3), words_under(name, 0.8)
-    assert [i for i, _ in weak] == [i for i, _ in strong] == list(range(len(SENTENCE)))
-    for (_, a), (_, b), word in zip(weak, strong, SENTENCE, strict=True):
+    words = sentence_of(name)
+    assert [i for i, _ in weak] == [i for i, _ in strong] == list(range(len(words)))
+    for (_, a), (_, b), word in zip(weak, strong, words, strict=True):
         assert a in (word, b)
 
 
@@ -109,7 +130,7 @@ def test_what_no_perturbation_is_is_refused(text, message):
 def test_tags_move_with_their_words():
     example = TaggingExample(id="1", words=tuple(SENTENCE), tags=tuple(map(str, range(len(SENTENCE)))))
     for name in PERTURBATIONS:
-        [found] = perturbed(Examples([example]), Perturbation(name, 0.6))
+        [found] = perturbed(Examples([example]), made(name, 0.6))
         assert len(found.words) == len(found.tags)
         if name in MOVING:
             assert all(SENTENCE[int(tag)] == word for word, tag in zip(found.words, found.tags, strict=True))
@@ -138,10 +159,6 @@ def test_the_share_that_really_changed_stands_beside_the_strength():
     examples = [
         ClassificationExample(id=str(i), text="a bb a", text_pair="cc a", label="x") for i in range(200)
     ]
-    found = perturbed(Examples(examples), parse("swap(1)"))
-    assert (
-        found.noted[WORDS] == 5 * 200 and found.noted[WORDS_CHANGED] == 0
-    )  # no word has two letters that differ
     found = perturbed(Examples(examples), parse("repeat(0.25)"))
     assert found.noted[WORDS_CHANGED] / found.noted[WORDS] == pytest.approx(0.25, abs=0.05)
     assert [e.id for e in found] == [e.id for e in examples] and {e.label for e in found} == {"x"}
@@ -165,9 +182,53 @@ def test_words_of_a_text_stay_apart(perturbation, text, expected):
 @pytest.mark.parametrize("name", PERTURBATIONS)
 def test_a_text_holds_the_words_that_its_perturbation_gives(name):
     for i in range(20):
-        example = ClassificationExample(id=str(i), text=TEXT, label="x")
-        [found] = perturbed(Examples([example]), Perturbation(name, 0.6))
-        assert found.text.split() == [word for _, word in words_under(name, 0.6, key=str(i))]
+        example = ClassificationExample(id=str(i), text=" ".join(sentence_of(name)), label="x")
+        [found] = perturbed(Examples([example]), made(name, 0.6))
+        assert found.text.split() == " ".join(word for _, word in words_under(name, 0.6, key=str(i))).split()
+
+
+def test_what_a_perturbation_has_nothing_for_is_not_available():
+    def noted(name: str, text: str, language: str = "en") -> bool:
+        examples = [ClassificationExample(id=str(i), text=text, label="x") for i in range(9)]
+        how = Perturbation(name, 0.5, request=DataRequest("xnli", "test", language))
+        found = perturbed(Examples(examples), how)
+        assert not found.noted[NOT_AVAILABLE] or list(found) == examples
+        return bool(found.noted[NOT_AVAILABLE])
+
+    assert noted("swap", "a bb a") and not noted("swap", "ab")  # no word with two letters that differ
+    assert noted("case", "यह हिन्दी है") and not noted("case", "это русский")
+    assert noted("typos", "这是一个句子", "zh") and not noted("typos", "यह हिन्दी है", "hi")
+    assert noted("lookalikes", "ეს ქართულია") and not noted("lookalikes", "so it is")
+    tagged = Examples([TaggingExample(id="1", words=("so", "long"), tags=("A", "B"))])
+    assert perturbed(tagged, Perturbation("spacing", 1.0)).noted[NOT_AVAILABLE]
+
+
+def test_words_come_from_the_lexicon_of_the_folder_whose_content_decides_the_revision(tmp_path):
+    def asked(lines: str) -> DataRequest:
+        (tmp_path / "sw-en.txt").write_text(lines, encoding="utf-8")
+        how = {"perturbation": "code-mix(1,en)", "lexicons": str(tmp_path)}
+        return DataRequest("xnli", "test", "sw", **how)
+
+    request = asked("paka cat\npaka kitty\nnyumba\thouse\nok ok\n")
+    how = replace(parse(request.perturbation), request=request)
+    new = {tuple(word for _, word in how.apply(["Paka,", "ok", "NYUMBA"], str(i))) for i in range(40)}
+    assert new == {("Cat,", "ok", "HOUSE"), ("Kitty,", "ok", "HOUSE")}
+    before = mark_of(request)
+    assert before and mark_of(asked("paka cat\n")) not in ("", before)
+    assert mark_of(replace(request, language="hi")) == mark_of(request.whole) == ""
+    with pytest.raises(InputError, match=r"sw-en.txt, line 1: got 'one two three', expected a word and its"):
+        read_lexicon(Path(asked("one two three\n").lexicons) / "sw-en.txt")
+
+
+def test_an_error_is_made_on_the_keyboard_of_the_language():
+    def typed(word: str, language: str) -> set[str]:
+        how = Perturbation("typos", 1.0, request=DataRequest("xnli", "test", language))
+        return {how.apply([word], str(i))[0][1] for i in range(200)}
+
+    assert "ytqr" not in typed("yt", "en") and {"yr", "yy"} <= typed("yt", "en")
+    german, english = typed("at", "de"), typed("at", "en")
+    assert "az" in german and "az" not in english and "ay" in english  # z and y change places
+    assert all(len(clusters(new)) in (1, 2, 3) for new in typed("नि", "hi"))
 
 
 def test_only_what_was_altered_left_out_said_again_or_moved_counts_as_changed():

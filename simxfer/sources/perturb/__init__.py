@@ -1,9 +1,9 @@
 """Perturbations of test inputs: one file each; a text -> another text, labels, tags and spans stay on their words.
 
-A perturbation is written as its name and strength, `swap(0.2)`. Strength is the share of words meant to change,
-0 to 1; how many really changed stands beside it in the results' flags. What is drawn is named by the perturbation, the
-example's id and the field alone, so that every model, worker and language sees the same draws. A word of a script
-without blanks is a piece of it. Units inside a word are grapheme clusters, never code points.
+A perturbation is written as its name and strength, `swap(0.2)`, `code-mix(0.2,de)`. Strength is the share of words
+meant to change, 0 to 1; how many really changed stands beside it in the results' flags. What is drawn is named by the
+perturbation, the example's id and the field alone, so that every model, worker and language sees the same draws. A
+word of a script without blanks is a piece of it. Units inside a word are grapheme clusters, never code points.
 """
 
 import re
@@ -16,6 +16,8 @@ import numpy as np
 
 from simxfer.common.errors import InputError, unknown
 from simxfer.common.streams import stream
+from simxfer.schema.tables import is_language
+from simxfer.sources.request import DataRequest
 
 CLEAN = "clean"
 PERTURBATIONS: dict[str, str] = {
@@ -29,12 +31,17 @@ PERTURBATIONS: dict[str, str] = {
     "local-order": "simxfer.sources.perturb.local_order:exchange",
     "word-drop": "simxfer.sources.perturb.word_drop:drop_words",
     "word-repeat": "simxfer.sources.perturb.word_repeat:repeat_words",
+    "typos": "simxfer.sources.perturb.typos:mistype",
+    "lookalikes": "simxfer.sources.perturb.lookalikes:disguise",
+    "spacing": "simxfer.sources.perturb.spacing:respace",
+    "code-mix": "simxfer.sources.perturb.code_mix:mix",
 }
 
+MIXES = ("code-mix",)
+"""Those that name a language that is mixed in."""
+
 Words = list[str]
-Change = Callable[[Words, float, np.random.Generator], list[tuple[int, str]]]
-"""(words, strength, rng) -> the words of the new text, each with the place in the old one that it comes from."""
-_CALL = re.compile(r"^\s*([a-z-]+)\s*(?:\(\s*([0-9.]+)\s*\))?\s*$")
+_CALL = re.compile(r"^\s*([a-z-]+)\s*(?:\(\s*([0-9.]+)\s*(?:,\s*([A-Za-z0-9-]+)\s*)?\))?\s*$")
 
 
 @dataclass(frozen=True)
@@ -43,16 +50,24 @@ class Perturbation:
 
     name: str
     strength: float
+    mixed_in: str = ""
+    """The language that is mixed in."""
+    request: DataRequest | None = None
+    """The data that are perturbed: their language decides keyboard and lexicon."""
 
     def __str__(self) -> str:
         """Return its one spelling."""
-        return f"{self.name}({self.strength:g})"
+        return f"{self.name}({self.strength:g}{',' * bool(self.mixed_in)}{self.mixed_in})"
 
     def apply(self, words: Words, *names: str) -> list[tuple[int, str]]:
         """Return the words of the new text, each with the place that it comes from; names name the draws."""
         if not words or self.strength == 0:
             return list(enumerate(words))
-        return load(self.name)(words, self.strength, stream("perturb", self.name, *names))
+        return load(self.name)(words, self, stream("perturb", self.name, *names))
+
+
+Change = Callable[[Words, Perturbation, np.random.Generator], list[tuple[int, str]]]
+"""(words, perturbation, rng) -> the words of the new text, each with the place in the old one that it comes from."""
 
 
 @cache
@@ -69,26 +84,33 @@ def parse(text: str) -> Perturbation:
         InputError: an unknown one, or a strength that is missing or not in [0, 1].
     """
     call = _CALL.match(text)
-    if not call or (call[2] is None and call[1] in PERTURBATIONS):
-        raise InputError(
-            f"perturbation {text!r} cannot be read; write it as NAME(STRENGTH), such as swap(0.2)"
+    name = call[1] if call else ""
+    if call and name not in PERTURBATIONS:
+        raise InputError(unknown("perturbation", name, PERTURBATIONS))
+    if not call or call[2] is None or (name in MIXES) != is_language(call[3] or ""):
+        form = (
+            f"{name}(STRENGTH,LANGUAGE), such as {name}(0.2,de)"
+            if name in MIXES
+            else "NAME(STRENGTH), such as swap(0.2)"
         )
-    if call[1] not in PERTURBATIONS:
-        raise InputError(unknown("perturbation", call[1], PERTURBATIONS))
+        raise InputError(f"perturbation {text!r} cannot be read; write it as {form}")
     strength = float(call[2])
     if not 0 < strength <= 1:
         raise InputError(f"perturbation {text!r} has strength {strength:g}; expected more than 0, at most 1")
-    return Perturbation(call[1], strength)
+    return Perturbation(name, strength, call[3] or "")
 
 
 def each_word(
-    words: Words, strength: float, rng: np.random.Generator, change: Callable[[str, np.random.Generator], str]
+    words: Words,
+    how: Perturbation,
+    rng: np.random.Generator,
+    change: Callable[[str, np.random.Generator], str],
 ) -> list[tuple[int, str]]:
     """Change words in their places, each with the probability of the strength.
 
     One uniform number a word says whether, so that what changes at a strength changes at every greater one as well.
     """
-    chosen = rng.random(len(words)) < strength
+    chosen = rng.random(len(words)) < how.strength
     draws = rng.integers(2**32, size=len(words))
     return [
         (i, change(word, np.random.default_rng(draw)) if hit else word)

@@ -4,12 +4,12 @@ import unicodedata
 
 import numpy as np
 
-from simxfer.sources.perturb import Words, each_word
+from simxfer.sources.perturb import Perturbation, Words, each_word
 
 
-def strip_accents(words: Words, strength: float, rng: np.random.Generator) -> list[tuple[int, str]]:
+def strip_accents(words: Words, how: Perturbation, rng: np.random.Generator) -> list[tuple[int, str]]:
     """Strip the marks of Latin, Greek and Cyrillic letters of each chosen word; those of other scripts are letters."""
-    return each_word(words, strength, rng, lambda word, _: _bare(word))
+    return each_word(words, how, rng, lambda word, _: _bare(word))
 
 
 def _bare(word: str) -> str:

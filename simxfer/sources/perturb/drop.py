@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from simxfer.sources.perturb import Words, clusters, each_word
+from simxfer.sources.perturb import Perturbation, Words, clusters, each_word
 
 
-def drop(words: Words, strength: float, rng: np.random.Generator) -> list[tuple[int, str]]:
+def drop(words: Words, how: Perturbation, rng: np.random.Generator) -> list[tuple[int, str]]:
     """Leave a cluster out of each chosen word; a word of one cluster stays."""
-    return each_word(words, strength, rng, _shortened)
+    return each_word(words, how, rng, _shortened)
 
 
 def _shortened(word: str, rng: np.random.Generator) -> str:

@@ -16,6 +16,10 @@ from simxfer.tasks.examples import (
     TaggingExample,
 )
 
+FEWEST, LOOKED_AT, NOT_AVAILABLE = 0.02, 200, "not-available"
+"""A perturbation that at full strength changes a smaller share of the words of so many examples is not available: it
+has nothing in that language. Case would change the few Latin names in Hindi text, and call that robust."""
+
 LONG, PIECE = 20, 4
 """A run of more clusters than this without a blank, as of Chinese or Thai, is cut into pieces of so many."""
 WORDS_CHANGED, WORDS, ANSWERS_HIT = "perturbed-words", "perturbed-words-of", "answers-hit-stay-clean"
@@ -25,11 +29,26 @@ WORDS_CHANGED, WORDS, ANSWERS_HIT = "perturbed-words", "perturbed-words-of", "an
 def perturbed(examples: Examples, perturbation: Perturbation) -> Examples:
     """Return the examples under a perturbation; ids, labels and their number stay.
 
-    Sentences that are searched (translations), and gold, are never changed.
+    Sentences that are searched (translations), and gold, are never changed. A perturbation that is not available in
+    the language changes nothing, and `NOT_AVAILABLE` is noted.
     """
+    if reach(examples, perturbation) < FEWEST:
+        return Examples(examples, examples.without_gold, examples.noted + Counter([NOT_AVAILABLE]))
     counts: Counter[str] = Counter()
     new = [_CHANGE[type(example)](example, perturbation, counts) for example in examples]
     return Examples(new, examples.without_gold, examples.noted + counts)
+
+
+def reach(examples: Examples, perturbation: Perturbation) -> float:
+    """Return the share of words that a perturbation changes at full strength."""
+    full, counts = replace(perturbation, strength=1.0), Counter[str]()
+    for example in examples[:LOOKED_AT]:
+        if not isinstance(example, TaggingExample):
+            for i, text in enumerate(example.texts):
+                _text(text, full, counts, example.id, str(i))
+        elif perturbation.name != "spacing":  # tags have the words as they are
+            _tagging(example, full, counts)
+    return counts[WORDS_CHANGED] / max(1, counts[WORDS])
 
 
 def can_change(kind: str) -> bool:

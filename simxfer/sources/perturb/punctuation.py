@@ -4,12 +4,12 @@ import unicodedata
 
 import numpy as np
 
-from simxfer.sources.perturb import Words, each_word
+from simxfer.sources.perturb import Perturbation, Words, each_word
 
 
-def drop_punctuation(words: Words, strength: float, rng: np.random.Generator) -> list[tuple[int, str]]:
+def drop_punctuation(words: Words, how: Perturbation, rng: np.random.Generator) -> list[tuple[int, str]]:
     """Strip the punctuation off each chosen word; a word that is nothing else stays."""
-    return each_word(words, strength, rng, lambda word, _: _stripped(word) or word)
+    return each_word(words, how, rng, lambda word, _: _stripped(word) or word)
 
 
 def _stripped(word: str) -> str:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from simxfer.sources.perturb import Words, clusters, each_word
+from simxfer.sources.perturb import Perturbation, Words, clusters, each_word
 
 
-def repeat(words: Words, strength: float, rng: np.random.Generator) -> list[tuple[int, str]]:
+def repeat(words: Words, how: Perturbation, rng: np.random.Generator) -> list[tuple[int, str]]:
     """Repeat a cluster of each chosen word."""
-    return each_word(words, strength, rng, _stuttered)
+    return each_word(words, how, rng, _stuttered)
 
 
 def _stuttered(word: str, rng: np.random.Generator) -> str:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from simxfer.sources.perturb import Words, clusters, each_word
+from simxfer.sources.perturb import Perturbation, Words, clusters, each_word
 
 
-def swap(words: Words, strength: float, rng: np.random.Generator) -> list[tuple[int, str]]:
+def swap(words: Words, how: Perturbation, rng: np.random.Generator) -> list[tuple[int, str]]:
     """Swap two neighbouring clusters of each chosen word that differ; a word of one cluster stays."""
-    return each_word(words, strength, rng, _swapped)
+    return each_word(words, how, rng, _swapped)
 
 
 def _swapped(word: str, rng: np.random.Generator) -> str:

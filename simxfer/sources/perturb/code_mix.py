@@ -1,0 +1,118 @@
+"""Words of another language stand for their translations.
+
+Real languages take them from lexicons in MUSE's format (Conneau et al. 2018), which users bring: the licence of
+MUSE's own, CC BY-NC 4.0, keeps them out of here. The embedded world makes its own.
+"""
+
+import unicodedata
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+import regex
+
+from simxfer.common.errors import InputError
+from simxfer.common.identity import known_sha256
+from simxfer.sources.perturb import MIXES, Perturbation, Words, each_word
+from simxfer.sources.request import DataRequest
+from simxfer.tasks import get_task
+from simxfer.world.languages import LANGUAGES
+from simxfer.world.lexicon import lexicon
+
+Translations = dict[str, tuple[str, ...]]
+"""Word -> its translations, without those that are the word itself."""
+_PARTS = regex.compile(r"([\p{P}\p{S}]*)(.*?)([\p{P}\p{S}]*)")
+
+
+def mix(words: Words, how: Perturbation, rng: np.random.Generator) -> list[tuple[int, str]]:
+    """Replace each chosen word that the lexicon has by one of its translations; punctuation and capitals stay."""
+    known = translations(how)
+    return each_word(words, how, rng, lambda word, draw: _translated(word, known, draw))
+
+
+def _translated(word: str, known: Translations, rng: np.random.Generator) -> str:
+    parts = _PARTS.fullmatch(unicodedata.normalize("NFKC", word))
+    before, core, behind = parts.groups() if parts else ("", word, "")
+    found = known.get(core) or known.get(core.lower())
+    if not found:
+        return word
+    new = found[rng.integers(len(found))]
+    if core.isupper() and len(core) > 1:
+        new = new.upper()
+    elif core[0].isupper():
+        new = new[0].upper() + new[1:]
+    return before + new + behind
+
+
+def translations(how: Perturbation) -> Translations:
+    """Return what stands for the words of the language of the data; nothing where there is no lexicon."""
+    request = how.request
+    if request is None or request.language == how.mixed_in:
+        return {}
+    if get_task(request.task).world:
+        return _of_world(request.world, request.language, how.mixed_in) if how.mixed_in in LANGUAGES else {}
+    path = _path(request, how.mixed_in)
+    return _of_file(path, known_sha256(path)) if path else {}
+
+
+def lexicon_file(request: DataRequest) -> Path | None:
+    """Return the lexicon that a request reads, or None."""
+    name, _, rest = request.perturbation.partition("(")
+    if name not in MIXES or get_task(request.task).world:
+        return None
+    return _path(request, rest.removesuffix(")").partition(",")[2])
+
+
+def mark_of(request: DataRequest) -> str:
+    """Return what a lexicon adds to the revision of the data of a request."""
+    path = lexicon_file(request)
+    return f"+lexicon-{known_sha256(path)[:16]}" if path else ""
+
+
+def _path(request: DataRequest, mixed_in: str) -> Path | None:
+    path = Path(request.lexicons) / f"{request.language}-{mixed_in}.txt"
+    return path if request.lexicons and path.is_file() else None
+
+
+@lru_cache(maxsize=64)
+def _of_file(path: Path, _content: str) -> Translations:
+    return read_lexicon(path)
+
+
+def read_lexicon(path: Path) -> Translations:
+    """Read a lexicon in MUSE's format: a word and a translation a line, parted by one blank or tab.
+
+    Several lines of a word are several translations. Pairs that NFKC makes equal would change nothing and are left
+    out.
+
+    Raises:
+        InputError: a line is not a pair, or the file is not UTF-8.
+    """
+    found: dict[str, dict[str, None]] = {}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 ({error}); bring it anew") from None
+    for number, line in enumerate(lines, start=1):
+        pair = unicodedata.normalize("NFKC", line).split()
+        if not pair:
+            continue
+        if len(pair) != 2:
+            raise InputError(
+                f"{path}, line {number}: got {line!r}, expected a word and its translation parted by one blank or tab"
+            )
+        word, translation = pair
+        if word != translation:
+            found.setdefault(word, {})[translation] = None
+    return {word: tuple(others) for word, others in found.items()}
+
+
+@cache
+def _of_world(world: int, language: str, mixed_in: str) -> Translations:
+    """Return the world's own lexicon; homonyms have several translations."""
+    found: dict[str, dict[str, None]] = {}
+    pairs = zip(lexicon(world, language).words, lexicon(world, mixed_in).words, strict=True)
+    for word, translation in pairs:
+        if word != translation:
+            found.setdefault(word, {})[translation] = None
+    return {word: tuple(others) for word, others in found.items()}
