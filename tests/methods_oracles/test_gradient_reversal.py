@@ -35,7 +35,7 @@ def given(name: str) -> torch.Tensor:
 
 
 def near(ours: torch.Tensor, theirs) -> None:
-    torch.testing.assert_close(ours, torch.tensor(theirs, dtype=torch.float64), atol=2e-7, rtol=1e-6)
+    torch.testing.assert_close(ours, torch.tensor(theirs, dtype=torch.float64), atol=1e-9, rtol=1e-8)
 
 
 def batch(places: list[int]) -> dict[str, torch.Tensor]:
@@ -77,8 +77,8 @@ def test_gradients_of_task_and_domain(strength, oracles):
     step = Step(0, SimpleNamespace(name="t"), np.arange(n), [part], n, nullcontext)
     loss, domain = course.add_task(step, np.zeros(n, int), float(strength))
     domain += course.add_texts([texts], np.ones(m, int), nullcontext, float(strength))
-    assert loss == pytest.approx(expected["task_loss"], abs=1e-7)
-    assert domain == pytest.approx(expected["domain_loss"], abs=1e-6)
+    assert loss == pytest.approx(expected["task_loss"], abs=1e-9)
+    assert domain == pytest.approx(expected["domain_loss"], abs=1e-9)
     near(net.W.grad, expected["grad_W"])
     near(net.b.grad, expected["grad_b"])
     near(course.u.grad, expected["grad_u"])
