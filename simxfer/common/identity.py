@@ -1,7 +1,7 @@
 """What decides a result -> an id, and the digests that ids are made of: whatever is hashed is hashed here.
 
-Equal ids are trained once and recognised after any interruption. The three versions are bumped by hand and stand in
-every id; `tests/contracts/test_versions.py` fails when what is computed changes without a bump.
+Equal ids are trained once and recognised after any interruption. The versions are bumped by hand and stand in the
+ids; `tests/contracts/test_versions.py` fails when what is computed changes without a bump.
 """
 
 import hashlib
@@ -16,6 +16,8 @@ FEATURES_VERSION = 5
 """Bumped whenever equal examples become other arrays."""
 READER_VERSION = 2
 """Bumped whenever the readers of native files or of the hub give other examples of the same files."""
+PERTURBATION_VERSION = 1
+"""Bumped whenever equal examples are perturbed otherwise; it stands in the ids of perturbed evaluations alone."""
 
 
 def content_id(value: Any) -> str:

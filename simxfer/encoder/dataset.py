@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from simxfer.common.atomic import write_file, write_table
 from simxfer.common.errors import InputError
-from simxfer.common.identity import FEATURES_VERSION, READER_VERSION, content_id, hashed
+from simxfer.common.identity import FEATURES_VERSION, PERTURBATION_VERSION, READER_VERSION, content_id, hashed
 from simxfer.encoder.features import FEATURES
 from simxfer.encoder.pairs import training_pairs
 from simxfer.encoder.ragged import Features
@@ -92,7 +92,7 @@ def load_dataset(
         "revision": read,
         "tokenizer": fingerprint,
         "lengths": [max_length, stride],
-        "versions": [FEATURES_VERSION, READER_VERSION],
+        "versions": [FEATURES_VERSION, READER_VERSION, PERTURBATION_VERSION],
     }
     path = cache / f"{task.name}-{request.language}-{content_id(key)}.safetensors"
     if not path.exists():

@@ -4,7 +4,13 @@ import json
 from collections.abc import Mapping
 
 from simxfer.common.errors import InputError
-from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, known_sha256
+from simxfer.common.identity import (
+    CODE_VERSION,
+    FEATURES_VERSION,
+    PERTURBATION_VERSION,
+    READER_VERSION,
+    known_sha256,
+)
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.plan import Plan
 from simxfer.schema.directory import RunDirectory
@@ -24,6 +30,7 @@ def inputs_of(plan: Plan) -> Inputs:
         "simxfer's code": f"version {CODE_VERSION}",
         "simxfer's features": f"version {FEATURES_VERSION}",
         "simxfer's readers": f"version {READER_VERSION}",
+        "simxfer's perturbations": f"version {PERTURBATION_VERSION}",
     }
     for name in dict.fromkeys(stage.encoder for stage in plan.stages.values()):
         found |= encoder_inputs(resolve_encoder(name))

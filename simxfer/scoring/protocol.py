@@ -5,7 +5,14 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, content_id
+from simxfer.common.identity import (
+    CODE_VERSION,
+    FEATURES_VERSION,
+    PERTURBATION_VERSION,
+    READER_VERSION,
+    content_id,
+)
+from simxfer.sources.perturb import CLEAN
 from simxfer.sources.request import DataRequest
 
 Direction = Literal["to-pivot", "from-pivot"]
@@ -53,6 +60,8 @@ class Evaluation:
         """Name of the evaluation's files; folders and fields count by the revision."""
         spec = asdict(self)
         del spec["folder"], spec["fields"], spec["lexicons"]
+        if self.perturbation != CLEAN:
+            spec["perturbations"] = PERTURBATION_VERSION
         return f"{self.target}-{content_id(spec)}"
 
     @property

@@ -1,14 +1,18 @@
 """Perturbations: identity at 0, the same draws everywhere, words keep their tags and answers their places."""
 
 import csv
+import re
+import unicodedata
+from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from simxfer.common.errors import InputError
-from simxfer.sources import read_examples
+from simxfer.sources import read_examples, revision
 from simxfer.sources.files import read_files
 from simxfer.sources.perturb import MIXES, PERTURBATIONS, Perturbation, changed, clusters, load, parse
 from simxfer.sources.perturb.code_mix import mark_of, read_lexicon
@@ -119,12 +123,16 @@ def test_letters_with_their_marks_are_never_taken_apart():
         ("swap(2)", "has strength 2; expected more than 0, at most 1"),
         ("swap(0)", "has strength 0"),
         ("swap(a)", "cannot be read"),
+        ("swap(0.2,de)", "cannot be read; write it as NAME"),
+        ("code-mix(0.2)", "write it as code-mix(STRENGTH,LANGUAGE)"),
+        ("code-mix(0.2,avg)", "write it as code-mix(STRENGTH,LANGUAGE)"),
     ],
 )
 def test_what_no_perturbation_is_is_refused(text, message):
-    with pytest.raises(InputError, match=message.replace("(", r"\(")):
+    with pytest.raises(InputError, match=re.escape(message)):
         parse(text)
     assert str(parse(" swap( 0.20 ) ")) == "swap(0.2)"
+    assert str(parse("code-mix(0.20, de )")) == "code-mix(0.2,de)"
 
 
 def test_tags_move_with_their_words():
@@ -132,7 +140,9 @@ def test_tags_move_with_their_words():
     for name in PERTURBATIONS:
         [found] = perturbed(Examples([example]), made(name, 0.6))
         assert len(found.words) == len(found.tags)
-        if name in MOVING:
+        if name in ("spacing", "code-mix"):  # tags have the words as they are; not in the lexicon
+            assert found == example
+        elif name in MOVING:
             assert all(SENTENCE[int(tag)] == word for word, tag in zip(found.words, found.tags, strict=True))
         else:
             assert found.tags == example.tags
@@ -196,9 +206,15 @@ def test_what_a_perturbation_has_nothing_for_is_not_available():
         return bool(found.noted[NOT_AVAILABLE])
 
     assert noted("swap", "a bb a") and not noted("swap", "ab")  # no word with two letters that differ
-    assert noted("case", "यह हिन्दी है") and not noted("case", "это русский")
-    assert noted("typos", "这是一个句子", "zh") and not noted("typos", "यह हिन्दी है", "hi")
-    assert noted("lookalikes", "ეს ქართულია") and not noted("lookalikes", "so it is")
+    assert noted("case", "यह हिन्दी है और उसने मुझे Word में देखा") and not noted("case", "это русский")
+    assert noted("typos", "他在北京的一家公司工作了很久 Google", "zh") and not noted(
+        "typos", "यह हिन्दी है", "hi"
+    )
+    assert (
+        noted("lookalikes", "আমি আজ বাড়ি যাব Windows")
+        and noted("accents", "क़लम है")
+        and not noted("lookalikes", "so it is")
+    )
     tagged = Examples([TaggingExample(id="1", words=("so", "long"), tags=("A", "B"))])
     assert perturbed(tagged, Perturbation("spacing", 1.0)).noted[NOT_AVAILABLE]
 
@@ -246,39 +262,151 @@ def test_text_without_blanks_is_cut_into_pieces():
     assert len(text) // 4 - 1 <= len(text) - len(found.text) <= len(text) // 4 + 1
 
 
-def _listed() -> list[dict[str, str]]:
-    if not PACK.is_dir():
-        return []
+def _of_the_pack() -> dict[tuple[str, str], Examples]:
+    """A few examples of every task and language of the pack."""
+    found: dict[tuple[str, str], Examples] = {}
     with (PACK / "FILES.tsv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
-def test_every_language_of_the_pack_keeps_ids_tags_and_answers(shared):
-    tried = set()
-    for row in _listed():
+        listed = list(csv.DictReader(file, delimiter="\t"))
+    for row in listed:
         name = row["file"].split("/")[0]
-        if (
-            name not in ("udpos", "panx", "xquad", "mlqa", "xnli", "xcopa", "tatoeba")
-            or "/test" in row["file"][:12]
-        ):
+        if name not in ("udpos", "panx", "xquad", "mlqa", "xnli", "xcopa", "tatoeba"):
             continue
         codes = {TASKS[name].files.code(language): language for language in TASKS[name].languages}
         code = row["lang"].split("-")[0]
+        language = codes.get(code, code)
         try:
-            found = list(read_files([PACK / row["file"]], TASKS[name], codes.get(code, code)))[:2]
+            examples = read_files([PACK / row["file"]], TASKS[name], language)
         except InputError:
             continue
-        for text in ("drop(0.5)", "order(0.5)"):
-            new = perturbed(Examples(found), parse(text))
-            assert [e.id for e in new] == [e.id for e in found]
-            for e in new:
+        found[name, language] = Examples(list(examples)[:3])
+    return found
+
+
+@pytest.fixture(scope="module")
+def pack(shared) -> dict[tuple[str, str], Examples]:
+    return _of_the_pack()
+
+
+def _in(call: str, name: str, language: str) -> Perturbation:
+    return replace(parse(call), request=DataRequest(name, "test", language))
+
+
+def test_every_language_of_the_pack_keeps_ids_tags_and_answers(pack):
+    changing: Counter[str] = Counter()
+    for (name, language), examples in pack.items():
+        for call in (f"{p}(0.5{',de' * (p in MIXES)})" for p in PERTURBATIONS):
+            how = _in(call, name, language)
+            new = perturbed(examples, how)
+            changing[how.name] += list(new) != list(examples)
+            assert list(new) == list(perturbed(examples, how)), (call, name, language)
+            assert list(perturbed(examples, replace(how, strength=0.0))) == list(examples)
+            assert [e.id for e in new] == [e.id for e in examples]
+            for e, clean in zip(new, examples, strict=True):
                 if isinstance(e, SpanExample) and e.answers:
                     start, answer = e.answers[0]
-                    assert e.context[start : start + len(answer)] == answer
+                    assert e.context[start : start + len(answer)] == answer == clean.answers[0][1]
                 if isinstance(e, TaggingExample):
                     assert len(e.words) == len(e.tags) and all(e.words)
-        tried.add(code)
-    assert len(tried) >= 35
+                    assert how.name in MOVING or e.tags == clean.tags
+    assert len({language for _, language in pack}) >= 35
+    assert changing["code-mix"] == 0 and all(changing[p] >= 30 for p in ("typos", "lookalikes", "swap")), (
+        changing
+    )
+
+
+@pytest.mark.parametrize("name", ["typos", "lookalikes", "case", "swap"])
+def test_more_strength_changes_more_in_every_language_of_the_pack(name, pack):
+    compared = 0
+    for (task, language), examples in pack.items():
+        found = [perturbed(examples, _in(f"{name}({s})", task, language)) for s in (0.2, 0.6, 1)]
+        if TASKS[task].kind == "span" or NOT_AVAILABLE in found[0].noted:
+            continue  # answers that are hit leave their examples clean
+        weak, middle, strong = (e.noted[WORDS_CHANGED] for e in found)
+        assert weak <= middle <= strong and weak < strong, (task, language)
+        compared += 1
+    assert compared >= 30
+
+
+@pytest.mark.parametrize(
+    ("language", "word"),
+    [("hi", "बिक्री"), ("th", "กำลังที่"), ("ta", "நிலம்"), ("bn", "বাংলা"), ("ar", "كَتَبَ"), ("my", "မြန်မာ")],
+)
+def test_typing_errors_leave_no_mark_without_its_letter(language, word):
+    how = Perturbation("typos", 1.0, request=DataRequest("xnli", "test", language))
+    found = {how.apply([word], str(i))[0][1] for i in range(200)}
+    assert word not in found
+    for new in found:
+        assert clusters(new)[0] == clusters(word)[0]
+        assert not any(unicodedata.category(b) == "Mn" and a == " " for a, b in pairwise(" " + new)), new
+
+
+def test_typing_errors_are_of_four_kinds_and_spare_the_first_letter():
+    found = {words_under("typos", 1.0, ["the"], str(i))[0][1] for i in range(300)}
+    assert {
+        "te",
+        "th",
+        "teh",
+        "tje",
+        "thje",
+    } <= found  # one too few, two exchanged, a neighbour instead, one more
+    assert all(word[0] == "t" and word != "the" for word in found)
+    assert {words_under("typos", 1.0, ["a"], str(i))[0][1][-1] for i in range(80)} == set("qsz")
+
+
+def test_look_alikes_survive_the_tokenizers_normal_form():
+    for i in range(60):
+        [(_, new)] = Perturbation("lookalikes", 1.0).apply(["Москва"], str(i))
+        assert new != "Москва" and unicodedata.normalize("NFKC", new) == new and len(new) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [("ab c", {"a b c", "abc"}), ("a b", {"ab"}), ("京 都", {"京 都"}), ("北京", {"北 京"}), ("a", {"a"})],
+)
+def test_blanks_come_and_go(text, allowed):
+    how = Perturbation("spacing", 1.0)
+    found = {" ".join(w for _, w in how.apply(text.split(), str(i))) for i in range(40)}
+    assert found == allowed
+
+
+def test_a_lexicon_decides_the_revision_of_what_is_mixed(tmp_path, xnli_folder):
+    how = {"perturbation": "code-mix(1,de)", "lexicons": str(tmp_path)}
+    request = DataRequest("xnli", "test", "en", folder=str(xnli_folder), **how)
+    clean = revision(replace(request, perturbation="clean"))
+    assert revision(replace(request, perturbation="swap(1)")) == clean == revision(request)
+    (tmp_path / "en-de.txt").write_text("so also\n")
+    first = revision(request)
+    (tmp_path / "en-de.txt").write_text("so denn\n")
+    assert len({clean, first, revision(request)}) == 3
+    assert [e.text for e in read_examples(request)] == ["denn it was"]
+
+
+@pytest.fixture
+def xnli_folder(tmp_path) -> Path:
+    (tmp_path / "native" / "xnli").mkdir(parents=True)
+    (tmp_path / "native" / "xnli" / "test-en.tsv").write_text("so it was\tso\tentailment\n")
+    return tmp_path / "native"
+
+
+def test_a_lexicon_that_is_not_utf_8_is_refused(tmp_path):
+    (tmp_path / "en-de.txt").write_bytes(b"caf\xe9 caf\n")
+    with pytest.raises(InputError, match="is not UTF-8"):
+        read_lexicon(tmp_path / "en-de.txt")
+
+
+def test_the_world_brings_its_own_lexicon():
+    def mixed(into: str) -> Examples:
+        call = f"code-mix(1,{into})"
+        return read_examples(DataRequest("w-pos", "test", "x-pivot", limit=10, perturbation=call))
+
+    clean, found = read_examples(DataRequest("w-pos", "test", "x-pivot", limit=10)), mixed("x-lex")
+    own = set(zip(lexicon(0, "x-pivot").words, lexicon(0, "x-lex").words, strict=True))
+    for new, old in zip(found, clean, strict=True):
+        assert new.tags == old.tags and new.words != old.words
+        assert all((a, b) in own for a, b in zip(old.words, new.words, strict=True))
+    assert (
+        NOT_AVAILABLE in mixed("x-sov").noted and NOT_AVAILABLE in mixed("de").noted
+    )  # the same words; none
 
 
 def test_a_request_for_perturbed_examples_has_the_clean_ones_ids():

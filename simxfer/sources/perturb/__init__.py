@@ -7,6 +7,7 @@ word of a script without blanks is a piece of it. Units inside a word are graphe
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -123,6 +124,11 @@ def clusters(word: str) -> list[str]:
     import regex
 
     return regex.findall(r"\X", word)
+
+
+def script_of(character: str) -> str:
+    """Return the script that a character's name begins with: LATIN, ARABIC, CJK."""
+    return unicodedata.name(character, " ").split(" ")[0]
 
 
 def changed(words: Words, new: Iterable[tuple[int, str]]) -> int:

@@ -13,11 +13,12 @@ def strip_accents(words: Words, how: Perturbation, rng: np.random.Generator) -> 
 
 
 def _bare(word: str) -> str:
-    parts, keep = [], True
-    for character in unicodedata.normalize("NFD", word):
+    parts, keep, apart = [], True, unicodedata.normalize("NFD", word)
+    for character in apart:
         if unicodedata.category(character) == "Mn":
             parts += [character] * keep
             continue
         keep = not unicodedata.name(character, "").startswith(("LATIN", "GREEK", "CYRILLIC"))
         parts.append(character)
-    return unicodedata.normalize("NFC", "".join(parts))
+    # Some letters with a dot below never come together again: without an accent the word stays as it is spelled.
+    return unicodedata.normalize("NFC", "".join(parts)) if len(parts) < len(apart) else word

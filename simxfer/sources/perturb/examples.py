@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from simxfer.sources.perturb import Perturbation, changed, clusters
+from simxfer.sources.perturb import Perturbation, changed, clusters, script_of
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
@@ -18,7 +18,7 @@ from simxfer.tasks.examples import (
 
 FEWEST, LOOKED_AT, NOT_AVAILABLE = 0.02, 200, "not-available"
 """A perturbation that at full strength changes a smaller share of the words of so many examples is not available: it
-has nothing in that language. Case would change the few Latin names in Hindi text, and call that robust."""
+has nothing in the language. Words in other scripts do not count: case is not available in Hindi for its Latin names."""
 
 LONG, PIECE = 20, 4
 """A run of more clusters than this without a blank, as of Chinese or Thai, is cut into pieces of so many."""
@@ -40,15 +40,21 @@ def perturbed(examples: Examples, perturbation: Perturbation) -> Examples:
 
 
 def reach(examples: Examples, perturbation: Perturbation) -> float:
-    """Return the share of words that a perturbation changes at full strength."""
-    full, counts = replace(perturbation, strength=1.0), Counter[str]()
-    for example in examples[:LOOKED_AT]:
-        if not isinstance(example, TaggingExample):
-            for i, text in enumerate(example.texts):
-                _text(text, full, counts, example.id, str(i))
-        elif perturbation.name != "spacing":  # tags have the words as they are
-            _tagging(example, full, counts)
-    return counts[WORDS_CHANGED] / max(1, counts[WORDS])
+    """Return the share of words that a perturbation changes at full strength, of those in the script of the data."""
+    if perturbation.name == "spacing" and any(isinstance(e, TaggingExample) for e in examples):
+        return 0.0  # tags have the words as they are
+    full = replace(perturbation, strength=1.0)
+    texts = [(e.id, words) for e in examples[:LOOKED_AT] for words in _words(e)]
+    scripts = Counter(script_of(c) for _, words in texts for c in "".join(words) if c.isalpha())
+    main = {name for name, _ in scripts.most_common(1)}
+    own = [(i, [w for w in words if {script_of(c) for c in w if c.isalpha()} == main]) for i, words in texts]
+    return sum(changed(words, full.apply(words, i)) for i, words in own) / max(1, sum(len(w) for _, w in own))
+
+
+def _words(example: AnyExample) -> list[list[str]]:
+    if isinstance(example, TaggingExample):
+        return [list(example.words)]
+    return [_cut([(word, "") for word in text.split()])[0] for text in example.texts]
 
 
 def can_change(kind: str) -> bool:

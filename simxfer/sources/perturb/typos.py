@@ -1,14 +1,13 @@
 """Typing errors: a neighbouring key, one more, one too few, two exchanged."""
 
 import json
-import unicodedata
 from collections import Counter
 from functools import cache
 
 import numpy as np
 
 from simxfer.common.shipped import data_path
-from simxfer.sources.perturb import Perturbation, Words, clusters, each_word
+from simxfer.sources.perturb import Perturbation, Words, clusters, each_word, script_of
 
 KINDS = {"delete": 28, "insert": 15, "replace": 28, "transpose": 28}
 SAME_ROW = 0.9
@@ -81,14 +80,14 @@ def keys_of(language: str) -> Keys:
 def neighbours(layout: str) -> Keys:
     """Return the neighbours of every letter and mark of a layout's script: near keys, on the same level."""
     rows = _shipped()["layouts"][layout]
-    [(script, _)] = Counter(_script(c) for name in OFFSETS for c in "".join(rows[name])).most_common(1)
+    [(script, _)] = Counter(script_of(c) for name in OFFSETS for c in "".join(rows[name])).most_common(1)
     found: Keys = {}
     for level in (0, 1):
         at = [
             (row, OFFSETS[name] + column, letter)
             for row, name in enumerate(OFFSETS)
             for column, letter in enumerate(rows[name][level])
-            if _script(letter) == script
+            if script_of(letter) == script
         ]
         for row, x, letter in at:
             near = [
@@ -103,11 +102,6 @@ def neighbours(layout: str) -> Keys:
                 "".join(dict.fromkeys([*others, *(other for same, other in near if not same)])),
             )
     return found
-
-
-def _script(letter: str) -> str:
-    """Return the script that a letter's name begins with."""
-    return unicodedata.name(letter).split()[0]
 
 
 @cache

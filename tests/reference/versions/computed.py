@@ -10,7 +10,7 @@ import math
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,15 @@ from simxfer.encoder.ragged import Features
 from simxfer.scoring.evaluate import evaluate
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import read_examples
+from simxfer.sources.perturb import MIXES, PERTURBATIONS, parse
+from simxfer.sources.perturb.examples import perturbed
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
     ClassificationExample,
+    Examples,
     MiningExample,
     RankingExample,
     RetrievalExample,
@@ -43,9 +46,15 @@ from simxfer.tasks.examples import (
 from simxfer.training.loop import fit
 from simxfer.training.recipes import Hyperparameters
 from simxfer.training.settings import Settings, TrainingTask
+from simxfer.world.lexicon import lexicon
 
 FILE = Path(__file__).with_name("computed.json")
-VERSIONS = {"readers": "READER_VERSION", "features": "FEATURES_VERSION", "results": "CODE_VERSION"}
+VERSIONS = {
+    "readers": "READER_VERSION",
+    "features": "FEATURES_VERSION",
+    "perturbations": "PERTURBATION_VERSION",
+    "results": "CODE_VERSION",
+}
 """Part of the file -> the version that stands for it."""
 
 _SENTENCES = [
@@ -101,6 +110,16 @@ def readers() -> dict[str, str]:
 def features() -> dict[str, str]:
     """Return the digest of the arrays and gold of fixed examples, by task."""
     return {name: _digest(_arrays(dataset)) for name, dataset in _datasets().items()}
+
+
+def perturbations() -> dict[str, str]:
+    """Return the digest of texts, with words of the world in them, under every perturbation."""
+    text = " ".join(["The naïve café, so to say:", *lexicon(0, "x-pivot").words[:12]])
+    given = Examples([ClassificationExample(id=str(i), text=text, label="x") for i in range(9)])
+    asked = DataRequest("w-xnli", "test", "x-pivot")
+    calls = {name: parse(f"{name}(0.6{',x-lex' * (name in MIXES)})") for name in PERTURBATIONS}
+    made = {name: perturbed(given, replace(call, request=asked)) for name, call in calls.items()}
+    return {name: _digest([*map(repr, found), repr(found.noted)]) for name, found in made.items()}
 
 
 def results() -> dict[str, list]:
@@ -177,7 +196,7 @@ def _digest(texts: Any) -> str:
 
 def computed() -> dict[str, dict[str, Any]]:
     """Return every part with its version, as it stands in the file."""
-    parts = {"readers": readers, "features": features, "results": results}
+    parts = {"readers": readers, "features": features, "perturbations": perturbations, "results": results}
     return {
         name: {"version": getattr(identity, VERSIONS[name]), "of": part()} for name, part in parts.items()
     }
