@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from simxfer.grid.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
-from simxfer.grid.file import Grid, Retrieval
+from simxfer.grid.file import Grid
+from simxfer.grid.parts import Retrieval
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.progress import Status
 from simxfer.sources.request import UNRESOLVED

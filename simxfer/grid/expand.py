@@ -11,7 +11,8 @@ from itertools import product
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
-from simxfer.grid.file import Block, DataChoice, Grid
+from simxfer.grid.file import Grid
+from simxfer.grid.parts import Block, DataChoice
 from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage, Unlabelled
 from simxfer.scoring.protocol import Evaluation, middle_layer
 from simxfer.sources.perturb import parse

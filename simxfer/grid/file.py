@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
-    create_model,
     field_validator,
     model_validator,
 )
@@ -21,157 +18,27 @@ from simxfer.grid.faults import Location, causes, fault, positions
 from simxfer.grid.names import (
     ALL,
     EncoderName,
-    Intermediate,
-    Language,
     Languages,
     Method,
     Overridden,
     PerturbationName,
     Seed,
-    Target,
 )
-from simxfer.scoring.protocol import Direction
+from simxfer.grid.parts import (
+    Block,
+    Data,
+    DataChoice,
+    Override,
+    Retrieval,
+    Strict,
+    UnlabelledText,
+    without_twins,
+)
 from simxfer.sources.perturb import parse
 from simxfer.tasks import TASKS, get_task
-from simxfer.tasks.intermediate import LANGUAGE_GROUPS, NONE, parse_intermediate, tasks_of
+from simxfer.tasks.intermediate import LANGUAGE_GROUPS, parse_intermediate, tasks_of
 from simxfer.training.methods import load_method, phases_of
 from simxfer.training.recipes import RECIPES, Hyperparameters, get_recipe
-
-
-class Strict(BaseModel):
-    """A part of a grid file: unknown keys are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Retrieval(Strict):
-    """How sentences are embedded and compared in retrieval without training; logged with every score."""
-
-    layer: int | None = -1
-    """Hidden state to read: 0 is the embedding layer, -1 the last one; null is `middle_layer`: 14 of 24, 8 of 12."""
-    pooling: Literal["mean", "first"] = "mean"
-    """Mean over the tokens, or the first token."""
-    special_tokens: bool = False
-    """Whether the mean counts the first and the last token, <s> and </s>."""
-    centre: bool = True
-    """Whether the mean of each language is subtracted."""
-    direction: Direction = "to-pivot"
-    """Which side asks: every sentence for its nearest one in the pivot, or every sentence of the pivot for its
-    nearest translation. Mining looks both ways."""
-    scoring: Literal["cosine", "margin"] | None = None
-    """Cosine, or its ratio to the mean cosine of the nearest neighbours (Artetxe and Schwenk 2019); by default margin
-    for mining and cosine for retrieval, as XTREME has it."""
-    neighbours: Annotated[int, Field(ge=1)] = 4
-    """Nearest neighbours that margin scoring looks at, in both directions."""
-
-
-class DataChoice(Strict):
-    """Which data of a task are read for what, where that differs from the task's record."""
-
-    train: str | None = None
-    """Split, or path pattern under the task's folder, with `{language}` for the code: `16-*/train.tsv`."""
-    dev: Literal["dev", "held-out", "test"] | None = None
-    """English data that `selection: best-en-dev` looks at; held-out is a twentieth of the training data."""
-    test: Literal["train", "dev", "test"] | None = None
-    """Split that is scored: one with gold."""
-    trains_on: tuple[Overridden, ...] | None = None
-    """Tasks whose training data the target is trained on."""
-    fields: Literal["english", "as-is"] = "english"
-    """Whether what parallel test sets share (XCOPA's question) is taken from the English item where the two disagree,
-    or as the language's own files have it."""
-    untested: tuple[Language, ...] = ()
-    """Languages that the target is not tested in, such as those whose test files have no gold."""
-
-
-class UnlabelledText(Strict):
-    """Text that an adversary reads beside a task: inputs in other languages, without their labels."""
-
-    task: Overridden
-    """Task whose inputs are read; `mlm` for any text files."""
-    split: str = "train"
-    """Split of them; one that no target of the grid is scored on."""
-    languages: Languages = ALL
-    """A list, `xtreme`, `xtreme-r`, or `all` of the task's that a target of the grid is tested in."""
-    examples: Annotated[int, Field(ge=1)] = 1000
-    """At most so many of each language."""
-
-
-class Data(Strict):
-    """Where the data of real tasks come from; the embedded world needs none."""
-
-    folder: str | None = None
-    """Folder of native files, one subfolder a task, seen from where the command runs; the hub for tasks without."""
-    lexicons: str | None = None
-    """Folder of lexicons in MUSE's format for `code-mix`, `sw-en.txt` for Swahili texts with English words in them; the
-    embedded world brings its own."""
-    tasks: dict[Overridden, DataChoice] = {}
-    """What is read for what, by task; `*` stands for every task."""
-
-    @field_validator("folder", "lexicons")
-    @classmethod
-    def _is_there(cls, value: str | None) -> str | None:
-        folder = value and str(Path(value).expanduser())
-        if folder is not None and not Path(folder).is_dir():
-            raise ValueError(
-                f"{value!r} is no folder (seen from {Path.cwd()}); give the folder of the native files or lexicons, "
-                "or leave it out: data are taken from the hub then"
-            )
-        return folder
-
-
-class _OneLength(Strict):
-    @model_validator(mode="after")
-    def _one_length(self) -> "_OneLength":
-        given = self.model_dump(include={"steps", "epochs"}, exclude_none=True)
-        if len(given) > 1:
-            raise ValueError("steps and epochs both say how long to train; give one of them")
-        return self
-
-
-# Every hyperparameter with its bounds, none of them needed; only pretraining counts subwords.
-_CHANGEABLE: dict[str, Any] = {
-    name: (kind | None, None)
-    for name, kind in get_type_hints(Hyperparameters, include_extras=True).items()
-    if name != "batch_tokens"
-}
-
-
-class Override(create_model("Override", __base__=_OneLength, **_CHANGEABLE)):  # type: ignore[misc]
-    """Hyperparameters of one task that differ from the recipe: any of `simxfer.training.recipes.Hyperparameters`."""
-
-
-class Block(Strict):
-    """A part of a grid: every combination of what its lists name is a cell."""
-
-    intermediates: Annotated[tuple[Intermediate, ...], Field(min_length=1)]
-    """`none`, a task, a sequence `a>b`, a mixture `a+b`, with languages `a@sw,ur` if not the pivot."""
-    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
-    """Target tasks; each is trained in the pivot and tested in every language."""
-    seeds: tuple[Seed, ...] = ()
-    """Fine-tuning seeds of this block; the grid's if empty. The baseline `none`, which every gain shares, may
-    have more."""
-    no_pretraining_control: bool = False
-    """Whether every target of the block is also trained from random weights, with intermediate `none`."""
-
-    @model_validator(mode="after")
-    def _control_has_its_baseline(self) -> "Block":
-        if self.no_pretraining_control and NONE not in self.intermediates:
-            raise ValueError(
-                "no_pretraining_control is compared with intermediate 'none'; add it to the block"
-            )
-        return self
-
-    @field_validator("intermediates", "targets", "seeds")
-    @classmethod
-    def _no_twins(cls, values: tuple) -> tuple:
-        return _without_twins(values)
-
-
-def _without_twins(values: tuple) -> tuple:
-    twins = sorted({str(v) for v in values if list(values).count(v) > 1})
-    if twins:
-        raise ValueError(f"{', '.join(twins)} given twice; name each once")
-    return values
 
 
 class Grid(Strict):
@@ -193,7 +60,7 @@ class Grid(Strict):
     """Training methods with their parameters."""
     recipe: str = "world"
     """Named hyperparameters."""
-    overrides: dict[Overridden, Override] = {}
+    overrides: dict[Overridden, Override] = Field(default_factory=dict)
     """Hyperparameters by task that differ from the recipe; `*` stands for every task."""
     data: Data = Data()
     """Where the data of real tasks come from, and which of them are read for what."""
@@ -226,7 +93,7 @@ class Grid(Strict):
     @field_validator("encoders", "seeds", "languages", "methods", "perturbations")
     @classmethod
     def _no_twins(cls, values: Any) -> Any:
-        return values if isinstance(values, str) else _without_twins(values)
+        return values if isinstance(values, str) else without_twins(values)
 
     @model_validator(mode="before")
     @classmethod
@@ -279,7 +146,7 @@ class Grid(Strict):
                 "unlabelled text is read by adversarial methods alone; name one, or leave it out"
             )
         task, split = self.unlabelled.task, self.unlabelled.split
-        if task == "*" or not self.unlabelled_languages:
+        if not self.unlabelled_languages:
             raise ValueError(
                 f"unlabelled: task {task!r} has no text in any of the languages {self.unlabelled.languages} that the "
                 "targets are tested in"
@@ -362,7 +229,7 @@ class Grid(Strict):
     def unlabelled_languages(self) -> tuple[str, ...]:
         """The languages of unlabelled text, in the order of its task's record."""
         asked = self.unlabelled
-        if asked is None or asked.task not in TASKS:
+        if asked is None:
             return ()
         tested = {code for target in self.targets for code in self.test_languages(target)}
         wanted = (

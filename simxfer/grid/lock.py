@@ -14,8 +14,8 @@ from simxfer.common.atomic import write_json
 from simxfer.common.errors import InputError
 from simxfer.common.hubcache import Repository, cached
 from simxfer.common.identity import sha256
-from simxfer.grid.file import Strict
 from simxfer.grid.needs import Needs, needs_of
+from simxfer.grid.parts import Strict
 from simxfer.grid.plan import Plan
 
 

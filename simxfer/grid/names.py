@@ -51,8 +51,12 @@ def _encoder(name: str) -> str:
     return resolve_encoder(name).name
 
 
+def _task(name: str) -> str:
+    return get_task(name).name
+
+
 def _overridden(name: str) -> str:
-    return name if name == "*" else get_task(name).name
+    return name if name == "*" else _task(name)
 
 
 Intermediate = Annotated[str, AfterValidator(_intermediate)]
@@ -61,6 +65,7 @@ Language = Annotated[str, AfterValidator(_language)]
 Method = Annotated[str, AfterValidator(_method)]
 PerturbationName = Annotated[str, AfterValidator(_perturbation)]
 EncoderName = Annotated[str, AfterValidator(_encoder)]
+TaskName = Annotated[str, AfterValidator(_task)]
 Overridden = Annotated[str, AfterValidator(_overridden)]
 Seed = Annotated[int, Field(ge=0)]
 

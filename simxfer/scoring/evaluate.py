@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Sequence, Set
+from functools import cache
 
 import pandas as pd
 
@@ -62,8 +63,7 @@ def evaluate(
     rows: dict[str, list[dict]] = {"scores": [], "examples": [], "predictions": []}
     without = [code for code in evaluation.languages if NOT_AVAILABLE in dataset_of(code).noted]
     if without:
-        named = (evaluation.target, evaluation.perturbation, ", ".join(without))
-        _log.warning("%s: %s is not available in %s; there are no scores", *named)
+        _say_not_available(evaluation.target, evaluation.perturbation, ", ".join(without))
     languages = [code for code in evaluation.languages if code not in without]
     asked = answers(model, task, languages, dataset_of, dev_of, pad, evaluation.protocol)
     for language, dataset, found in asked:
@@ -85,6 +85,12 @@ def evaluate(
     frames = {name: pd.DataFrame(found, columns=_COLUMNS[name]) for name, found in rows.items()}
     counts = dict.fromkeys(("tp", "fp", "fn"), "Int64")
     return {**frames, "examples": frames["examples"].astype(counts)}
+
+
+@cache
+def _say_not_available(target: str, perturbation: str, languages: str) -> None:
+    """Say so once, however many checkpoints are scored."""
+    _log.warning("%s: %s is not available in %s; there are no scores", target, perturbation, languages)
 
 
 def _scores(

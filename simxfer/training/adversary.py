@@ -15,12 +15,12 @@ from torch.nn.functional import cross_entropy
 from simxfer.common.streams import stream, stream_seed
 from simxfer.encoder.batching import BatchOrder, collate
 from simxfer.encoder.network import Batch, TransferModel, dropout_generator
-from simxfer.encoder.ragged import Features, join_features
+from simxfer.encoder.ragged import join_features
 from simxfer.training.methods.method import Course, Step
 from simxfer.training.state import take_up, tensors_of
 
 if TYPE_CHECKING:
-    from simxfer.training.settings import Settings, TrainingTask
+    from simxfer.training.settings import Training
 
 
 class _Reversal(torch.autograd.Function):
@@ -82,24 +82,24 @@ class Adversary(Course):
     half, however many subwords they have. Its weight is 1; what reaches the encoder is scaled by the schedule.
     """
 
+    method: Any
+    """An `AdversarialTraining`, whose module makes this one."""
+
     def __init__(
         self,
-        method: Any,  # AdversarialTraining, whose module makes this one
+        method: Any,
         model: TransferModel,
-        tasks: Sequence[TrainingTask],
-        texts: Sequence[Features],
-        settings: Settings,
-        steps: int,
+        training: Training,
     ) -> None:
         super().__init__(method, model)
-        self.settings, self.steps = settings, steps
-        self.values = method
+        tasks, texts, settings = training.tasks, training.texts, training.settings
+        self.steps, self.pad = training.steps, settings.pad
         self.device = next(model.parameters()).device
         self.names = (settings.seed, "+".join(t.task.name for t in tasks), settings.phase, "adversary")
-        seed = stream_seed(*self.names, "weights")
-        self.network = discriminator(model.config.hidden_size, method.width, 1 + len(texts), seed).to(
-            self.device
+        network = discriminator(
+            model.config.hidden_size, method.width, 1 + len(texts), stream_seed(*self.names, "weights")
         )
+        self.network = network.to(self.device)
         # Apart from the encoder's: its gradients count in no norm but their own.
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=method.rate)
         self.texts = join_features(texts)
@@ -107,16 +107,13 @@ class Adversary(Course):
         size = min(t.values.batch_size for t in tasks)
         self.order = BatchOrder(self.texts.n_units, size, (*self.names, "texts"))
         self.micro = min((t.values.micro_batch_size for t in tasks if t.values.micro_batch_size), default=0)
-        self.labels = {
-            t.task.name: self._labels(t.task.name, np.zeros(t.features.n_units, int)) for t in tasks
-        }
-        self.labels[""] = self._labels("", self.language)
-        self.right = torch.zeros(2)
-        self.told = torch.zeros(2)
+        own = {t.task.name: np.zeros(t.features.n_units, int) for t in tasks}
+        self.labels = {name: self._labels(name, true) for name, true in (own | {"": self.language}).items()}
+        self.right, self.told = torch.zeros(2), torch.zeros(2)
 
     def _labels(self, task: str, true: np.ndarray) -> np.ndarray:
         """Return the language label of every unit of a task's data, or of the texts (`""`)."""
-        if self.values.labels == "true":
+        if self.method.labels == "true":
             return true
         rng = stream(*self.names, "permuted", task)
         drawn = self.language[rng.integers(len(self.language), size=len(true))]
@@ -125,12 +122,12 @@ class Adversary(Course):
     def add_gradients(self, step: Step) -> float:
         """Add the task's gradients and the reversed ones of the discriminator; return the task's mean loss."""
         share = step.number / max(1, self.steps - 1)
-        strength = self.values.strength * strength_at(share, self.values.gamma)
+        strength = self.method.strength * strength_at(share, self.method.gamma)
         loss, _ = self.add_task(step, self.labels[step.task.name][step.units], strength)
         units = self.order.units(step.number)
         size = self.micro or len(units)
         cut = [units[i : i + size] for i in range(0, len(units), size)]
-        parts = [collate(self.texts, some, self.settings.pad, self.device) for some in cut]
+        parts = [collate(self.texts, some, self.pad, self.device) for some in cut]
         dropout = dropout_generator(self.device)
         before = dropout.get_state()
         dropout.manual_seed(stream_seed(*self.names, "dropout") + step.number)
@@ -165,7 +162,7 @@ class Adversary(Course):
 
     def _count(self, parts: Sequence[Batch]) -> int:
         """Return how many rows (tokens) of a whole batch are told apart."""
-        tokens = self.values.reads == "tokens"
+        tokens = self.method.reads == "tokens"
         return sum(int(part["mask"].sum()) if tokens else len(part["ids"]) for part in parts)
 
     def _told(
@@ -176,7 +173,7 @@ class Adversary(Course):
         of_units = torch.from_numpy(labels).to(self.device)
         kind = next(self.network.parameters()).dtype
         for passed in seen:
-            states, rows = read(passed["states"].to(kind), passed["mask"], self.values.reads)
+            states, rows = read(passed["states"].to(kind), passed["mask"], self.method.reads)
             languages = _of_rows(part["rows"], of_units, len(passed["mask"]))[rows]
             told = self.network(reverse(states, strength))
             self.right[side] += float((told.argmax(dim=1) == languages).sum())

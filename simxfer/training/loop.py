@@ -30,7 +30,7 @@ from simxfer.training.methods import load_method
 from simxfer.training.methods.method import Course, Step
 from simxfer.training.mixture import epochs_of, step_shares
 from simxfer.training.recipes import Hyperparameters
-from simxfer.training.settings import Settings, TrainingTask
+from simxfer.training.settings import Settings, Training, TrainingTask
 from simxfer.training.state import take_up, tensors_of, under
 
 
@@ -71,7 +71,8 @@ def fit(
     by_name = {t.task.name: t for t in tasks}
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     turns = _turns(tasks, settings)
-    course = method.begin(model, tasks, texts, settings, len(turns))
+    begun = Training(tasks=tasks, texts=texts, settings=settings, steps=len(turns))
+    course = method.begin(model, begun)
     first = _resume(state, model, optimizer, course)
     marks = _marks(tasks, len(turns)) if mark else frozenset()
     saved, loss_total, loss_steps = time.monotonic(), 0.0, 0

@@ -1,5 +1,6 @@
 """What a stage is trained on, and what else decides how."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simxfer.encoder.ragged import Features
@@ -38,3 +39,14 @@ class Settings:
     """Share of subwords that masked language modelling masks (Devlin et al. 2019)."""
     log_every: int = 25
     save_every_seconds: float = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """All that a method is told of a stage when its training begins."""
+
+    tasks: Sequence[TrainingTask]
+    texts: Sequence[Features]
+    """Unlabelled text, by language; empty where the method reads none."""
+    settings: Settings
+    steps: int

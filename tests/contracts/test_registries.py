@@ -127,9 +127,10 @@ def test_recipes_name_known_tasks_and_values(name):
 
 
 def test_every_key_of_a_grid_file_says_what_it_means():
-    source = ast.parse((ROOT / "simxfer" / "grid" / "file.py").read_text())
-    for part in ("Grid", "Block", "Retrieval"):
-        [body] = [n.body for n in source.body if isinstance(n, ast.ClassDef) and n.name == part]
+    sources = [ast.parse((ROOT / "simxfer" / "grid" / name).read_text()) for name in ("file.py", "parts.py")]
+    found = [n for source in sources for n in source.body if isinstance(n, ast.ClassDef)]
+    for part in ("Grid", "Block", "Data", "DataChoice", "Retrieval", "UnlabelledText"):
+        [body] = [n.body for n in found if n.name == part]
         for node, following in pairwise(body):
             if isinstance(node, ast.AnnAssign):
                 assert isinstance(following, ast.Expr), f"{part}.{ast.unparse(node.target)} has no docstring"

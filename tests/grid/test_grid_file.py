@@ -4,7 +4,8 @@ from dataclasses import fields
 import pytest
 
 from simxfer.common.errors import InputError
-from simxfer.grid.file import Override, load_grid, parse_grid
+from simxfer.grid.file import load_grid, parse_grid
+from simxfer.grid.parts import Override
 from simxfer.training.recipes import RECIPES, Hyperparameters
 
 

@@ -61,8 +61,8 @@ def adversary(net: Net) -> Adversary:
         return binary_cross_entropy_with_logits(logits, given("y_source"), reduction="sum")
 
     course.__dict__ |= {
-        "model": model, "method": SimpleNamespace(loss=loss), "network": network, "device": torch.device("cpu"),
-        "values": SimpleNamespace(reads="first"), "right": torch.zeros(2), "told": torch.zeros(2), "u": u, "c": c,
+        "model": model, "method": SimpleNamespace(loss=loss, reads="first"), "network": network,
+        "device": torch.device("cpu"), "right": torch.zeros(2), "told": torch.zeros(2), "u": u, "c": c,
     }  # fmt: skip
     return course
 

@@ -12,7 +12,8 @@ import pytest
 from support import write_xlmr_checkpoint
 from trained import Trained, same, train
 
-from simxfer.grid.file import Block, Data, DataChoice, Grid, Override, Retrieval, UnlabelledText, load_grid
+from simxfer.grid.file import Grid, load_grid
+from simxfer.grid.parts import Block, Data, DataChoice, Override, Retrieval, UnlabelledText
 from simxfer.run.representations import write_samples
 from simxfer.sources import read_examples
 from simxfer.sources.request import DataRequest

@@ -22,7 +22,7 @@ from simxfer.training import loop
 from simxfer.training.losses import loss_sum
 from simxfer.training.methods import METHODS, canonical_method, load_method, phases_of
 from simxfer.training.recipes import Hyperparameters, get_recipe
-from simxfer.training.settings import Settings, TrainingTask
+from simxfer.training.settings import Settings, Training, TrainingTask
 
 SPELLED = (
     "full",
@@ -362,7 +362,8 @@ def test_permuted_labels_are_drawn_once_in_the_shares_of_the_true_ones(encoder, 
     one, method = trainings["classification"], load_method("adversarial(mean,strength=1,labels=permuted)")
     texts = [join_features([text] * 200) for text in TEXTS]
     model = model_for(encoder, [one], "full")
-    courses = [method.begin(model, [one], texts, settings("full"), 4) for _ in range(2)]
+    begun = Training(tasks=[one], texts=texts, settings=settings("full"), steps=4)
+    courses = [method.begin(model, begun) for _ in range(2)]
     labels, again = (course.labels[""] for course in courses)
     assert (labels == again).all() and (labels != courses[0].language).any()
     shares = np.bincount(labels) / len(labels)

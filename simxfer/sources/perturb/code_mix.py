@@ -13,7 +13,7 @@ import regex
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import known_sha256
-from simxfer.sources.perturb import MIXES, Perturbation, Words, each_word
+from simxfer.sources.perturb import CLEAN, Perturbation, Words, each_word, parse
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.world.languages import LANGUAGES
@@ -57,10 +57,10 @@ def translations(how: Perturbation) -> Translations:
 
 def lexicon_file(request: DataRequest) -> Path | None:
     """Return the lexicon that a request reads, or None."""
-    name, _, rest = request.perturbation.partition("(")
-    if name not in MIXES or get_task(request.task).world:
+    if request.perturbation == CLEAN or get_task(request.task).world:
         return None
-    return _path(request, rest.removesuffix(")").partition(",")[2])
+    mixed_in = parse(request.perturbation).mixed_in
+    return _path(request, mixed_in) if mixed_in else None
 
 
 def mark_of(request: DataRequest) -> str:

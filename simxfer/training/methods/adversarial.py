@@ -10,11 +10,8 @@ from pydantic import Field
 from simxfer.training.methods.method import Course, Method
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from simxfer.encoder.network import TransferModel
-    from simxfer.encoder.ragged import Features
-    from simxfer.training.settings import Settings, TrainingTask
+    from simxfer.training.settings import Training
 
 
 @dataclass(frozen=True)
@@ -45,14 +42,7 @@ class AdversarialTraining(Method):
         """Whether there is an adversary at all."""
         return self.strength > 0
 
-    def begin(
-        self,
-        model: TransferModel,
-        tasks: Sequence[TrainingTask],
-        texts: Sequence[Features],
-        settings: Settings,
-        steps: int,
-    ) -> Course:
+    def begin(self, model: TransferModel, training: Training) -> Course:
         """Return the discriminator's course beside the stage; at strength 0 there is none.
 
         Raises:
@@ -60,8 +50,8 @@ class AdversarialTraining(Method):
         """
         if not self.reads_text:
             return Course(self, model)
-        if not texts:
+        if not training.texts:
             raise ValueError("adversarial training reads unlabelled text of one language at least; got none")
         from simxfer.training.adversary import Adversary
 
-        return Adversary(self, model, tasks, texts, settings, steps)
+        return Adversary(self, model, training)

@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from simxfer.encoder.network import Batch, TransferModel
-    from simxfer.encoder.ragged import Features
     from simxfer.tasks.record import Task
     from simxfer.training.recipes import Hyperparameters
-    from simxfer.training.settings import Settings, TrainingTask
+    from simxfer.training.settings import Training
 
 
 @dataclass(frozen=True)
@@ -107,15 +106,8 @@ class Method:
             {"params": rest, "weight_decay": 0.0},
         ]
 
-    def begin(
-        self,
-        model: TransferModel,
-        tasks: Sequence[TrainingTask],
-        texts: Sequence[Features],
-        settings: Settings,
-        steps: int,
-    ) -> Course:
-        """Return the course of one stage of so many steps; `texts` are unlabelled ones, by language."""
+    def begin(self, model: TransferModel, training: Training) -> Course:
+        """Return the course of one stage."""
         return Course(self, model)
 
     def loss(self, model: TransferModel, task: Task, batch: Batch) -> Tensor:
