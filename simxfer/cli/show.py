@@ -48,6 +48,7 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
         + (f", {cost.checkpoint_bytes / 1e9:,.1f} GB" if cost.checkpoint_bytes else ""),
         *_projection(plan, cost),
         *_provisional(plan),
+        *_left_out(plan),
         *_mixtures(trained),
     ]
     if stages:
@@ -82,6 +83,15 @@ def _provisional(plan: Plan) -> list[str]:
         return []
     return [
         f"  not at hand  {missing} data sets: stage ids are provisional until `simxfer fetch` has brought them"
+    ]
+
+
+def _left_out(plan: Plan) -> list[str]:
+    """Say which training rows are left out because they share an item with scored ones."""
+    return [
+        f"  left out     {len(leaks.ids)} of {leaks.rows} rows of {place}: they share an item with what is scored of "
+        + ", ".join(leaks.shared)
+        for place, leaks in plan.leaks.items()
     ]
 
 

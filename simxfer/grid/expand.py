@@ -3,7 +3,7 @@
 Pure: no torch, and nothing is read but through the functions that are handed in.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -15,6 +15,7 @@ from simxfer.grid.file import Grid
 from simxfer.grid.parts import Block, DataChoice
 from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage, Unlabelled
 from simxfer.scoring.protocol import Evaluation, middle_layer
+from simxfer.sources.leaks import Leaks, ScoredItems
 from simxfer.sources.perturb import parse
 from simxfer.sources.perturb.examples import can_change
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
@@ -106,16 +107,19 @@ def _learned(target: str, trains_on: tuple[str, ...]) -> str:
 class _Planner:
     """Collects stages, evaluations and cells; equal ones fall together by their ids."""
 
-    def __init__(self, grid: Grid, revision: Callable[[DataRequest], str]) -> None:
+    def __init__(
+        self, grid: Grid, revision: Callable[[DataRequest], str], leaks: Callable[[DataRequest], Leaks]
+    ) -> None:
         self.grid = grid
         # Asked for once: a grid names the same tasks and data in thousands of stages.
-        self.revision = cache(revision)
+        self.revision, self.leaks = cache(revision), cache(leaks)
         self.hyperparameters, self.task_data = cache(grid.hyperparameters), cache(grid.task_data)
         self.values = cache(lambda task, method: grid.hyperparameters(task, name_of(method)).as_dict())
         self.evaluation, self.perturbed = cache(self._evaluation), cache(self._perturbed)
         self.stages: dict[str, Stage] = {}
         self.evaluations: dict[str, dict[str, Evaluation]] = {}
         self.cells: dict[Cell, None] = {}
+        self.leaking: dict[str, Leaks] = {}
 
     def add(self, stage: Stage) -> Stage:
         return self.stages.setdefault(stage.id, stage)
@@ -170,14 +174,22 @@ class _Planner:
             mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
             world=parent.world,
         )
-        return self.add(replace(stage, revisions=tuple(map(self.revision, stage.requests))))
+        revisions = tuple(map(self.revision, stage.requests))
+        return self.add(replace(stage, revisions=revisions, left_out=self.left_out(stage)))
+
+    def left_out(self, stage: Stage) -> str:
+        """Return the hash of the rows that are left out of a stage's training data; empty if there are none."""
+        leaks = {request.place: self.leaks(request.whole) for request in stage.trained_on}
+        leaking = {place: found for place, found in leaks.items() if found.ids}
+        self.leaking |= leaking
+        return content_id({place: found.ids for place, found in leaking.items()}) if leaking else ""
 
     def unlabelled(self, data: tuple[TaskData, ...]) -> Unlabelled | None:
         """Return the text that stands beside some training data: in languages that these are not in."""
         asked = self.grid.unlabelled
         if asked is None:
             return None
-        labelled = {code for item in data for code in item.languages or TASKS[item.task].train_languages[:1]}
+        labelled = {code for item in data for code in item.read_in}
         languages = tuple(code for code in self.grid.unlabelled_languages if code not in labelled)
         if not languages:
             raise InputError(
@@ -272,7 +284,10 @@ def _refuse_resting_layer(encoder: Encoder, target: str, method: str, layer: int
 
 
 def expand(
-    grid: Grid, revision: Callable[[DataRequest], str], resolve: Callable[[str], Encoder] = resolve_encoder
+    grid: Grid,
+    revision: Callable[[DataRequest], str],
+    resolve: Callable[[str], Encoder] = resolve_encoder,
+    items: Callable[[Iterable[DataRequest]], ScoredItems] = ScoredItems,
 ) -> Plan:
     """Expand a grid into its plan.
 
@@ -280,17 +295,33 @@ def expand(
         grid: what is asked for.
         revision: the revision of the data of a request, such as `simxfer.sources.revision`; asked once a request.
         resolve: the encoder that a name means.
+        items: the items of what is scored, which tell the training rows that are left out; data are read for them.
 
     Raises:
         InputError: an encoder or native files cannot be found.
     """
-    planner = _Planner(grid, revision)
+    planner = _Planner(grid, revision, items(_scored(grid)).leaks)
     for name in grid.encoders:
         for method, block in product(grid.methods, grid.blocks):
             _expand_block(planner, resolve(name), method, block, block.intermediates)
             if block.no_pretraining_control:
                 _expand_block(planner, resolve(f"random({name})"), method, block, (NONE,))
-    return Plan(planner.stages, planner.evaluations, tuple(planner.cells))
+    return Plan(planner.stages, planner.evaluations, tuple(planner.cells), planner.leaking)
+
+
+def _scored(grid: Grid) -> Iterator[DataRequest]:
+    """Yield what a grid scores, as it is scored."""
+    for target in grid.targets:
+        options = grid.task_data(target)
+        for code in grid.test_languages(target):
+            yield DataRequest(
+                target,
+                str(options.test),
+                code,
+                limit=grid.test_examples,
+                folder=grid.data.folder or "",
+                fields=options.fields,
+            )
 
 
 def _expand_block(

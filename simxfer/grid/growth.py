@@ -12,7 +12,12 @@ from simxfer.scoring.protocol import Evaluation
 
 _NO_DIFFERENCE = ("encoder", "folder", "parent", "languages", "hyperparameters", "revisions", "fingerprint")
 """Fields of stages and evaluations that are no part of an id, may be added to, or are told of one by one."""
-_KEYS = {"limit": "test_examples", "protocol": "retrieval", "code": "version of the code"}
+_KEYS = {
+    "limit": "test_examples",
+    "protocol": "retrieval",
+    "code": "version of the code",
+    "left_out": "training rows left out because they share an item with what is scored",
+}
 """Fields -> keys of a grid file, where they differ."""
 
 

@@ -4,8 +4,9 @@ Pure: no torch, no data. A stage's id hashes what decides its result, so that eq
 a finished one is recognised after any interruption.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from math import ceil
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from pydantic import TypeAdapter
 
 from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, content_id
 from simxfer.scoring.protocol import Evaluation
+from simxfer.sources.leaks import Leaks
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import TaskData
@@ -26,6 +28,13 @@ PRETRAINED = "pretrained"
 
 Part = tuple[str, str]
 """A task whose data are read, and the split (or path pattern) of them."""
+
+
+class Draw(NamedTuple):
+    """Which examples of a set are trained on; see `DataRequest`."""
+
+    limit: int | None
+    share: tuple[int, int]
 
 
 class Expected(NamedTuple):
@@ -71,6 +80,8 @@ class Stage:
     """Folder of native files; empty: the hub."""
     revisions: tuple[str, ...] = ()
     """Revisions of all these data, in the order of `requests`."""
+    left_out: str = ""
+    """Hash of the training rows that are left out because they share an item with scored ones; counts in the id."""
     hyperparameters: tuple[dict, ...] = ()
     """Hyperparameters of each training task."""
     method: str = "full"
@@ -92,7 +103,7 @@ class Stage:
     def id(self) -> str:
         """What decides the stage's result, hashed; encoder and data count by what they are, not by where."""
         # Keys that came later are silent at their default, so that ids of before stand.
-        later = [name for name in ("deterministic", "unlabelled") if not getattr(self, name)]
+        later = [name for name in ("deterministic", "unlabelled", "left_out") if not getattr(self, name)]
         silent = ("encoder", "folder", *later)
         return content_id({k: value for k, value in self._values().items() if k not in silent})
 
@@ -136,13 +147,22 @@ class Stage:
     @property
     def requests(self) -> Iterator[DataRequest]:
         """All data that are read: what is trained on, what a checkpoint is chosen on, what has no labels."""
-        for parts in (self.parts, self.dev_parts):
-            for data, read in zip(self.data[: len(parts)], parts, strict=True):
-                for task, split in read:
-                    draw = self.draw_of(task)
-                    for language in data.languages or TASKS[data.task].train_languages[:1]:
-                        yield DataRequest(task, split, language, self.world, draw, folder=self.folder)
+        yield from self._whole(self.parts)
+        yield from self._whole(self.dev_parts)
         yield from (replace(request, limit=None) for request in self.texts)
+
+    @property
+    def trained_on(self) -> Iterator[DataRequest]:
+        """What gradients come from: training data, and text without labels."""
+        yield from self._whole(self.parts)
+        yield from (replace(request, limit=None) for request in self.texts)
+
+    def _whole(self, parts: tuple[tuple[Part, ...], ...]) -> Iterator[DataRequest]:
+        for data, read in zip(self.data[: len(parts)], parts, strict=True):
+            for task, split in read:
+                draw = self.draw_of(task)
+                for language in data.read_in:
+                    yield DataRequest(task, split, language, self.world, draw, folder=self.folder)
 
     @property
     def texts(self) -> tuple[DataRequest, ...]:
@@ -167,12 +187,28 @@ class Stage:
         return sum(self.sequences)
 
 
+def draws(task: str, languages: int, parts: int, train_examples: int | None) -> list[Draw]:
+    """Return what each language of a task's data draws of `train_examples`, which its parts share evenly.
+
+    Languages of a parallel set share the items that one language alone would get: no item comes twice, so that several
+    languages buy no more of them. Of other sets each language draws its share of examples.
+    """
+    if train_examples is None:
+        return [Draw(None, (0, 1))] * languages
+    of_part = ceil(train_examples / max(1, parts))
+    if TASKS[task].parallel:
+        return [Draw(of_part, (turn, languages)) for turn in range(languages)]
+    return [Draw(ceil(of_part / max(1, languages)), (0, 1))] * languages
+
+
 def _examples(data: TaskData, parts: tuple[Part, ...], values: dict) -> int:
     """Return how many examples a task of a stage is trained on, by the records' sizes."""
     languages = max(1, len(data.languages))
-    limit = values["train_examples"] and ceil(values["train_examples"] / (max(1, len(parts)) * languages))
-    sizes = [TASKS[task].size("train") for task, _ in parts]
-    return languages * sum(min(n, limit or n) for n in sizes)
+    return sum(
+        len(range(min(TASKS[task].size("train"), draw.limit or sys.maxsize))[draw.share[0] :: draw.share[1]])
+        for task, _ in parts
+        for draw in draws(task, languages, len(parts), values["train_examples"])
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +235,21 @@ class Plan:
     stages: dict[str, Stage]
     evaluations: dict[str, dict[str, Evaluation]]
     cells: tuple[Cell, ...]
+    leaks: dict[str, Leaks] = field(default_factory=dict)
+    """Place of training data (`DataRequest.place`) -> its rows that share an item with scored ones."""
+
+    def left_out(self, request: DataRequest, languages: Iterable[str]) -> tuple[str, ...]:
+        """Return the ids that are left out of training data; an item of a parallel set is left out in all languages.
+
+        Args:
+            request: the training data.
+            languages: what else they are trained on in.
+        """
+        if not self.leaks:
+            return ()
+        together = languages if TASKS[request.task].parallel else (request.language,)
+        places = [replace(request, language=language).place for language in together]
+        return tuple(sorted({i for place in places if place in self.leaks for i in self.leaks[place].ids}))
 
     @cached_property
     def children(self) -> dict[str, list[Stage]]:
@@ -244,6 +295,7 @@ class Plan:
             "stages": [stage.as_dict() for stage in self.stages.values()],
             "evaluations": [{"id": e.id, **asdict(e)} for e in evaluations.values()],
             "cells": [vars(cell) for cell in self.cells],
+            "leaks": {place: asdict(leaks) for place, leaks in self.leaks.items()},
         }
 
     @staticmethod
@@ -261,7 +313,7 @@ class Plan:
         scored: dict[str, dict[str, Evaluation]] = {}
         for stage, name in asked:
             scored.setdefault(stage, {})[name] = evaluations[name]
-        return Plan({stage.id: stage for stage in written.stages}, scored, written.cells)
+        return Plan({stage.id: stage for stage in written.stages}, scored, written.cells, written.leaks)
 
 
 @dataclass(frozen=True)
@@ -271,6 +323,7 @@ class _Written:
     stages: tuple[Stage, ...]
     evaluations: tuple[Evaluation, ...]
     cells: tuple[Cell, ...]
+    leaks: dict[str, Leaks]
 
 
 _WRITTEN = TypeAdapter(_Written)

@@ -1,4 +1,4 @@
-"""The test data of a plan, read before anything is trained: what cannot be scored is refused, all of it together.
+"""The data of a plan, looked at before anything is trained: what cannot be scored or trained on is refused together.
 
 Whether a file has gold shows when it is read. Found out at the evaluation, one language without gold would cost the
 training of its target, and the scores of all other languages.
@@ -6,6 +6,7 @@ training of its target, and the scores of all other languages.
 
 import json
 from collections import Counter
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from simxfer.common.errors import InputError
 from simxfer.grid.plan import Plan
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import read_examples
+from simxfer.sources.items import item_of
+from simxfer.sources.leaks import Leaks
 from simxfer.sources.perturb import CLEAN
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
@@ -66,6 +69,38 @@ def _look(evaluation: Evaluation, language: str) -> dict[str, Any]:
         examples = read_examples(request)
     noted = Counter({"without-gold": examples.without_gold}) + examples.noted
     return {"examples": len(examples), "flags": [f"{name}={count}" for name, count in noted.items()]}
+
+
+def refuse_leaks(plan: Plan) -> None:
+    """Refuse training data of which no batch is left without the rows that share an item with scored ones.
+
+    Raises:
+        InputError: there are such data; all are named, with the counts.
+    """
+    faults = {}
+    for stage in plan.stages.values():
+        for data, parts, values in zip(stage.data, stage.parts, stage.hyperparameters, strict=True):
+            for (name, split), language in product(parts, data.read_in):
+                request = DataRequest(name, split, language)
+                leaks, out = plan.leaks.get(request.place), len(plan.left_out(request, data.read_in))
+                if leaks and leaks.rows - out < values["batch_size"]:
+                    faults[request.place] = _leak(request, leaks, out, values["batch_size"])
+    if faults:
+        raise InputError(
+            "training data that share their items with what is scored; nothing was trained:\n"
+            + "\n".join(f"  {fault}" for fault in faults.values())
+            + "\nTrain on other data, or score fewer languages (`data: {tasks: {TARGET: {untested: [...]}}}`) or fewer "
+            "test_examples: only rows that share an item with scored ones are left out"
+        )
+
+
+def _leak(request: DataRequest, leaks: Leaks, out: int, batch: int) -> str:
+    shared = ", ".join(f"{count} with {target}" for target, count in leaks.shared.items())
+    item = item_of(get_task(request.task)).name
+    return (
+        f"{request.task}, {request.split}, {request.language}: of {leaks.rows} rows {out} are left out, as they share "
+        f"{item} or id ({shared}); {leaks.rows - out} remain, and a batch has {batch}"
+    )
 
 
 def _message(faults: dict[str, dict[str, str]]) -> str:

@@ -196,7 +196,7 @@ def _sampled(grid: Grid, plan: Plan, world: int) -> list[_Sampled]:
         for data, parts in zip(stage.data, stage.parts, strict=True)
         for task in targets.get(stage.id, (data.task,))
         for name, split in parts
-        for code in data.languages or get_task(data.task).train_languages[:1]
+        for code in data.read_in
     ]
     tested: dict[str, Evaluation] = {}
     for evaluation in (e for by_id in plan.evaluations.values() for e in by_id.values()):

@@ -1,5 +1,7 @@
 """A stage -> the data it reads: training tasks, the data sets of a part, their receipts, what it has seen."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, lru_cache
 from itertools import product
 from typing import Any
@@ -10,11 +12,12 @@ from simxfer.encoder.loading import load_tokenizer
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import Features, join_features
 from simxfer.grid.expand import joint_revision
-from simxfer.grid.plan import Part, Plan, Stage
+from simxfer.grid.plan import Part, Plan, Stage, draws
 from simxfer.run.inputs import data_inputs, encoder_inputs, refuse_changed
 from simxfer.schema.directory import RunDirectory
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import revision
+from simxfer.sources.leaks import Leaks
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
@@ -45,21 +48,34 @@ class StageData:
     def datasets(
         self, stage: Stage, data: TaskData, parts: tuple[Part, ...], values: Hyperparameters
     ) -> list[Dataset]:
-        """Return the data of one task of a stage; `train_examples` is shared evenly by its parts and languages."""
+        """Return the data of one task of a stage, by part and language, which share `train_examples` (`draws`)."""
         self.refuse_other_data(stage)
-        languages = data.languages or get_task(data.task).train_languages[:1]
-        limit = values.train_examples and -(-values.train_examples // max(1, len(parts) * len(languages)))
         return [
-            self.dataset(
-                DataRequest(name, split, code, stage.world, stage.draw_of(name), limit, stage.folder),
-                data.task,
-                stage.encoder,
-                values.max_length,
-                values.stride,
-            )
-            for name, split in parts
-            for code in languages
+            self.dataset(request, data.task, stage.encoder, values.max_length, values.stride)
+            for part in parts
+            for request in self._requests(stage, data, part, len(parts), values.train_examples)
         ]
+
+    def _requests(
+        self, stage: Stage, data: TaskData, part: Part, parts: int, train_examples: int | None
+    ) -> list[DataRequest]:
+        """Return what is read of one part of a task's data, a request each language."""
+        name, split = part
+        drawn = draws(name, len(data.read_in), parts, train_examples)
+        requests = [
+            DataRequest(
+                name,
+                split,
+                code,
+                stage.world,
+                stage.draw_of(name),
+                draw.limit,
+                stage.folder,
+                share=draw.share,
+            )
+            for code, draw in zip(data.read_in, drawn, strict=True)
+        ]
+        return [replace(r, without=self.plan.left_out(r, data.read_in)) for r in requests]
 
     def texts(self, stage: Stage) -> list[Dataset]:
         """Return the unlabelled texts that stand beside a stage's data, a data set each language; [] for most."""
@@ -67,9 +83,10 @@ class StageData:
             return []
         self.refuse_other_data(stage)
         values = Hyperparameters(**stage.hyperparameters[0])
+        texts = [replace(r, without=self.plan.left_out(r, (r.language,))) for r in stage.texts]
         return [
             self.dataset(request, request.task, stage.encoder, values.max_length, values.stride)
-            for request in stage.texts
+            for request in texts
         ]
 
     def refuse_other_data(self, planned: Stage | Evaluation) -> None:
@@ -105,15 +122,25 @@ class StageData:
             self.run.features,
         )
 
-    def receipts(self, stage: Stage) -> list[dict[str, Any]]:
-        """Return what a stage was trained on, a row each data set and language: counts no score goes without."""
+    def receipts(self, stage: Stage, updates: Mapping[str, int]) -> list[dict[str, Any]]:
+        """Return what a stage was trained on, a row each data set and language: counts no score goes without.
+
+        Args:
+            stage: the stage.
+            updates: what each of its tasks got; the data sets of a task share them by their units.
+        """
         rows = []
         for data, parts, values in zip(stage.data, stage.parts, stage.hyperparameters, strict=True):
-            places = product(parts, data.languages or get_task(data.task).train_languages[:1])
+            places = product(parts, data.read_in)
             datasets = self.datasets(stage, data, parts, Hyperparameters(**values))
-            for ((name, split), language), dataset in zip(places, datasets, strict=True):
-                features = training_features(get_task(data.task), dataset)
-                rows.append(_receipt(data.task, (name, split), language, features, dataset))
+            features = [training_features(get_task(data.task), dataset) for dataset in datasets]
+            units = sum(one.n_units for one in features)
+            for ((name, split), language), dataset, one in zip(places, datasets, features, strict=True):
+                leaks = self.plan.leaks.get(DataRequest(name, split, language).place, Leaks())
+                rows.append(
+                    _receipt(data.task, (name, split), language, one, dataset)
+                    | {"updates": updates[data.task] * one.n_units / units, "leaks": dict(leaks.shared)}
+                )
         for request, dataset in zip(stage.texts, self.texts(stage), strict=True):
             part = (request.task, request.split)
             rows.append(_receipt("unlabelled", part, request.language, dataset.features, dataset))

@@ -119,7 +119,8 @@ class StageRunner:
             save_weights(folder.encoder, method.trained(model))
             save_weights(folder.heads, model.heads)
         folder.state.unlink(missing_ok=True)
-        receipts = self.data.receipts(stage)
+        given = updates(tasks, self._settings(stage))
+        receipts = self.data.receipts(stage, {row["task"]: row["updates"] for row in given})
         after = self._states(model, looked_at)
         unchanged = all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
         unchanged |= all(method.changes_nothing(model, batch) for batch in looked_at)
@@ -129,7 +130,7 @@ class StageRunner:
             "steps": steps,
             "seconds": round(time.monotonic() - started, 3),
             "data": receipts,
-            "updates": updates(tasks, self._settings(stage)),
+            "updates": given,
             "flags": [
                 *["learning-rate-never-peaks"] * never_peaks,
                 *["method-changes-nothing"] * unchanged,

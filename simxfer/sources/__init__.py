@@ -17,6 +17,8 @@ from simxfer.sources.perturb.examples import perturbed
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks.examples import AnyExample, Examples, MiningExample, RankingExample
 
+LEFT_OUT = "left-out-as-leaks"
+"""Note of rows that are left out of training data because they share an item with scored rows."""
 _HELD_OUT_SHARE = 20
 
 
@@ -43,7 +45,11 @@ def read_examples(request: DataRequest) -> Examples:
     if request.split.endswith((KEPT, HELD_OUT)):
         out = request.split.endswith(HELD_OUT)
         examples = [e for e in examples if _is_searched(e) or (_rank(e) % _HELD_OUT_SHARE == 0) == out]
-    examples = sampled(examples, request.limit)
+    if request.without:
+        without = frozenset(request.without)
+        found.noted[LEFT_OUT] = sum(e.id in without for e in examples)
+        examples = [e for e in examples if e.id not in without]
+    examples = sampled(examples, request.limit, request.share)
     if not examples:
         left_out = ", ".join(f"{flag}: {count}" for flag, count in found.noted.items()) or "none at all"
         raise InputError(
@@ -56,16 +62,23 @@ def read_examples(request: DataRequest) -> Examples:
     return perturbed(read, replace(parse(request.perturbation), request=request))
 
 
-def sampled(examples: Sequence[AnyExample], limit: int | None) -> list[AnyExample]:
+def sampled(
+    examples: Sequence[AnyExample], limit: int | None, share: tuple[int, int] = (0, 1)
+) -> list[AnyExample]:
     """Return at most `limit` examples in their order, drawn by their ids: parallel test sets keep the same ones.
+
+    With `share` (i, n) they are dealt out to n hands, and the i-th is returned: n languages of a parallel set get
+    different items, and together those that one language alone would get.
 
     Of ranking data queries are drawn, and all that they search is kept. Mining data stay whole: few of their
     sentences have a translation, and the score is about finding which.
     """
     asked = [e for e in examples if not _is_searched(e)]
-    if limit is None or len(asked) <= limit or isinstance(examples[0], MiningExample):
+    turn, hands = share
+    all_of_it = hands == 1 and (limit is None or len(asked) <= limit)
+    if all_of_it or not examples or isinstance(examples[0], MiningExample):
         return list(examples)
-    kept = {e.id for e in sorted(asked, key=_rank)[:limit]}
+    kept = {e.id for e in sorted(asked, key=_rank)[:limit][turn::hands]}
     return [e for e in examples if _is_searched(e) or e.id in kept]
 
 

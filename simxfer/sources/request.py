@@ -33,9 +33,18 @@ class DataRequest:
     """How the examples are perturbed: `clean`, or as `simxfer.sources.perturb` spells it."""
     lexicons: str = ""
     """Folder of the lexicons that a perturbation reads; empty: none."""
+    share: tuple[int, int] = (0, 1)
+    """Which hand, and of how many, where what the limit draws is dealt out."""
+    without: tuple[str, ...] = ()
+    """Ids of rows that are left out before the limit draws."""
 
     @property
     def whole(self) -> "DataRequest":
         """The request for all of its split, unperturbed: what stands in the same files."""
         split = self.split.removesuffix(KEPT).removesuffix(HELD_OUT)
-        return replace(self, split=split, perturbation="clean", lexicons="")
+        return replace(self, split=split, share=(0, 1), without=(), perturbation="clean", lexicons="")
+
+    @property
+    def place(self) -> str:
+        """A name for all of its split: task, split, language."""
+        return f"{self.task}:{self.whole.split}:{self.language}"

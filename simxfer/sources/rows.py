@@ -246,7 +246,13 @@ def _span(row: Row, task: Task, common: Row) -> SpanExample:
         raise _NoGold
     for start, text in answers:
         _check_offset(context, start, text, common["id"])
-    return SpanExample(**common, question=_text(row, "question"), context=context, answers=answers)
+    return SpanExample(
+        **common,
+        question=_text(row, "question"),
+        context=context,
+        answers=answers,
+        title=str(row.get("title") or ""),
+    )
 
 
 def _answers(found: Any) -> tuple[tuple[int, str], ...]:
@@ -294,6 +300,7 @@ def _ranking(row: Row, task: Task, common: Row) -> RankingExample:
         text_pair=None if pair is None else str(pair),
         side=_column(row, "side"),
         keys=tuple(_column(row, "keys")),
+        title=str(row.get("title") or ""),
     )
 
 

@@ -52,6 +52,8 @@ class SpanExample(Example):
     question: str
     context: str
     answers: tuple[tuple[int, str], ...]
+    title: str = field(default="", compare=False, repr=False)
+    """The article that the context is a paragraph of, where the data say it."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -115,6 +117,8 @@ class RankingExample(Example):
     """What the text stands in: the paragraph of an answer, the document of a mention."""
     side: Literal["query", "candidate"]
     keys: tuple[str, ...]
+    title: str = field(default="", compare=False, repr=False)
+    """The article that the text is of, where the data say it."""
 
     @property
     def texts(self) -> tuple[str, ...]:

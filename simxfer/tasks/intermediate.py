@@ -29,6 +29,11 @@ class TaskData:
     task: str
     languages: tuple[str, ...] = ()
 
+    @property
+    def read_in(self) -> tuple[str, ...]:
+        """The languages of the training data: those that are named, or the task's pivot."""
+        return self.languages or TASKS[self.task].train_languages[:1]
+
     def __str__(self) -> str:
         """Return the canonical spelling."""
         named = _GROUP_OF.get(self.languages, ",".join(self.languages))

@@ -35,7 +35,8 @@ TAGS = ("B-PER", "I-PER", "B-LOC", "O", "O")
 
 
 def sentences(n: int, start: int = 0) -> str:
-    words = ["be", "so", "ta", "mi", "lo", "ka"]
+    """Return sentences; those of one start share none with those of another."""
+    words = [f"{word}{'aeio'[start]}" for word in ("be", "so", "ta", "mi", "lo", "ka")]
     lines = [[f"{words[(start + i + k) % 6]}\t{TAGS[(i + k) % 5]}" for k in range(4)] for i in range(n)]
     return "\n\n".join("\n".join(line) for line in lines) + "\n"
 

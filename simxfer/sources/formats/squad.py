@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 def read_squad(path: Path, code: str, file_name: str = "", language_in_ids: bool = False) -> Iterator[Row]:
-    """Yield a row a question: id, question, context, answers.
+    """Yield a row a question: id, question, context, answers, title of the article.
 
     Nested files hold paragraphs with `qas`, flat ones (Hugging Face's) questions with their context. A question with
     `is_impossible` has no answer; `plausible_answers` are none.
@@ -47,12 +47,16 @@ def read_lareqa(path: Path, code: str) -> Iterator[Row]:
     Raises:
         InputError: broken JSON, another structure, an answer that stands in no sentence.
     """
-    paragraphs = [paragraph for article in _data(path) for paragraph in _part(path, article, "paragraphs")]
-    for paragraph in paragraphs:
+    paragraphs = [
+        (article.get("title"), paragraph)
+        for article in _data(path)
+        for paragraph in _part(path, article, "paragraphs")
+    ]
+    for title, paragraph in paragraphs:
         for asked in _part(path, paragraph, "qas"):
             key = str(asked["id"])
-            yield {"id": key, "text": asked["question"], "side": "query", "keys": (key,)}
-    for number, paragraph in enumerate(paragraphs):
+            yield {"id": key, "text": asked["question"], "side": "query", "keys": (key,), "title": title}
+    for number, (title, paragraph) in enumerate(paragraphs):
         context, breaks = paragraph["context"], _part(path, paragraph, "sentence_breaks")
         keys = _keys_by_sentence(path, paragraph, breaks)
         for i, (start, end) in enumerate(breaks):
@@ -62,6 +66,7 @@ def read_lareqa(path: Path, code: str) -> Iterator[Row]:
                 "text_pair": context,
                 "side": "candidate",
                 "keys": tuple(keys[i]),
+                "title": title,
             }
 
 
@@ -84,20 +89,26 @@ def _keys_by_sentence(path: Path, paragraph: Row, breaks: list[list[int]]) -> li
 def _questions(path: Path) -> Iterator[Row]:
     for entry in _data(path):
         if isinstance(entry, dict) and "context" in entry:
-            yield _question(path, entry, entry["context"])
+            yield _question(path, entry, entry["context"], entry.get("title"))
             continue
         for paragraph in _part(path, entry, "paragraphs"):
             for asked in _part(path, paragraph, "qas"):
-                yield _question(path, asked, paragraph.get("context"))
+                yield _question(path, asked, paragraph.get("context"), entry.get("title"))
 
 
-def _question(path: Path, asked: Row, context: Any) -> Row:
+def _question(path: Path, asked: Row, context: Any, title: Any) -> Row:
     if not isinstance(asked, dict) or "id" not in asked:
         raise InputError(
             f"{path}: a question is {str(asked)[:60]!r}, expected one with id, question, answers"
         )
     answers = [] if asked.get("is_impossible") else asked.get("answers")
-    return {"id": asked["id"], "question": asked.get("question"), "context": context, "answers": answers}
+    return {
+        "id": asked["id"],
+        "question": asked.get("question"),
+        "context": context,
+        "answers": answers,
+        "title": title,
+    }
 
 
 def _data(path: Path) -> list[Row]:
