@@ -97,10 +97,14 @@ class Invertible(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Attention over what several adapters add (AdapterFusion); `dynamic` has values V, otherwise V is the identity."""
+    """Attention over what several adapters add (AdapterFusion); `dynamic` has values V, otherwise V is the identity.
 
-    def __init__(self, hidden: int, *, dynamic: bool = True) -> None:
+    `dropout` acts on the scores before the softmax, as in AdapterHub's code.
+    """
+
+    def __init__(self, hidden: int, *, dynamic: bool = True, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.query, self.key = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
         self.value = nn.Linear(hidden, hidden, bias=False) if dynamic else None
         for layer in (self.query, self.key):
@@ -112,8 +116,15 @@ class Fusion(nn.Module):
     def forward(self, x: Tensor, ups: Tensor) -> Tensor:
         """Mix ups (adapters, ..., hidden) as x (..., hidden) asks for; scores are not scaled."""
         values = ups if self.value is None else self.value(ups)
-        scores = (self.query(x) * self.key(ups)).sum(dim=-1)
+        scores = self.dropout((self.query(x) * self.key(ups)).sum(dim=-1))
         return (scores.softmax(dim=0)[..., None] * values).sum(dim=0)
+
+    def penalty(self) -> Tensor:
+        """Return the squared distance of V from the identity, which V begins at; 0 where there is no V."""
+        if self.value is None:
+            return self.query.weight.new_zeros(())
+        weight = self.value.weight
+        return (torch.eye(len(weight), device=weight.device) - weight).square().sum()
 
 
 class Adapters(nn.Module):
@@ -137,7 +148,10 @@ class Adapters(nn.Module):
         super().__init__()
         places = adapter_places(encoder)
         hidden = int(encoder.config.hidden_size)
-        self.specs, self.on = dict(specs), True
+        dropout = float(getattr(encoder.config, "attention_probs_dropout_prob", 0.0))
+        self.specs = dict(specs)
+        self.muted: frozenset[str] = frozenset()
+        """Adapters that are left out of the forward pass for now; the encoder without any is as it was."""
         self.adapters: Any = nn.ModuleDict({name: nn.ModuleDict() for name in specs})
         self.fusion: Any = nn.ModuleDict()
         self.hooks: list[Any] = []
@@ -148,7 +162,9 @@ class Adapters(nn.Module):
                 unit = Bottleneck(hidden, inner, _activation(specs[name]), specs[name].init)
                 _child(self.adapters[name], f"layer{layer}")[where] = unit
             if fuse and any(where in PLACES[spec.kind] for spec in specs.values()):
-                _child(self.fusion, f"layer{layer}")[where] = Fusion(hidden, dynamic=fuse == "dynamic")
+                _child(self.fusion, f"layer{layer}")[where] = Fusion(
+                    hidden, dynamic=fuse == "dynamic", dropout=dropout
+                )
             if names:
                 end.adapter_input = None
                 self.hooks.append(end.dropout.register_forward_hook(partial(_keep, end)))
@@ -160,9 +176,28 @@ class Adapters(nn.Module):
             self.hooks.append(encoder.embeddings.register_forward_hook(self._invert))
 
     @property
+    def top(self) -> str:
+        """The name of the adapter that was put there last."""
+        return list(self.specs)[-1]
+
+    def grown(
+        self, encoder: Any, name: str, spec: AdapterSpec, fuse: Literal["", "dynamic"] = ""
+    ) -> "Adapters":
+        """Return these adapters, which give their places away, and a new one on top of them or fused with them."""
+        self.remove()
+        more = Adapters(encoder, self.specs | {name: spec}, fuse)
+        for before in self.specs:
+            more.adapters[before].load_state_dict(self.adapters[before].state_dict())
+        return more
+
+    @property
     def coupling(self) -> Invertible | None:
         """The coupling layers behind the embeddings, if there are any."""
-        found = [units["invertible"] for units in self.adapters.values() if "invertible" in units]
+        found = [
+            units["invertible"]
+            for name, units in self.adapters.items()
+            if "invertible" in units and name not in self.muted
+        ]
         return found[0] if found else None
 
     def named_weights(self) -> dict[str, nn.Parameter]:
@@ -179,7 +214,7 @@ class Adapters(nn.Module):
 
     def _invert(self, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
         unit = self.coupling
-        return unit(output) if self.on and unit is not None else output
+        return output if unit is None else unit(output)
 
     def _adapt(
         self,
@@ -191,10 +226,12 @@ class Adapters(nn.Module):
         output: Tensor,
     ) -> Tensor:
         """Return what stands in the place of `output` = LN(h + r)."""
-        if not self.on:
+        units = {
+            name: self.adapters[name][f"layer{layer}"][where] for name in names if name not in self.muted
+        }
+        if not units:
             return output
         h, r = end.adapter_input, inputs[1]
-        units = {name: self.adapters[name][f"layer{layer}"][where] for name in names}
         norm = end.LayerNorm
         if f"layer{layer}" in self.fusion:
             x = output if self.specs[names[0]].kind == "pfeiffer" else h

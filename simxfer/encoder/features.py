@@ -15,11 +15,11 @@ from simxfer.encoder.ragged import Features
 from simxfer.encoder.tokens import build, encode, label_index
 from simxfer.encoder.windows import choice_features, span_features, tagging_features
 from simxfer.tasks.examples import (
+    AnyExample,
     ClassificationExample,
     MiningExample,
     RankingExample,
     RetrievalExample,
-    TextExample,
 )
 from simxfer.tasks.record import Task
 
@@ -48,13 +48,16 @@ def text_features(texts: list[str], tokenizer: Any, max_length: int) -> Features
     return build(tokenizer, encodings, [1] * len(texts), range(len(texts)), cut)
 
 
-def mlm_features(examples: Sequence[TextExample], tokenizer: Any, max_length: int) -> Features:
-    """Tokenise texts and pairs of texts for masked language modelling, one row an example."""
-    return _texts(examples, [e.text_pair for e in examples], tokenizer, max_length)
+def mlm_features(examples: Sequence[AnyExample], tokenizer: Any, max_length: int) -> Features:
+    """Tokenise the input of any task for masked language modelling, one row an example: its first text or two."""
+    texts = [e.texts for e in examples]
+    pairs = [found[1] if len(found) > 1 else None for found in texts]
+    encodings, cut = encode(tokenizer, [found[0] for found in texts], pairs, max_length)
+    return build(tokenizer, encodings, [1] * len(texts), range(len(texts)), cut)
 
 
 def _texts(
-    examples: Sequence[TextExample | MiningExample | RankingExample],
+    examples: Sequence[MiningExample | RankingExample],
     pairs: list[str | None] | None,
     tokenizer: Any,
     max_length: int,
@@ -76,7 +79,7 @@ def _ranking(
 
 
 def _masked(
-    examples: Sequence[TextExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
+    examples: Sequence[AnyExample], _task: Task, tokenizer: Any, max_length: int, _stride: int
 ) -> Features:
     return mlm_features(examples, tokenizer, max_length)
 

@@ -13,7 +13,7 @@ from simxfer.common.identity import content_id
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.file import Grid
 from simxfer.grid.parts import Block, DataChoice
-from simxfer.grid.plan import TARGET, Cell, Part, Plan, Stage, Unlabelled
+from simxfer.grid.plan import LANGUAGE, TARGET, Cell, Part, Plan, Stage, Unlabelled, part_of
 from simxfer.scoring.protocol import Evaluation, middle_layer
 from simxfer.sources.leaks import Leaks, ScoredItems
 from simxfer.sources.perturb import parse
@@ -22,7 +22,7 @@ from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
 from simxfer.tasks.record import Task
-from simxfer.training.methods import load_method, name_of, phases_of
+from simxfer.training.methods import load_method, name_of, phases_of, spelled
 
 
 def _protocol(grid: Grid, task: Task, encoder: Encoder) -> dict:
@@ -104,6 +104,10 @@ def _learned(target: str, trains_on: tuple[str, ...]) -> str:
     )
 
 
+TEXT = "mlm"
+"""The task that adapters of languages are trained by, on whatever text."""
+
+
 class _Planner:
     """Collects stages, evaluations and cells; equal ones fall together by their ids."""
 
@@ -115,7 +119,7 @@ class _Planner:
         self.revision, self.leaks = cache(revision), cache(leaks)
         self.hyperparameters, self.task_data = cache(grid.hyperparameters), cache(grid.task_data)
         self.values = cache(lambda task, method: grid.hyperparameters(task, name_of(method)).as_dict())
-        self.evaluation, self.perturbed = cache(self._evaluation), cache(self._perturbed)
+        self.evaluation = cache(self._evaluation)
         self.stages: dict[str, Stage] = {}
         self.evaluations: dict[str, dict[str, Evaluation]] = {}
         self.cells: dict[Cell, None] = {}
@@ -148,8 +152,9 @@ class _Planner:
         trains_on: tuple[str, ...] = (),
         head: str = "",
         learned: str = "",
+        fused_with: str = "",
     ) -> Stage:
-        grid = self.grid
+        grid, method = self.grid, self.in_stage(parent, phase, method)
         part = {"trains_on": trains_on} if trains_on else {}
         options = [self.task_data(item.task).model_copy(update=part) for item in data]
         chosen = any(self.hyperparameters(item.task).selection != "last" for item in data)
@@ -167,6 +172,7 @@ class _Planner:
             hyperparameters=tuple(self.values(item.task, method) for item in data),
             method=method,
             unlabelled=self.unlabelled(data) if load_method(method).reads_text else None,
+            fused_with=fused_with,
             numerics=grid.numerics,
             deterministic=grid.deterministic,
             seed=seed,
@@ -174,6 +180,44 @@ class _Planner:
             mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
             world=parent.world,
         )
+        return self.read(stage)
+
+    def in_stage(self, parent: Stage, phase: str, method: str) -> str:
+        """Return the method of a stage, without what does not count in it."""
+        below = part_of(parent.phase) if load_method(parent.method).beside else ""
+        return spelled(load_method(method).in_stage(part_of(phase), below), name_of(method))
+
+    def language(self, root: Stage, code: str, method: str, seed: int) -> Stage:
+        """Train the adapter of a language on text in it, whatever task the text is the input of."""
+        asked = self.grid.unlabelled
+        assert asked is not None  # the grid has been checked
+        stage = Stage(
+            encoder=root.encoder,
+            fingerprint=root.fingerprint,
+            parent=root.id,
+            phase=LANGUAGE,
+            data=(TaskData(TEXT, (code,)),),
+            parts=(((asked.task, asked.split),),),
+            folder=self.grid.data.folder or "",
+            hyperparameters=(
+                {**self.values(TEXT, method), "train_examples": asked.examples, "selection": "last"},
+            ),
+            method=spelled(load_method(method).beneath, name_of(method)),
+            numerics=self.grid.numerics,
+            deterministic=self.grid.deterministic,
+            seed=seed,
+            head=self.grid.head,
+            world=root.world,
+        )
+        return self.read(stage)
+
+    def languages(self, root: Stage, source: str, method: str, seed: int) -> dict[str, Stage]:
+        """Train the adapters of the language that is trained in, and of every tested one that there is text in."""
+        codes = dict.fromkeys((source, *self.grid.unlabelled_languages))
+        return {code: self.language(root, code, method, seed) for code in codes}
+
+    def read(self, stage: Stage) -> Stage:
+        """Add a stage once it is known which data it reads, and what of them is left out."""
         revisions = tuple(map(self.revision, stage.requests))
         return self.add(replace(stage, revisions=revisions, left_out=self.left_out(stage)))
 
@@ -200,16 +244,26 @@ class _Planner:
 
     def target(self, parent: Stage, target: str, method: str, seed: int) -> Stage:
         """Train a target in one stage, or in one for each task that it is trained on where they come in turn."""
-        trains_on = self.task_data(target).trains_on or ()
+        trains_on, alone = self.task_data(target).trains_on or (), ""
+        if getattr(load_method(self.in_stage(parent, TARGET, method)), "phases", "") == "fused":
+            alone = self.target(self.root_of(parent), target, method, seed).id
         if not self.hyperparameters(target).in_turn:
             learned = _learned(target, trains_on)
-            return self.train(parent, (TaskData(target),), TARGET, method, seed, learned=learned)
+            return self.train(
+                parent, (TaskData(target),), TARGET, method, seed, learned=learned, fused_with=alone
+            )
         stage = parent
         for i, name in enumerate(trains_on, start=1):
             phase = TARGET if i == len(trains_on) else f"before-target-{i}"
-            head = self.grid.head if i == 1 else "reuse"
-            stage = self.train(stage, (TaskData(target),), phase, method, seed, (name,), head)
+            head, fused_with = (self.grid.head, alone) if i == 1 else ("reuse", "")
+            stage = self.train(
+                stage, (TaskData(target),), phase, method, seed, (name,), head, fused_with=fused_with
+            )
         return stage
+
+    def root_of(self, stage: Stage) -> Stage:
+        """Return the pretrained encoder that a stage's path begins at."""
+        return stage if stage.parent is None else self.root_of(self.stages[stage.parent])
 
     def _evaluation(self, encoder: Encoder, target: str, world: int, draw: int) -> Evaluation:
         grid, values, task = self.grid, self.hyperparameters(target), TASKS[target]
@@ -232,11 +286,17 @@ class _Planner:
         )
         return replace(evaluation, revision=joint_revision(evaluation.requests, self.revision))
 
-    def _perturbed(self, encoder: Encoder, target: str, world: int, draw: int) -> list[Evaluation]:
+    def swapped(self, evaluation: Evaluation, languages: dict[str, Stage]) -> Evaluation:
+        """Return the same evaluation with the adapters of the tested languages, where there is text for them."""
+        beneath = tuple((code, languages[code].id) for code in evaluation.languages if code in languages)
+        found = replace(evaluation, languages=tuple(code for code, _ in beneath), beneath=beneath)
+        return replace(found, revision=joint_revision(found.requests, self.revision))
+
+    def perturbed(self, clean: Evaluation) -> list[Evaluation]:
         """Return the same evaluation under every perturbation; a lexicon that one reads is data as well."""
-        if not can_change(TASKS[target].kind):
+        if not can_change(TASKS[clean.target].kind):
             return []
-        clean, folder = self.evaluation(encoder, target, world, draw), self.grid.data.lexicons or ""
+        folder = self.grid.data.lexicons or ""
         others = [
             replace(clean, perturbation=text, lexicons=folder if parse(text).mixed_in else "")
             for text in self.grid.perturbations
@@ -244,7 +304,14 @@ class _Planner:
         return [replace(e, revision=joint_revision(e.requests, self.revision)) for e in others]
 
     def cell(
-        self, encoder: Encoder, stage: Stage, intermediate: str, target: str, method: str, seed: int
+        self,
+        encoder: Encoder,
+        stage: Stage,
+        intermediate: str,
+        target: str,
+        method: str,
+        seed: int,
+        languages: dict[str, Stage],
     ) -> None:
         task, selection = TASKS[target], "last"
         if task.kind in ("retrieval", "mining"):
@@ -254,22 +321,29 @@ class _Planner:
             selection = self.hyperparameters(target).selection
         # All seeds share one test set, unless its labels are theirs.
         evaluation = self.evaluation(encoder, target, stage.world, seed if task.drawn_labels else 0)
-        self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
-        others = self.perturbed(encoder, target, stage.world, evaluation.draw)
-        self.evaluations[stage.id] |= {other.id: other for other in others}
-        cell = Cell(
-            model=encoder.model,
-            checkpoint=encoder.name,
-            method=method,
-            intermediate=intermediate,
-            target=target,
-            seed=seed,
-            selection=selection,
-            stage=stage.id,
-            evaluation=evaluation.id,
-            perturbed=tuple(other.id for other in others),
-        )
-        self.cells[cell] = None  # a cell that two blocks name is one cell
+        scored = {method: evaluation}
+        if languages:
+            swapped, source = _spelled_both(method)
+            scored = {source: evaluation}
+            if task.training_data:  # of retrieval two languages are read at once
+                scored[swapped] = self.swapped(evaluation, languages)
+        for spelling, clean in scored.items():
+            others = self.perturbed(clean)
+            found = self.evaluations.setdefault(stage.id, {})
+            found |= {one.id: one for one in (clean, *others)}
+            cell = Cell(
+                model=encoder.model,
+                checkpoint=encoder.name,
+                method=spelling,
+                intermediate=intermediate,
+                target=target,
+                seed=seed,
+                selection=selection,
+                stage=stage.id,
+                evaluation=clean.id,
+                perturbed=tuple(other.id for other in others),
+            )
+            self.cells[cell] = None  # a cell that two blocks name is one cell
 
 
 def _refuse_resting_layer(encoder: Encoder, target: str, method: str, layer: int) -> None:
@@ -327,10 +401,37 @@ def _scored(grid: Grid) -> Iterator[DataRequest]:
 def _expand_block(
     planner: _Planner, encoder: Encoder, method: str, block: Block, intermediates: tuple[str, ...]
 ) -> None:
-    fingerprint, (first, _) = encoder.fingerprint(), phases_of(method)
+    fingerprint, (first, last) = encoder.fingerprint(), phases_of(method)
+    source = _source(block, method) if load_method(last).beneath else ""
     for intermediate, seed in product(intermediates, block.seeds or planner.grid.seeds):
         stage = planner.root(encoder, fingerprint, seed)
+        languages = planner.languages(stage, source, last, seed) if source else {}
+        stage = languages.get(source, stage)
         for i, data in enumerate(parse_intermediate(intermediate), start=1):
             stage = planner.train(stage, data, f"intermediate-{i}", first, seed)
         for target in block.targets:
-            planner.cell(encoder, stage, intermediate, target, method, seed)
+            planner.cell(encoder, stage, intermediate, target, method, seed, languages)
+
+
+def _source(block: Block, method: str) -> str:
+    """Return the one language that everything in a block is trained in: its adapter stands beneath.
+
+    Raises:
+        InputError: there are several.
+    """
+    phases = [phase for name in block.intermediates for phase in parse_intermediate(name)]
+    codes = {code for phase in phases for data in phase for code in data.read_in}
+    codes |= {code for name in block.targets for code in TASKS[name].train_languages[:1]}
+    if len(codes) != 1:
+        raise InputError(
+            f"method {method!r} trains on top of the adapter of one language, and a block of the grid trains in "
+            f"{', '.join(sorted(codes)) or 'none'}; give each training language a block or a grid of its own"
+        )
+    return codes.pop()
+
+
+def _spelled_both(method: str) -> tuple[str, str]:
+    """Return how a method with language adapters is called where they are swapped, and where they are not."""
+    found = load_method(method)
+    swapped, source = (spelled(replace(found, swap=swap), name_of(method)) for swap in (True, False))
+    return swapped, source

@@ -79,7 +79,7 @@ class Grid(Strict):
     """Perturbations of test inputs, `swap(0.2)`, under which every finished cell is scored as well, without training
     anew; what is searched (mining, ranking) is scored clean only."""
     unlabelled: UnlabelledText | None = None
-    """Text in other languages for methods with an adversary."""
+    """Text in other languages for methods with an adversary, or with adapters of languages."""
     retrieval: Retrieval = Retrieval()
     """Protocol of retrieval without training; what is left out is the recipe's."""
     world: Annotated[int, Field(ge=0)] = 0
@@ -134,7 +134,7 @@ class Grid(Strict):
 
     @model_validator(mode="after")
     def _adversaries_have_text(self) -> "Grid":
-        readers = [m for m in self.methods if any(load_method(phase).reads_text for phase in phases_of(m))]
+        readers = [m for m in self.methods if any(map(_reads_text, phases_of(m)))]
         if readers and self.unlabelled is None:
             raise ValueError(
                 f"method {readers[0]!r} reads unlabelled text; say which, such as unlabelled: {{task: mlm}}"
@@ -143,7 +143,7 @@ class Grid(Strict):
             return self
         if not readers:
             raise ValueError(
-                "unlabelled text is read by adversarial methods alone; name one, or leave it out"
+                "unlabelled text is read by adversarial methods and language adapters alone; name one, or leave it out"
             )
         task, split = self.unlabelled.task, self.unlabelled.split
         if not self.unlabelled_languages:
@@ -266,6 +266,11 @@ class Grid(Strict):
             return known
         wanted = LANGUAGE_GROUPS.get(str(self.languages), self.languages)
         return tuple(code for code in known if code in wanted)
+
+
+def _reads_text(method: str) -> bool:
+    found = load_method(method)
+    return bool(found.reads_text or found.beneath)
 
 
 def _keys_at(place: Location) -> Iterable[str]:

@@ -65,7 +65,7 @@ class DataChoice(Strict):
 
 
 class UnlabelledText(Strict):
-    """Text that an adversary reads beside a task: inputs in other languages, without their labels."""
+    """Text without labels: an adversary reads it beside a task, adapters of languages are trained on it."""
 
     task: TaskName
     """Task whose inputs are read; `mlm` for any text files."""

@@ -24,6 +24,12 @@ from simxfer.training.recipes import Hyperparameters
 
 TARGET = "target"
 PRETRAINED = "pretrained"
+LANGUAGE = "language"
+
+
+def part_of(phase: str) -> str:
+    """Return the part of a path that a phase is of: `language`, `intermediate`, `target`."""
+    return TARGET if TARGET in phase else phase.partition("-")[0]
 
 
 Part = tuple[str, str]
@@ -49,7 +55,7 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Inputs that an adversary reads beside a stage's task; their labels are looked at by nobody."""
+    """Inputs without labels: an adversary reads them beside a stage's task."""
 
     task: str
     split: str
@@ -69,7 +75,7 @@ class Stage:
     parent: str | None = None
     """Id of the stage it starts from."""
     phase: str = PRETRAINED
-    """pretrained, intermediate-1, intermediate-2, ..., or target: a name in the random streams."""
+    """pretrained, language, intermediate-1, intermediate-2, ..., or target: a name in the random streams."""
     data: tuple[TaskData, ...] = ()
     """Training tasks; several are a mixture."""
     parts: tuple[tuple[Part, ...], ...] = ()
@@ -87,6 +93,8 @@ class Stage:
     method: str = "full"
     unlabelled: Unlabelled | None = None
     """Text in other languages, where the method reads any; counts in the id where it does."""
+    fused_with: str = ""
+    """Id of the stage whose adapter is fused with the parent's; counts in the id where there is one."""
     numerics: str = "fp32"
     deterministic: bool = False
     """Whether torch is held to deterministic operations; counts in the id where it is."""
@@ -103,8 +111,8 @@ class Stage:
     def id(self) -> str:
         """What decides the stage's result, hashed; encoder and data count by what they are, not by where."""
         # Keys that came later are silent at their default, so that ids of before stand.
-        later = [name for name in ("deterministic", "unlabelled", "left_out") if not getattr(self, name)]
-        silent = ("encoder", "folder", *later)
+        later = ("deterministic", "unlabelled", "left_out", "fused_with")
+        silent = ("encoder", "folder", *(name for name in later if not getattr(self, name)))
         return content_id({k: value for k, value in self._values().items() if k not in silent})
 
     def as_dict(self) -> dict[str, Any]:
@@ -252,12 +260,21 @@ class Plan:
         return tuple(sorted({i for place in places if place in self.leaks for i in self.leaks[place].ids}))
 
     @cached_property
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """What has to be trained before a stage is trained and scored: its parent, and whose adapters it takes."""
+        found = {}
+        for stage in self.stages.values():
+            swapped = [name for e in self.evaluations.get(stage.id, {}).values() for _, name in e.beneath]
+            found[stage.id] = tuple(dict.fromkeys(filter(None, (stage.parent, stage.fused_with, *swapped))))
+        return found
+
+    @cached_property
     def children(self) -> dict[str, list[Stage]]:
-        """The stages that start from each stage."""
+        """The stages that need each stage."""
         below: dict[str, list[Stage]] = {stage_id: [] for stage_id in self.stages}
         for stage in self.stages.values():
-            if stage.parent is not None:
-                below[stage.parent].append(stage)
+            for name in self.needs[stage.id]:
+                below[name].append(stage)
         return below
 
     @cached_property

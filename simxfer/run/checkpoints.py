@@ -2,6 +2,8 @@
 
 import copy
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
@@ -63,7 +65,7 @@ class Checkpoints:
             load_weights(self.run.stage(whole[0].id).encoder, model.encoder)
         else:
             model = self.fresh(root)
-        for one in above[-1:]:
+        for one in above:
             self._refuse_damaged(one)
             self.prepare(model, one)
             load_weights(self.run.stage(one.id).encoder, load_method(one.method).trained(model))
@@ -76,6 +78,24 @@ class Checkpoints:
         """Let a stage's method make a model ready; what it draws is the seed's, the task's and the phase's."""
         seed = stream_seed(stage.seed or 0, "+".join(stage.tasks), stage.phase, "beside")
         load_method(stage.method).prepare(model, seed)
+        if stage.fused_with:
+            self._take(self.plan.stages[stage.fused_with], model.beside.adapters[model.beside.top])
+
+    @contextmanager
+    def over(self, model: TransferModel, language: str) -> Iterator[None]:
+        """Put the adapter of a language, which the stage of this id has trained, beneath a model for a while."""
+        lowest = next(iter(model.beside.adapters.values()))
+        before = {name: value.clone() for name, value in lowest.state_dict().items()}
+        self._take(self.plan.stages[language], lowest)
+        try:
+            yield
+        finally:
+            lowest.load_state_dict(before)
+
+    def _take(self, stage: Stage, adapter: nn.Module) -> None:
+        """Give an adapter the weights of the one that another stage has trained."""
+        self._refuse_damaged(stage)
+        load_weights(self.run.stage(stage.id).encoder, adapter)
 
     def _refuse_damaged(self, stage: Stage) -> None:
         folder = self.run.stage(stage.id)

@@ -13,7 +13,7 @@ from simxfer.common.errors import InputError
 from simxfer.grid.plan import Plan
 from simxfer.run.environment import differences
 from simxfer.schema.directory import RunDirectory
-from simxfer.schema.tables import EXAMPLES, MEASUREMENT, RESULTS, SAME_CHECKPOINT, Table, validate
+from simxfer.schema.tables import EXAMPLES, MEASUREMENT, RESULTS, SAME_CHECKPOINT, SWAPPED, Table, validate
 
 OTHER_ENVIRONMENT = "other-environment"
 """Flag of scores that rest on other library versions, another device or number of threads than the run's first."""
@@ -29,7 +29,7 @@ def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
     computed = cache(lambda stage_id: _computed_by(run, stage_id))
     first = next((found[0] for stage_id in plan.stages if (found := computed(stage_id))), {})
     for cell, evaluation in ((c, e) for c in plan.cells for e in (c.evaluation, *c.perturbed)):
-        folder = run.stage(cell.stage)
+        folder, asked = run.stage(cell.stage), plan.evaluations[cell.stage][evaluation]
         if not folder.scores(evaluation).exists():
             continue
         keys: dict[str, Any] = {
@@ -39,10 +39,10 @@ def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
             "method": cell.method,
             "intermediate": cell.intermediate,
             "target": cell.target,
-            "perturbation": plan.evaluations[cell.stage][evaluation].perturbation,
+            "perturbation": asked.perturbation,
             "selection": cell.selection,
             "seed": cell.seed,
-            "stage": cell.stage,
+            "stage": cell.stage + SWAPPED * bool(asked.beneath),
         }
         scores = pd.read_parquet(folder.scores(evaluation))
         if scores.empty:  # a perturbation that is available in none of the languages

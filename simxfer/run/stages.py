@@ -3,10 +3,12 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from simxfer.common.atomic import write_json, write_table
@@ -78,7 +80,8 @@ class StageRunner:
             model = model or self.checkpoints.load(stage)
             for evaluation in pending:
                 self._evaluate(model, stage, evaluation, folder)
-        if stage.phase == TARGET and self.keep_checkpoints == "intermediates":
+        needed = self.plan.children[stage.id]
+        if stage.phase == TARGET and self.keep_checkpoints == "intermediates" and not needed:
             # They were written all the same: a run that is killed while it scores dozens of languages goes on from
             # them, at the price of seconds; without them it would train the stage again.
             for path in (folder.encoder, folder.heads):
@@ -207,7 +210,31 @@ class StageRunner:
         self, model: TransferModel, stage: Stage, evaluation: Evaluation, folder: StageDirectory
     ) -> None:
         self.data.refuse_other_data(evaluation)
+        if stage.phase == TARGET:
+            model = model.known_as(stage.tasks[0], evaluation.target)
+        if evaluation.beneath:
+            frames = self._over_each(model, stage, evaluation)
+        else:
+            frames = self._frames(model, stage, evaluation, self.data.seen(stage))
+        frames["scores"].attrs["environment"] = self.environment
+        write_table(folder.examples(evaluation.id), frames["examples"])
+        write_table(folder.predictions(evaluation.id), frames["predictions"])
+        write_table(folder.scores(evaluation.id), frames["scores"])
 
+    def _over_each(
+        self, model: TransferModel, stage: Stage, evaluation: Evaluation
+    ) -> dict[str, pd.DataFrame]:
+        """Score every language over its own adapter."""
+        seen, found = self.data.seen(stage), []
+        for code, language in evaluation.beneath:
+            read = seen | self.data.seen(self.plan.stages[language])
+            with self.checkpoints.over(model, language):
+                found.append(self._frames(model, stage, replace(evaluation, languages=(code,)), read))
+        return {name: pd.concat([frames[name] for frames in found], ignore_index=True) for name in found[0]}
+
+    def _frames(
+        self, model: TransferModel, stage: Stage, evaluation: Evaluation, seen: Set[str]
+    ) -> dict[str, pd.DataFrame]:
         def dataset_of(language: str, split: str = evaluation.split) -> Dataset:
             request = DataRequest(
                 evaluation.target,
@@ -228,16 +255,8 @@ class StageRunner:
         def dev_of(language: str) -> Dataset | None:
             return dataset_of(language, evaluation.tuned_on) if evaluation.tuned_on else None
 
-        if stage.phase == TARGET:
-            model = model.known_as(stage.tasks[0], evaluation.target)
         pad = self.data.tokenizer(stage.encoder).pad_token_id
-        frames = evaluate(
-            model, evaluation, dataset_of, pad, self.data.seen(stage), self._flags(stage), dev_of
-        )
-        frames["scores"].attrs["environment"] = self.environment
-        write_table(folder.examples(evaluation.id), frames["examples"])
-        write_table(folder.predictions(evaluation.id), frames["predictions"])
-        write_table(folder.scores(evaluation.id), frames["scores"])
+        return evaluate(model, evaluation, dataset_of, pad, seen, self._flags(stage), dev_of)
 
     def _flags(self, stage: Stage) -> list[str]:
         """Return the flags of the stages on the path; all scores of this stage carry them."""

@@ -68,9 +68,9 @@ def _work(run: RunDirectory, device: torch.device, told: Connection) -> None:
 
 
 def _try(runner: StageRunner, stage: Stage, told: Connection) -> bool:
-    """Work on a stage if its parent is trained and nobody else does; tell whether anything was done."""
+    """Work on a stage if what it needs is trained and nobody else does; tell whether anything was done."""
     run, plan = runner.run, runner.plan
-    if stage.parent is not None and not is_trained(run, plan.stages[stage.parent]):
+    if not all(is_trained(run, plan.stages[name]) for name in plan.needs[stage.id]):
         return False
     with claim(run.stage(stage.id).lock) as mine:
         if not mine or is_complete(run, plan, stage):
@@ -84,8 +84,10 @@ def _try(runner: StageRunner, stage: Stage, told: Connection) -> bool:
 
 
 def _blocked(run: RunDirectory, plan: Plan, stage: Stage) -> bool:
-    """Tell whether the stage or one of its ancestors failed for good."""
-    return any(run.stage(ancestor.id).failed.exists() for ancestor in plan.path(stage.id))
+    """Tell whether the stage or something that it needs failed for good."""
+    return run.stage(stage.id).failed.exists() or any(
+        _blocked(run, plan, plan.stages[name]) for name in plan.needs[stage.id]
+    )
 
 
 def _end_with(parent: int) -> None:

@@ -48,6 +48,9 @@ def _columns(*rows: tuple[str, Dtype, str] | tuple[str, Dtype, str, bool]) -> tu
     return tuple(Column(*row) for row in rows)
 
 
+SWAPPED = "/swapped"
+"""Ends the stage of scores for which the adapters of the tested languages stood beneath the checkpoint."""
+
 _RESULT_COLUMNS = _columns(
     ("run", "string", "name of the run directory, or of the published source"),
     ("model", "string", "architecture and size, such as FacebookAI/xlm-roberta-large"),
@@ -64,7 +67,12 @@ _RESULT_COLUMNS = _columns(
     ("value", "float", "the score in points"),
     ("n_examples", "integer", "test examples behind the score", True),
     ("flags", "string", "warnings, separated by ';', empty when there is none", True),
-    ("stage", "string", "id of the stage whose checkpoint was scored", True),
+    (
+        "stage",
+        "string",
+        f"id of the stage whose checkpoint was scored, and {SWAPPED} over other adapters",
+        True,
+    ),
 )
 _RESULT_KEY = tuple(
     column.name for column in _RESULT_COLUMNS if column.name not in ("value", "n_examples", "flags", "stage")
@@ -80,7 +88,7 @@ SAME_CHECKPOINT = "same-checkpoint"
 EXAMPLES = Table(
     "examples",
     _columns(
-        ("stage", "string", "id of the stage whose checkpoint was scored"),
+        ("stage", "string", "id of the stage whose checkpoint was scored, as in the results"),
         ("target", "string", "target task"),
         ("language", "string", "BCP-47 code of the test data"),
         ("perturbation", "string", "clean, or the perturbation with its parameters"),

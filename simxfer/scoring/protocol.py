@@ -47,6 +47,8 @@ class Evaluation:
     perturbation: str = "clean"
     lexicons: str = ""
     """Folder of the lexicons that the perturbation reads; see `DataRequest`."""
+    beneath: tuple[tuple[str, str], ...] = ()
+    """Language -> stage whose adapter stands beneath when it is tested; empty: what the stage was trained on."""
     limit: int | None = None
     max_length: int = 64
     stride: int = 16
@@ -60,6 +62,8 @@ class Evaluation:
         """Name of the evaluation's files; folders and fields count by the revision."""
         spec = asdict(self)
         del spec["folder"], spec["fields"], spec["lexicons"]
+        if not self.beneath:
+            del spec["beneath"]
         if self.perturbation != CLEAN:
             spec["perturbations"] = PERTURBATION_VERSION
         return f"{self.target}-{content_id(spec)}"

@@ -1,5 +1,6 @@
 """Every training method on every kind of task: what moves, what rests, what is stored, and that it can be taken up."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from simxfer.tasks.examples import RankingExample, TextExample
 from simxfer.training import loop
 from simxfer.training.losses import loss_sum
 from simxfer.training.methods import METHODS, canonical_method, load_method, phases_of
+from simxfer.training.methods.adapter import FusionCourse
+from simxfer.training.methods.method import Course, Step
 from simxfer.training.recipes import Hyperparameters, get_recipe
 from simxfer.training.settings import Settings, Training, TrainingTask
 
@@ -34,8 +37,12 @@ SPELLED = (
     "robust(radius=0.5,passes=3)",
     "adversarial(strength=0.5)",
     "adversarial(tokens,strength=1,labels=permuted)",
+    "adapter(pfeiffer,r=8,phases=stacked,init=normal)",
+    "adapter(houlsby,r=8,phases=fused,init=normal)",
 )
-BESIDE = [text for text in SPELLED if load_method(text).beside]
+ON_TOP = [text for text in SPELLED if getattr(load_method(text), "phases", "continued") != "continued"]
+"""What comes on top of an intermediate's adapter."""
+BESIDE = [text for text in SPELLED if load_method(text).beside and text not in ON_TOP]
 KINDS = {
     "classification": "w-xnli", "multiple_choice": "w-xcloze", "span": "w-xqa", "tagging": "w-pos", "mlm": "mlm",
     "ranking": "mewslix",
@@ -86,7 +93,9 @@ def model_for(encoder, tasks: list[TrainingTask], method: str, seed: int = 0) ->
     model = TransferModel(load_encoder(encoder))
     for one in tasks:
         model.add_head(one.task, seed)
-    load_method(method).prepare(model, seed)
+    if method in ON_TOP:
+        load_method(method.replace("stacked", "continued").replace("fused", "continued")).prepare(model, 1)
+    load_method(method).prepare(model, 2 if method in ON_TOP else seed)
     return model
 
 
@@ -149,6 +158,22 @@ def test_masked_text_is_told_by_the_inverse_of_the_coupling_layers(encoder, trai
     logits = model.beside.coupling.inverse(hidden) @ model.encoder.get_input_embeddings().weight.T + head.bias
     expected = torch.nn.functional.cross_entropy(logits, batch["ids"][masked], reduction="sum")
     torch.testing.assert_close(loss_sum(model, one.task, batch), expected)
+
+
+def test_the_values_of_a_fusion_are_held_near_the_identity(encoder, trainings):
+    """Beside the gradient of the loss stands that of .01 |I - V|^2 (AdapterHub), once a batch however it is cut."""
+    method, found = ON_TOP[-1], []
+    for course_of in (Course, FusionCourse):
+        one = trainings["classification"]
+        model = model_for(encoder, [one], method).eval()
+        [unit, *_] = [unit for layer in model.beside.fusion.values() for unit in layer.values()]
+        with torch.no_grad():
+            unit.value.weight += 0.1
+        parts = [collate(one.features, np.arange(i, i + 2), 1, torch.device("cpu")) for i in (0, 2)]
+        step = Step(0, one.task, np.arange(4), parts, 4, nullcontext)
+        course_of(load_method(method), model).add_gradients(step)
+        found.append(unit.value.weight.grad)
+    torch.testing.assert_close(found[1] - found[0], torch.full_like(found[0], 2 * 0.01 * 0.1))
 
 
 class Killed(Exception):
@@ -299,7 +324,7 @@ def test_a_method_has_one_spelling(text, spelled, phases):
         ("adapter(r=0)", "r = '0': Input should be greater than 0"),
         ("adapter(r=inf)", "r = 'inf': Input should be a finite number"),
         ("adapter(r=2,r=4)", "gives r twice"),
-        ("lora>full", "goes on in the target stage; write lora"),
+        ("lora>full", "in intermediate and target stages alike; write lora"),
         ("full>full>full", "has 3 phases"),
         ("full(", "cannot be read"),
     ],
@@ -322,7 +347,7 @@ def test_adapter_weights_are_named_as_adapterhubs(encoder, tmp_path):
     model = model_for(encoder, [], "adapter(houlsby,r=4)")
     save_weights(tmp_path / "a.safetensors", load_method("adapter(houlsby,r=4)").trained(model))
     names = set(load_file(Path(tmp_path / "a.safetensors")))
-    assert "adapters.task.layer0.attention.down.weight" in names and len(names) == 2 * 2 * 4
+    assert "layer0.attention.down.weight" in names and len(names) == 2 * 2 * 4
     assert np.isfinite([float(v.sum()) for v in load_file(tmp_path / "a.safetensors").values()]).all()
 
 

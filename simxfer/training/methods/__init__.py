@@ -60,13 +60,14 @@ def phases_of(text: str) -> tuple[str, str]:
     if len(parts) > 2:
         raise InputError(f"method {text!r} has {len(parts)} phases; expected one, or intermediate>target")
     first, last = load_method(parts[0]), load_method(parts[-1])
-    spelled = _spelled(first, name_of(parts[0])), _spelled(last, name_of(parts[-1]))
-    if first.beside and spelled[0] != spelled[1]:
+    written = spelled(first, name_of(parts[0])), spelled(last, name_of(parts[-1]))
+    if (first.beside or last.beneath) and written[0] != written[1]:
+        both = written[0] if first.beside else written[1]
         raise InputError(
-            f"method {text!r}: what {spelled[0]} trains stands beside the encoder and goes on in the target stage; "
-            f"write {spelled[0]} alone"
+            f"method {text!r}: what {both} trains stands beside the encoder in intermediate and target stages alike; "
+            f"write {both} alone"
         )
-    return spelled
+    return written
 
 
 def canonical_method(text: str) -> str:
@@ -97,11 +98,16 @@ def _made(kind: Any, name: str, given: dict[str, str]) -> Any:
     try:
         return TypeAdapter(kind).validate_python(given)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
-        raise InputError(f"method {name}: {'; '.join(faults)}") from None
+        raise InputError(f"method {name}: {'; '.join(map(_fault, error.errors()))}") from None
 
 
-def _spelled(method: Any, name: str) -> str:
+def _fault(error: Any) -> str:
+    where = f"{'.'.join(map(str, error['loc']))} = {error['input']!r}: " if error["loc"] else ""
+    return where + error["msg"].removeprefix("Value error, ")
+
+
+def spelled(method: Any, name: str) -> str:
+    """Return the one spelling of a method of one phase."""
     shown = []
     for i, field in enumerate(fields(method) if hasattr(method, "__dataclass_fields__") else ()):
         value = getattr(method, field.name)

@@ -75,6 +75,20 @@ class Method:
         """Whether it reads unlabelled text of other languages beside its task."""
         return False
 
+    @property
+    def beneath(self) -> Method | None:
+        """What stands beneath all its stages, a stage each language, trained on unlabelled text; None for most."""
+        return None
+
+    def in_stage(self, part: str, below: str) -> Method:
+        """Return the method of one stage, without what does not count in it.
+
+        Args:
+            part: `intermediate` or `target`.
+            below: part of the path whose adapter stands below the stage, `language` among them; empty: there is none.
+        """
+        return self
+
     def prepare(self, model: TransferModel, seed: int) -> None:
         """Make the model ready: add what is trained, let rest what is not. `seed` draws new weights.
 
