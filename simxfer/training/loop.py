@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from simxfer.common.atomic import write_file
 from simxfer.common.errors import StageFailed
@@ -73,7 +74,8 @@ def fit(
     turns = _turns(tasks, settings)
     begun = Training(tasks=tasks, texts=texts, settings=settings, steps=len(turns))
     course = method.begin(model, begun)
-    first = _resume(state, model, optimizer, course)
+    moving = nn.ModuleDict({"trained": method.trained(model), "heads": model.heads})
+    first = _resume(state, moving, optimizer, course)
     marks = _marks(tasks, len(turns)) if mark else frozenset()
     saved, loss_total, loss_steps = time.monotonic(), 0.0, 0
     rates = _rates(values, len(turns))
@@ -115,7 +117,7 @@ def fit(
                 mark(step + 1)
             method.train(model)
         if state is not None and time.monotonic() - saved > settings.save_every_seconds:
-            _save(state, model, optimizer, course, step + 1)
+            _save(state, moving, optimizer, course, step + 1)
             saved = time.monotonic()
     used.close()
     model.eval()
@@ -252,10 +254,8 @@ def updates(tasks: list[TrainingTask], settings: Settings) -> list[dict[str, Any
     return rows
 
 
-def _save(
-    path: Path, model: TransferModel, optimizer: torch.optim.Optimizer, course: Course, step: int
-) -> None:
-    tensors = tensors_of(model, optimizer)
+def _save(path: Path, moving: nn.Module, optimizer: torch.optim.Optimizer, course: Course, step: int) -> None:
+    tensors = tensors_of(moving, optimizer)
     tensors |= {f"course.{name}": value for name, value in course.tensors().items()}
     tensors["step"] = torch.tensor(step)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
@@ -270,11 +270,11 @@ def saved_step(path: Path) -> int:
         return int(stored.get_tensor("step"))
 
 
-def _resume(path: Path | None, model: TransferModel, optimizer: torch.optim.Optimizer, course: Course) -> int:
+def _resume(path: Path | None, moving: nn.Module, optimizer: torch.optim.Optimizer, course: Course) -> int:
     """Take up weights, optimizer and course of an interrupted stage; return the step to go on with."""
     if path is None or not path.exists():
         return 0
     tensors = load_file(path)
-    take_up(model, optimizer, tensors)
+    take_up(moving, optimizer, tensors)
     course.load(under("course.", tensors))
     return int(tensors["step"])

@@ -197,6 +197,8 @@ def test_a_mixture_that_is_killed_ends_bitwise_as_an_undisturbed_one(
     saving = settings(method, numerics=numerics, log_every=1, save_every_seconds=0.0)
     with pytest.raises(Killed):
         fit(model_for(encoder, tasks, method), tasks, saving, kill, state)
+    whole = any("word_embeddings" in name for name in load_file(state))
+    assert whole != load_method(method).beside  # what rests is not saved
     taken_up = model_for(encoder, tasks, method)
     rows: list = []
     fit(taken_up, tasks, saving, rows.append, state)
