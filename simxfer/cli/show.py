@@ -103,10 +103,8 @@ def _mixtures(trained: Iterable[Stage]) -> list[str]:
 
 def _updates(stage: Stage) -> str:
     """Return the updates and epochs of each task of a stage, by the records' sizes."""
-    about = "about " * (len(stage.data) > 1)
     return "; ".join(
-        f"{each.task} {about}{each.updates:,.0f} updates ({each.epochs:.3g} epochs)"
-        for each in stage.expected
+        f"{each.task} {each.updates:,} updates ({each.epochs:.3g} epochs)" for each in stage.expected
     )
 
 

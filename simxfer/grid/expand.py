@@ -178,6 +178,7 @@ class _Planner:
             seed=seed,
             head=head or grid.head,
             mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
+            mixture_cap=grid.mixture_cap if len(data) > 1 else None,
             world=parent.world,
         )
         return self.read(stage)

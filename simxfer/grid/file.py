@@ -20,6 +20,7 @@ from simxfer.grid.names import (
     EncoderName,
     Languages,
     Method,
+    MixtureTemperature,
     Overridden,
     PerturbationName,
     Seed,
@@ -70,9 +71,11 @@ class Grid(Strict):
     """bf16 means autocast with fp32 master weights."""
     deterministic: bool = False
     """Whether torch is held to operations that give equal bits every time, which matters on a GPU."""
-    mixture_temperature: Annotated[float, Field(ge=1)] = 1.0
-    """Examples of a mixture are drawn with probability proportional to (size x epochs)^(1/T); with 1 every task gets
-    the epochs that it asks for, whatever its batch size."""
+    mixture_temperature: MixtureTemperature = 1.0
+    """Examples of a mixture are in proportion to (size x epochs)^(1/T); with 1 every task gets the epochs that it asks
+    for, whatever its batch size; uniform gives all tasks as many examples."""
+    mixture_cap: Annotated[int, Field(ge=1)] | None = None
+    """No task of a mixture counts for more examples (windows, where there are several an example) than that."""
     test_examples: Annotated[int, Field(ge=1)] | None = None
     """At most so many test examples a language, drawn by their ids; None means all. Mining data stay whole."""
     perturbations: tuple[PerturbationName, ...] = ()

@@ -70,6 +70,15 @@ Overridden = Annotated[str, AfterValidator(_overridden)]
 Seed = Annotated[int, Field(ge=0)]
 
 
+def _temperature(value: float | str) -> float | str:
+    if value != "uniform" and (isinstance(value, str) or not 1 <= value < float("inf")):
+        raise ValueError(f"got {value!r}, expected a number greater than or equal to 1, or uniform")
+    return value
+
+
+MixtureTemperature = Annotated[float | str, AfterValidator(_temperature)]
+
+
 def _named_languages(name: str) -> str:
     if name not in (ALL, *LANGUAGE_GROUPS):
         known = ", ".join((ALL, *LANGUAGE_GROUPS))

@@ -19,7 +19,7 @@ from simxfer.sources.leaks import Leaks
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import TaskData
-from simxfer.training.mixture import epochs_of, expected_updates
+from simxfer.training.mixture import Temperature, epochs_of, step_counts
 from simxfer.training.recipes import Hyperparameters
 
 TARGET = "target"
@@ -47,7 +47,7 @@ class Expected(NamedTuple):
     """How long a task of a stage is trained."""
 
     task: str
-    updates: float
+    updates: int
     epochs: float
     examples: int
     """Training examples; of span QA and tagging each is one window or more."""
@@ -100,7 +100,9 @@ class Stage:
     """Whether torch is held to deterministic operations; counts in the id where it is."""
     seed: int | None = None
     head: str = "new"
-    mixture_temperature: float = 1.0
+    mixture_temperature: Temperature = 1.0
+    mixture_cap: int | None = None
+    """Units of a task beyond which a mixture takes no notice of its size; counts in the id where it is given."""
     world: int = 0
     """World that artificial data come from."""
     code: int = CODE_VERSION
@@ -111,7 +113,7 @@ class Stage:
     def id(self) -> str:
         """What decides the stage's result, hashed; encoder and data count by what they are, not by where."""
         # Keys that came later are silent at their default, so that ids of before stand.
-        later = ("deterministic", "unlabelled", "left_out", "fused_with")
+        later = ("deterministic", "unlabelled", "left_out", "fused_with", "mixture_cap")
         silent = ("encoder", "folder", *(name for name in later if not getattr(self, name)))
         return content_id({k: value for k, value in self._values().items() if k not in silent})
 
@@ -140,11 +142,11 @@ class Stage:
 
     @cached_property
     def expected(self) -> tuple[Expected, ...]:
-        """What each task gets, by the records' sizes: exact for one task, the mean of what a mixture draws."""
+        """What each task gets, by the records' sizes."""
         values = [Hyperparameters(**row) for row in self.hyperparameters]
         trained = zip(self.data, self.parts, self.hyperparameters, strict=True)
         sizes = [_examples(data, parts, row) for data, parts, row in trained]
-        updates = expected_updates(sizes, values, self.mixture_temperature)
+        updates = step_counts(sizes, values, self.mixture_temperature, self.mixture_cap)
         epochs = map(epochs_of, updates, sizes, values)
         return tuple(map(Expected, self.tasks, updates, epochs, sizes))
 

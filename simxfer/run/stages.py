@@ -201,6 +201,7 @@ class StageRunner:
             method=stage.method,
             numerics=stage.numerics,
             mixture_temperature=stage.mixture_temperature,
+            mixture_cap=stage.mixture_cap,
             pad=tokenizer.pad_token_id,
             mask=tokenizer.mask_token_id,
             special=tuple(tokenizer.all_special_ids),

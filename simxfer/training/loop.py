@@ -29,7 +29,7 @@ from simxfer.training.losses import loss_count
 from simxfer.training.masking import mask_tokens
 from simxfer.training.methods import load_method
 from simxfer.training.methods.method import Course, Step
-from simxfer.training.mixture import epochs_of, step_shares
+from simxfer.training.mixture import epochs_of, step_counts
 from simxfer.training.recipes import Hyperparameters
 from simxfer.training.settings import Settings, Training, TrainingTask
 from simxfer.training.state import take_up, tensors_of, under
@@ -227,13 +227,12 @@ def _order(training: TrainingTask, settings: Settings) -> BatchOrder | LengthOrd
 
 
 def _turns(tasks: list[TrainingTask], settings: Settings) -> list[tuple[str, int]]:
-    """Return (task, number of the task's batch) of every step; a mixture draws them by `step_shares`."""
-    steps = sum(t.steps for t in tasks)
+    """Return (task, number of the task's batch) of every step: as many of each as `step_counts` says, in any order."""
     names = [t.task.name for t in tasks]
     sizes, values = [t.features.n_units for t in tasks], [t.values for t in tasks]
-    shares = step_shares(sizes, values, settings.mixture_temperature)
-    rng = stream(settings.seed, "+".join(names), settings.phase, "mixture")
-    drawn = rng.choice(len(tasks), size=steps, p=shares) if len(tasks) > 1 else np.zeros(steps, int)
+    given = step_counts(sizes, values, settings.mixture_temperature, settings.mixture_cap)
+    drawn = np.repeat(np.arange(len(tasks)), given)
+    stream(settings.seed, "+".join(names), settings.phase, "mixture").shuffle(drawn)
     counts = dict.fromkeys(names, 0)
     turns = []
     for k in drawn:

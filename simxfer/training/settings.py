@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from simxfer.encoder.ragged import Features
 from simxfer.tasks.record import Task
-from simxfer.training.mixture import steps_asked
+from simxfer.training.mixture import Temperature, steps_asked
 from simxfer.training.recipes import Hyperparameters
 
 
@@ -31,7 +31,8 @@ class Settings:
     phase: str
     method: str = "full"
     numerics: str = "fp32"
-    mixture_temperature: float = 1.0
+    mixture_temperature: Temperature = 1.0
+    mixture_cap: int | None = None
     pad: int = 1
     mask: int = 4
     special: tuple[int, ...] = (0, 1, 2, 3, 4)

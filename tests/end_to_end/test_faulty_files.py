@@ -46,7 +46,8 @@ def tree(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder
 
 
-PANX = {"panx/train-en.tsv": TAGS, "panx/test-en.tsv": TAGS, "panx/test-sw.tsv": TAGS}
+LEARNT = TAGS.replace("word", "wort")  # sentences that are scored are left out of training
+PANX = {"panx/train-en.tsv": LEARNT, "panx/test-en.tsv": TAGS, "panx/test-sw.tsv": TAGS}
 XQUAD = {"squad_v1/train-v1.1.json": GOOD, "xquad/xquad.en.json": GOOD}
 
 
@@ -55,7 +56,7 @@ XQUAD = {"squad_v1/train-v1.1.json": GOOD, "xquad/xquad.en.json": GOOD}
     [
         ("panx", {"panx/test-sw.tsv": ""}, "test-sw.tsv"),
         ("panx", {"panx/test-sw.tsv": TAGS + "word B-PER extra\n"}, "line 25"),
-        ("panx", {"panx/train-en.tsv": TAGS.replace("I-PER", "I-PRE")}, "I-PRE"),
+        ("panx", {"panx/train-en.tsv": LEARNT.replace("I-PER", "I-PRE")}, "I-PRE"),
         ("panx", {"panx/train-en.tsv": "café\tO\n".encode("latin-1") * 9}, "UTF-8"),
         ("panx", {"panx/test-sw.tsv": "Ana\nBen\n\n"}, "gold"),
         ("xquad", {"squad_v1/train-v1.1.json": squad(("Ana", 3), ("Ben", 9))}, "offset"),
@@ -110,7 +111,7 @@ def test_after_a_file_is_mended_the_run_goes_on(encoder, tmp_path, simxfer: Cli)
     path.write_text(GRID.format(encoder=encoder, folder=folder, target="panx"))
     assert simxfer("train", path, "--out", tmp_path / "runs", "--workers", 1).returncode == 0
     stages = sorted(p.parent.name for p in (tmp_path / "runs").glob("own/stages/*/done.json"))
-    tree(folder, {"panx/train-en.tsv": TAGS + "new\tO\n\n"})
+    tree(folder, {"panx/train-en.tsv": LEARNT + "new\tO\n\n"})
     again = simxfer("train", path, "--out", tmp_path / "runs", "--workers", 1)
     assert again.returncode == 2 and "other inputs: panx/train-en.tsv (" in again.stderr
     assert sorted(p.parent.name for p in (tmp_path / "runs").glob("own/stages/*/done.json")) == stages

@@ -7,13 +7,15 @@ import pytest
 
 from analyses.sequences import forgetting, order_effects
 from simxfer.common.errors import InputError
+from simxfer.training.mixture import Temperature, largest_remainder, step_shares
+from simxfer.training.recipes import Hyperparameters
 
 
 @pytest.fixture(scope="module")
 def stored(oracles):
     return {
         name: json.loads((oracles / "numeric" / f"{name}.json").read_text())
-        for name in ("forgetting", "orders")
+        for name in ("forgetting", "orders", "mixtures")
     }
 
 
@@ -66,3 +68,28 @@ def test_five_orders_are_refused(stored):
     orders = [tuple(o) for o in stored["orders"]["orders"]]
     with pytest.raises(InputError, match="got 5 orders and 5 scores"):
         order_effects(orders[:5], [1.0] * 5)
+
+
+def test_mixtures(stored):
+    """Shares in proportion to min(n, cap)^(1/T), and whole counts by largest remainder, ties by name."""
+    case = stored["mixtures"]
+    names = sorted(case["sizes"])
+    sizes = [case["sizes"][name] for name in names]
+    batches_of_one = [Hyperparameters(learning_rate=1e-5, batch_size=1, steps=1)] * len(names)
+    for rule, expected in case["probabilities"].items():
+        temperature, cap = _rule(rule)
+        shares = step_shares(sizes, batches_of_one, temperature, cap)
+        assert shares == pytest.approx([expected[name] for name in names], rel=1e-9)
+        counts = case["counts_of_10000_largest_remainder"][rule]
+        assert largest_remainder(shares, 10_000) == [counts[name] for name in names]
+
+
+def _rule(spelled: str) -> tuple[Temperature, int | None]:
+    """Return temperature and cap of `temperature2_cap16384`, `proportional`, `alpha0.3`, `uniform`."""
+    kind, _, capped = spelled.partition("_cap")
+    cap = int(capped) if capped else None
+    if kind in ("uniform", "proportional"):
+        return ("uniform" if kind == "uniform" else 1.0), cap
+    if kind.startswith("alpha"):
+        return 1 / float(kind.removeprefix("alpha")), cap
+    return float(kind.removeprefix("temperature")), cap

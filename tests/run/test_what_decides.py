@@ -68,6 +68,7 @@ WEIGHTS: dict[str, tuple[dict, dict]] = {
     "head": (block("w-which-a", "w-which-a"), {"head": "reuse"}),
     "numerics": ({}, {"numerics": "bf16"}),
     "mixture_temperature": (MIXED, {"mixture_temperature": 9.0}),
+    "mixture_cap": (MIXED, {"mixture_cap": 2}),
     "world": ({}, {"world": 1}),
     "data.tasks.train": ({}, {"data": {"tasks": {"*": {"train": "test"}}}}),
     "data.tasks.trains_on": ({}, {"data": {"tasks": {"w-xnli": {"trains_on": ["w-nli"]}}}}),
