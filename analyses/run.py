@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from safetensors.numpy import load_file
 
 from analyses.outcomes import is_control, measurements
 from simxfer.common.errors import InputError
@@ -71,6 +72,19 @@ class Run:
             return {}
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
+
+    def language_states(self, stage: str) -> dict[str, np.ndarray]:
+        """Return where the encoder of a stage places text of several languages, by `LANGUAGE/POOLING` and `/seen`.
+
+        States are (texts, dimensions) for the poolings `mean` and `first`, seen (texts,) says what was trained on;
+        empty unless the grid trains an adversary.
+        """
+        path = RunDirectory(self.directory).stage(stage).languages
+        return load_file(path) if path.exists() else {}
+
+    def parent(self, stage: str) -> str:
+        """Return the id of the stage that a stage started from; empty for a pretrained encoder."""
+        return str(_json(RunDirectory(self.directory).stage(stage).spec).get("parent") or "")
 
     def labelled_features(self, checkpoint: str) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
         """Yield (intermediate, target, features, labels) of every file of labelled features, one at a time.

@@ -20,6 +20,7 @@ QUESTIONS: dict[str, str] = {
     "gains": "analyses.questions.gains",
     "language-gains": "analyses.questions.language_gains",
     "meaning": "analyses.questions.meaning",
+    "language-separation": "analyses.questions.language_separation",
     "similarity-gain": "analyses.questions.similarity_gain",
     "similarity-language": "analyses.questions.similarity_language",
 }

@@ -179,6 +179,8 @@ _EXPORTS: dict[str, str] = {
     "encoder_coverage": f"{_HERE}.translations",
     "tokenizer_profile": f"{_HERE}.lexical",
     "pretraining_sizes": f"{_HERE}.pretraining",
+    "proxy_a_distance": f"{_HERE}.domains",
+    "ADistance": f"{_HERE}.domains",
     **{path.split(":")[1]: path.split(":")[0] for path in (m.path for m in MEASURES.values())},
 }
 

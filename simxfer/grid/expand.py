@@ -13,7 +13,7 @@ from simxfer.common.identity import content_id
 from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.file import Grid
 from simxfer.grid.parts import Block, DataChoice
-from simxfer.grid.plan import LANGUAGE, TARGET, Cell, Part, Plan, Stage, Unlabelled, part_of
+from simxfer.grid.plan import COMPARED, LANGUAGE, TARGET, Cell, Part, Plan, Stage, Unlabelled, part_of
 from simxfer.scoring.protocol import Evaluation, middle_layer
 from simxfer.sources.leaks import Leaks, ScoredItems
 from simxfer.sources.perturb import parse
@@ -21,6 +21,7 @@ from simxfer.sources.perturb.examples import can_change
 from simxfer.sources.request import HELD_OUT, KEPT, UNRESOLVED, DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
+from simxfer.tasks.plain_text import TEXT
 from simxfer.tasks.record import Task
 from simxfer.training.methods import load_method, name_of, phases_of, spelled
 
@@ -102,10 +103,6 @@ def _learned(target: str, trains_on: tuple[str, ...]) -> str:
         if alike == (other.kind, other.labels, other.unanswerable, other.train_languages[:1])
         else target
     )
-
-
-TEXT = "mlm"
-"""The task that adapters of languages are trained by, on whatever text."""
 
 
 class _Planner:
@@ -381,7 +378,32 @@ def expand(
             _expand_block(planner, resolve(name), method, block, block.intermediates)
             if block.no_pretraining_control:
                 _expand_block(planner, resolve(f"random({name})"), method, block, (NONE,))
-    return Plan(planner.stages, planner.evaluations, tuple(planner.cells), planner.leaking)
+    compared = _compared(grid, revision)
+    return Plan(planner.stages, planner.evaluations, tuple(planner.cells), planner.leaking, compared)
+
+
+def _compared(grid: Grid, revision: Callable[[DataRequest], str]) -> tuple[DataRequest, ...]:
+    """Return the text by which languages are compared where an adversary is trained; none of fewer than two."""
+    asked = grid.unlabelled
+    if asked is None or not any(load_method(one).reads_text for m in grid.methods for one in phases_of(m)):
+        return ()
+    trained_in = {code for target in grid.targets for code in TASKS[target].train_languages[:1]}
+    wanted = [
+        code for code in TASKS[asked.task].languages if code in {*trained_in, *grid.unlabelled_languages}
+    ]
+    text = Unlabelled(asked.task, asked.split, tuple(wanted), asked.examples)
+    # Of an artificial task no seed draws: before and after training the texts are the same.
+    requests = text.requests(COMPARED, grid.world, 0, grid.data.folder or "")
+    found = tuple(r for r in requests if r.language in grid.unlabelled_languages or _is_there(r, revision))
+    return found if len(found) > 1 else ()
+
+
+def _is_there(request: DataRequest, revision: Callable[[DataRequest], str]) -> bool:
+    try:
+        revision(request)
+    except InputError:
+        return False
+    return True
 
 
 def _scored(grid: Grid) -> Iterator[DataRequest]:

@@ -25,6 +25,10 @@ from simxfer.training.recipes import Hyperparameters
 TARGET = "target"
 PRETRAINED = "pretrained"
 LANGUAGE = "language"
+LATER = ("deterministic", "unlabelled", "left_out", "fused_with", "mixture_cap")
+"""Fields of stages that came later: silent in ids where they say nothing, so that ids of before stand."""
+READ, COMPARED = 0, 1
+"""The hands of unlabelled text: what training reads, and what it is seen on whether languages are told apart."""
 
 
 def part_of(phase: str) -> str:
@@ -62,6 +66,13 @@ class Unlabelled:
     languages: tuple[str, ...]
     examples: int
     """Of each language, at most."""
+
+    def requests(self, hand: int, world: int, draw: int, folder: str) -> tuple[DataRequest, ...]:
+        """Return what is read, a request each language; the text is dealt out to two hands, `READ` and `COMPARED`."""
+        return tuple(
+            DataRequest(self.task, self.split, code, world, draw, 2 * self.examples, folder, share=(hand, 2))
+            for code in self.languages
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +123,7 @@ class Stage:
     @cached_property
     def id(self) -> str:
         """What decides the stage's result, hashed; encoder and data count by what they are, not by where."""
-        # Keys that came later are silent at their default, so that ids of before stand.
-        later = ("deterministic", "unlabelled", "left_out", "fused_with", "mixture_cap")
-        silent = ("encoder", "folder", *(name for name in later if not getattr(self, name)))
+        silent = ("encoder", "folder", *(name for name in LATER if not getattr(self, name)))
         return content_id({k: value for k, value in self._values().items() if k not in silent})
 
     def as_dict(self) -> dict[str, Any]:
@@ -180,11 +189,7 @@ class Stage:
         asked = self.unlabelled
         if asked is None:
             return ()
-        draw = self.draw_of(asked.task)
-        return tuple(
-            DataRequest(asked.task, asked.split, code, self.world, draw, asked.examples, self.folder)
-            for code in asked.languages
-        )
+        return asked.requests(READ, self.world, self.draw_of(asked.task), self.folder)
 
     @property
     def sequences(self) -> tuple[int, ...]:
@@ -247,6 +252,8 @@ class Plan:
     cells: tuple[Cell, ...]
     leaks: dict[str, Leaks] = field(default_factory=dict)
     """Place of training data (`DataRequest.place`) -> its rows that share an item with scored ones."""
+    compared: tuple[DataRequest, ...] = ()
+    """Text, a language each, by whose states it is seen how well every stage tells languages apart."""
 
     def left_out(self, request: DataRequest, languages: Iterable[str]) -> tuple[str, ...]:
         """Return the ids that are left out of training data; an item of a parallel set is left out in all languages.
@@ -315,6 +322,7 @@ class Plan:
             "evaluations": [{"id": e.id, **asdict(e)} for e in evaluations.values()],
             "cells": [vars(cell) for cell in self.cells],
             "leaks": {place: asdict(leaks) for place, leaks in self.leaks.items()},
+            "compared": [asdict(request) for request in self.compared],
         }
 
     @staticmethod
@@ -332,7 +340,8 @@ class Plan:
         scored: dict[str, dict[str, Evaluation]] = {}
         for stage, name in asked:
             scored.setdefault(stage, {})[name] = evaluations[name]
-        return Plan({stage.id: stage for stage in written.stages}, scored, written.cells, written.leaks)
+        stages = {stage.id: stage for stage in written.stages}
+        return Plan(stages, scored, written.cells, written.leaks, written.compared)
 
 
 @dataclass(frozen=True)
@@ -343,6 +352,7 @@ class _Written:
     evaluations: tuple[Evaluation, ...]
     cells: tuple[Cell, ...]
     leaks: dict[str, Leaks]
+    compared: tuple[DataRequest, ...]
 
 
 _WRITTEN = TypeAdapter(_Written)

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Set
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from simxfer.encoder.network import Batch, TransferModel
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained
 from simxfer.run.determinism import deterministic
+from simxfer.run.domains import write_states
 from simxfer.run.environment import environment
 from simxfer.run.log import open_log, read_log
 from simxfer.run.stage_data import StageData
@@ -92,7 +94,8 @@ class StageRunner:
         write_json(folder.spec, stage.as_dict())
         if stage.phase == PRETRAINED:
             model = self.checkpoints.fresh(stage)
-            write_json(folder.done, {"stage": stage.id, "steps": 0, "files": {}, **self._computed_by([])})
+            files = self._hashed(write_states(folder.languages, model, self.data, self.plan, stage))
+            write_json(folder.done, {"stage": stage.id, "steps": 0, "files": files, **self._computed_by([])})
             return model
         model = self.checkpoints.load(self.plan.stages[stage.parent or ""])
         for name in list(model.heads):
@@ -127,6 +130,7 @@ class StageRunner:
         after = self._states(model, looked_at)
         unchanged = all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
         unchanged |= all(method.changes_nothing(model, batch) for batch in looked_at)
+        compared = write_states(folder.languages, model, self.data, self.plan, stage)
         never_peaks = leading_values(tasks).warmup_steps >= max(1, steps)
         done = {
             "stage": stage.id,
@@ -141,11 +145,14 @@ class StageRunner:
                 *_discriminator_flags(read_log(folder.log), stage),
             ],
             "selected": json.loads(folder.best.read_text()) if mark else None,
-            "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
+            "files": self._hashed([folder.encoder, folder.heads, *compared]),
             **self._computed_by(begun),
         }
         write_json(folder.done, done)
         return model
+
+    def _hashed(self, paths: list[Path]) -> dict[str, str]:
+        return {path.name: sha256(path) for path in paths}
 
     def _states(self, model: TransferModel, batches: list[Batch]) -> list[torch.Tensor]:
         model.eval()

@@ -119,6 +119,11 @@ class StageDirectory:
         return self.root / "heads.safetensors"
 
     @property
+    def languages(self) -> Path:
+        """States of unlabelled text in several languages, where a grid compares them."""
+        return self.root / "languages.safetensors"
+
+    @property
     def state(self) -> Path:
         """Weights and optimizer in the middle of a long stage."""
         return self.root / "state.safetensors"

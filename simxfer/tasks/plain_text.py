@@ -12,9 +12,12 @@ TEXT_LANGUAGES = tuple(
 )
 """Every language that a target has, English first."""
 
+TEXT = "mlm"
+"""The task of plain text; the input of any other task can be read as its."""
+
 TEXT_TASKS: tuple[Task, ...] = (
     Task(
-        name="mlm",
+        name=TEXT,
         kind="mlm",
         description="Masked language modelling: guess hidden subwords of plain text.",
         metrics=("token_accuracy",),
