@@ -20,6 +20,7 @@ from simxfer.grid.names import (
     EncoderName,
     Languages,
     Method,
+    MethodName,
     MixtureTemperature,
     Overridden,
     PerturbationName,
@@ -38,7 +39,7 @@ from simxfer.grid.parts import (
 from simxfer.sources.perturb import parse
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, parse_intermediate, tasks_of
-from simxfer.training.methods import load_method, phases_of
+from simxfer.training.methods import load_method, name_of, phases_of
 from simxfer.training.recipes import RECIPES, Hyperparameters, get_recipe
 
 
@@ -63,6 +64,8 @@ class Grid(Strict):
     """Named hyperparameters."""
     overrides: dict[Overridden, Override] = Field(default_factory=dict)
     """Hyperparameters by task that differ from the recipe; `*` stands for every task."""
+    method_overrides: dict[MethodName, dict[Overridden, Override]] = Field(default_factory=dict)
+    """The same by method (`adapter`, without its parameters), then by task; they come after `overrides`."""
     data: Data = Data()
     """Where the data of real tasks come from, and which of them are read for what."""
     head: Literal["new", "reuse"] = "new"
@@ -132,6 +135,16 @@ class Grid(Strict):
                 raise ValueError(
                     f"perturbation {text!r} reads lexicons, and none are given; set data: {{lexicons: FOLDER}} to a "
                     f"folder of files in MUSE's format such as sw-{parse(text).mixed_in}.txt"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _overridden_methods_are_there(self) -> "Grid":
+        used = {name_of(phase) for method in self.methods for phase in phases_of(method)}
+        for name in self.method_overrides:
+            if name not in used:
+                raise ValueError(
+                    f"method_overrides: no method of the grid is {name!r}; it has {', '.join(sorted(used))}"
                 )
         return self
 
@@ -241,11 +254,12 @@ class Grid(Strict):
         return tuple(code for code in TASKS[asked.task].languages if code in wanted)
 
     def hyperparameters(self, task: str, method: str = "full") -> Hyperparameters:
-        """Return the hyperparameters of a task: the recipe's for a method, changed by `*`, by the task's own row."""
+        """Return the hyperparameters of a task: the recipe's for a method, changed by `*`, by the task's row."""
         values = get_recipe(self.recipe).hyperparameters(task, method)
-        for key in ("*", task):
-            if key in self.overrides:
-                values = values.override(self.overrides[key].model_dump(exclude_none=True))
+        for changed in (self.overrides, self.method_overrides.get(method, {})):
+            for key in ("*", task):
+                if key in changed:
+                    values = values.override(changed[key].model_dump(exclude_none=True))
         return values
 
     def task_data(self, task: str) -> DataChoice:
@@ -280,6 +294,8 @@ def _keys_at(place: Location) -> Iterable[str]:
     """Return the keys that may stand at a place of a grid file."""
     if place[:2] == ("data", "tasks") and len(place) == 3:
         return DataChoice.model_fields
+    if place[:1] == ("method_overrides",):
+        return Override.model_fields
     return _OWNERS.get(place[0] if place else "", Grid).model_fields
 
 

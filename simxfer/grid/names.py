@@ -10,7 +10,7 @@ from simxfer.schema.tables import is_language
 from simxfer.sources.perturb import parse
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, canonical, tasks_of
-from simxfer.training.methods import canonical_method
+from simxfer.training.methods import METHODS, canonical_method
 
 ALL = "all"
 """Stands for every language of each target."""
@@ -43,6 +43,12 @@ def _method(name: str) -> str:
     return canonical_method(name)
 
 
+def _method_name(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(unknown("method", name, METHODS))
+    return name
+
+
 def _perturbation(text: str) -> str:
     return str(parse(text))
 
@@ -63,6 +69,7 @@ Intermediate = Annotated[str, AfterValidator(_intermediate)]
 Target = Annotated[str, AfterValidator(_target)]
 Language = Annotated[str, AfterValidator(_language)]
 Method = Annotated[str, AfterValidator(_method)]
+MethodName = Annotated[str, AfterValidator(_method_name)]
 PerturbationName = Annotated[str, AfterValidator(_perturbation)]
 EncoderName = Annotated[str, AfterValidator(_encoder)]
 TaskName = Annotated[str, AfterValidator(_task)]

@@ -124,6 +124,9 @@ nmae: h
         ("overrides: {w-nli: {batch_tokens: 5}}\n", "unknown key 'batch_tokens'. Did you mean 'batch_size'?"),
         ("overrides: {w-nli: {warmup_step: 5}}\n", "Did you mean 'warmup_steps'?"),
         ("mixture_temperature: 0.5\n", "greater than or equal to 1"),
+        ("method_overrides: {adaptr: {}}\n", "unknown method 'adaptr'. Did you mean 'adapter'?"),
+        ("method_overrides: {lora: {}}\n", "no method of the grid is 'lora'; it has full"),
+        ("method_overrides: {full: {w-nli: {step: 1}}}\n", "unknown key 'step'. Did you mean 'steps'?"),
         ("numerics: fp16\n", "'fp32' or 'bf16' (got 'fp16')"),
     ],
 )
@@ -258,3 +261,19 @@ def test_ranking_is_not_trained_in_micro_batches():
 def test_every_hyperparameter_can_be_overridden_but_that_of_pretraining():
     assert set(Override.model_fields) == {f.name for f in fields(Hyperparameters)} - {"batch_tokens"}
     assert not Override().model_dump(exclude_none=True), "what is not named stays the recipe's"
+
+
+def test_methods_have_values_of_their_own_after_those_of_the_task(grid_text):
+    text = grid_text + (
+        "methods: [full, adapter]\noverrides: {'*': {batch_size: 8}, w-nli: {learning_rate: 0.1}}\n"
+        "method_overrides: {adapter: {'*': {learning_rate: 0.2}, w-xnli: {steps: 7}}}\n"
+    )
+    grid = parse_grid(text)
+    found = {
+        (task, method): grid.hyperparameters(task, method)
+        for task in ("w-nli", "w-xnli")
+        for method in ("full", "adapter")
+    }
+    assert found["w-nli", "full"].learning_rate == 0.1 and found["w-nli", "adapter"].learning_rate == 0.2
+    assert found["w-xnli", "adapter"].steps == 7 != found["w-xnli", "full"].steps
+    assert {values.batch_size for values in found.values()} == {8}

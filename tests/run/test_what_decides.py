@@ -76,6 +76,7 @@ WEIGHTS: dict[str, tuple[dict, dict]] = {
     "unlabelled.split": (block(target="w-pos") | HEARD, {"unlabelled": TEXT | {"split": "test"}}),
     "unlabelled.languages": (HEARD, {"unlabelled": TEXT | {"languages": ["x-sov"]}}),
     "unlabelled.examples": (HEARD, {"unlabelled": TEXT | {"examples": 6}}),
+    "method_overrides": ({}, {"method_overrides": {"full": {"w-xnli": {"learning_rate": 1e-4}}}}),
     "overrides.learning_rate": ({}, by_all(learning_rate=1e-4)),
     "overrides.batch_size": ({}, by_all(batch_size=3)),
     "overrides.steps": ({}, by_all(steps=4)),

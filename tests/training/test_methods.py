@@ -321,7 +321,8 @@ def test_a_method_has_one_spelling(text, spelled, phases):
     ("text", "message"),
     [
         ("ful", "unknown method 'ful'. Did you mean 'full'"),
-        ("adapter(pfeifer)", "method adapter: kind = 'pfeifer'"),
+        ("adapter(pfeifer)", "method adapter: unknown kind 'pfeifer'. Did you mean 'pfeiffer'?"),
+        ("adversarial(labels=permutd)", "unknown labels 'permutd'. Did you mean 'permuted'?"),
         ("adapter(red=2)", "method adapter: unknown parameter 'red'"),
         ("adapter(r=0)", "r = '0': Input should be greater than 0"),
         ("adapter(r=inf)", "r = 'inf': Input should be a finite number"),

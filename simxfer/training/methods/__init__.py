@@ -102,7 +102,10 @@ def _made(kind: Any, name: str, given: dict[str, str]) -> Any:
 
 
 def _fault(error: Any) -> str:
-    where = f"{'.'.join(map(str, error['loc']))} = {error['input']!r}: " if error["loc"] else ""
+    name = ".".join(map(str, error["loc"]))
+    if error["type"] == "literal_error":
+        return unknown(name, error["input"], re.findall(r"'([^']+)'", error["ctx"]["expected"]))
+    where = f"{name} = {error['input']!r}: " if name else ""
     return where + error["msg"].removeprefix("Value error, ")
 
 
