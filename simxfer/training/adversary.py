@@ -109,7 +109,7 @@ class Adversary(Course):
         self.micro = min((t.values.micro_batch_size for t in tasks if t.values.micro_batch_size), default=0)
         own = {t.task.name: np.zeros(t.features.n_units, int) for t in tasks}
         self.labels = {name: self._labels(name, true) for name, true in (own | {"": self.language}).items()}
-        self.right, self.told = torch.zeros(2), torch.zeros(2)
+        self.right, self.told = torch.zeros(2, device=self.device), torch.zeros(2)
 
     def _labels(self, task: str, true: np.ndarray) -> np.ndarray:
         """Return the language label of every unit of a task's data, or of the texts (`""`)."""
@@ -135,9 +135,9 @@ class Adversary(Course):
         dropout.set_state(before)
         return loss
 
-    def add_task(self, step: Step, labels: np.ndarray, strength: float) -> tuple[float, float]:
+    def add_task(self, step: Step, labels: np.ndarray, strength: float) -> tuple[float, Tensor]:
         """Add the gradients of a task's batch; return its mean loss, and the task's half of the discriminator's."""
-        loss = domain = 0.0
+        loss, domain = 0.0, torch.zeros((), device=self.device)
         count, left = self._count(step.parts), labels
         for part in step.parts:
             here, left = np.split(left, [len(part["rows"])])
@@ -145,19 +145,19 @@ class Adversary(Course):
                 own = self.method.loss(self.model, step.task, part) / step.count
             told = self._told(seen, part, here, strength, count, side=0)
             (own + told).backward()
-            loss, domain = loss + float(own.detach()), domain + float(told.detach())
+            loss, domain = loss + float(own.detach()), domain + told.detach()
         return loss, domain
 
-    def add_texts(self, parts: Sequence[Batch], labels: np.ndarray, autocast: Any, strength: float) -> float:
+    def add_texts(self, parts: Sequence[Batch], labels: np.ndarray, autocast: Any, strength: float) -> Tensor:
         """Add the gradients of a batch of texts; return their half of the discriminator's loss."""
-        domain, count, left = 0.0, self._count(parts), labels
+        domain, count, left = torch.zeros((), device=self.device), self._count(parts), labels
         for part in parts:
             here, left = np.split(left, [len(part["rows"])])
             with self._watched() as seen, torch.set_grad_enabled(strength > 0), autocast():
                 self.model.states(part)
             told = self._told(seen, part, here, strength, count, side=1)
             told.backward()
-            domain += float(told.detach())
+            domain = domain + told.detach()
         return domain
 
     def _count(self, parts: Sequence[Batch]) -> int:
@@ -176,7 +176,7 @@ class Adversary(Course):
             states, rows = read(passed["states"].to(kind), passed["mask"], self.method.reads)
             languages = _of_rows(part["rows"], of_units, len(passed["mask"]))[rows]
             told = self.network(reverse(states, strength))
-            self.right[side] += float((told.argmax(dim=1) == languages).sum())
+            self.right[side] += (told.argmax(dim=1) == languages).sum()
             self.told[side] += len(rows)
             loss = loss + cross_entropy(told, languages, reduction="sum") / (2 * count)
         return loss
@@ -203,7 +203,7 @@ class Adversary(Course):
 
     def noted(self) -> dict[str, float]:
         """Return the share of rows (tokens) told right since the last log, the mean of both sides, 0 to 1."""
-        accuracy = float((self.right / self.told.clamp(min=1)).mean())
+        accuracy = float((self.right.cpu() / self.told.clamp(min=1)).mean())
         self.right.zero_()
         self.told.zero_()
         return {"discriminator_accuracy": accuracy}
@@ -215,7 +215,7 @@ class Adversary(Course):
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Go on from where `tensors` were taken."""
         take_up(self.network, self.optimizer, tensors)
-        self.right, self.told = tensors["right"].clone(), tensors["told"].clone()
+        self.right, self.told = tensors["right"].to(self.device, copy=True), tensors["told"].clone()
 
 
 def _of_rows(rows: Tensor, labels: Tensor, n: int) -> Tensor:
