@@ -80,7 +80,12 @@ def test_two_processes_share_a_run(grid: Path, tmp_path: Path, undisturbed: Path
 
 
 @pytest.mark.parametrize(
-    "sent, code", [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 75), (signal.SIGINT, 75)]
+    "sent, code",
+    [
+        (signal.SIGKILL, -signal.SIGKILL),
+        (signal.SIGTERM, 75),
+        pytest.param(signal.SIGINT, 75, marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_goes_on(
     sent: signal.Signals, code: int, grid: Path, tmp_path: Path, simxfer: Cli, undisturbed: Path
@@ -122,7 +127,8 @@ def test_an_xlmr_checkpoint_with_a_sentencepiece_tokenizer_trains(tmp_path: Path
     folder = write_xlmr_checkpoint(tmp_path / "xlmr", tokenizer="unigram")
     (folder / "tokenizer.json").unlink()  # XLM-R's first release had sentencepiece.bpe.model alone
     path = tmp_path / "tiny.yaml"
-    path.write_text(GRID.format(encoder=folder))
+    text = GRID.format(encoder=folder).replace("[none, w-nli, w-qa, w-qa>w-nli, w-nli+w-roles]", "[none]")
+    path.write_text(text)
     done = simxfer("train", path, "--out", tmp_path / "runs")
     assert done.returncode == 0, done.stderr
     results = pd.read_parquet(tmp_path / "runs" / "tiny" / "results.parquet")
@@ -133,6 +139,7 @@ def test_an_xlmr_checkpoint_with_a_sentencepiece_tokenizer_trains(tmp_path: Path
 def test_a_diverged_stage_stops_alone(tmp_path: Path, encoder: Path, simxfer: Cli) -> None:
     path = tmp_path / "tiny.yaml"
     text = GRID.format(encoder=encoder) + "  w-nli: {learning_rate: 1.0e+30, steps: 6}\n"
+    text = text.replace(", w-qa>w-nli, w-nli+w-roles]", "]").replace("w-xqa, w-pos, w-xcloze, ", "")
     path.write_text(text)
     done = simxfer("train", path, "--out", tmp_path / "runs")
     assert done.returncode == 1
