@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from itertools import product
+from typing import get_args
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
@@ -22,6 +23,7 @@ from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
 from simxfer.tasks.record import Task
 from simxfer.training.methods import load_method, name_of, phases_of
+from simxfer.training.recipes import BEST, LAST, Selection
 
 
 def _protocol(grid: Grid, task: Task, encoder: Encoder) -> dict:
@@ -103,6 +105,16 @@ def _learned(target: str, trains_on: tuple[str, ...]) -> str:
     )
 
 
+def _kept(selections: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the rules whose checkpoints are kept beside the last one.
+
+    Of one rule that a stage may end with by itself nothing is: it is the stage of a grid without `selections`.
+    """
+    if len(selections) == 1 and selections[0] in get_args(Selection):
+        return ()
+    return tuple(rule for rule in selections if rule != LAST)
+
+
 class _Planner:
     """Collects stages, evaluations and cells; equal ones fall together by their ids."""
 
@@ -144,11 +156,15 @@ class _Planner:
         trains_on: tuple[str, ...] = (),
         head: str = "",
         learned: str = "",
+        selections: tuple[str, ...] = (),
     ) -> Stage:
         grid = self.grid
         part = {"trains_on": trains_on} if trains_on else {}
         options = [self.task_data(item.task).model_copy(update=part) for item in data]
-        chosen = any(self.hyperparameters(item.task).selection != "last" for item in data)
+        kept = _kept(selections)
+        ending = {"selection": LAST if kept else selections[0]} if selections else {}
+        values = tuple(self.values(item.task, method) | ending for item in data)
+        chosen = BEST in (*kept, *(row["selection"] for row in values))
         parts = tuple(_train_parts(item, o, chosen) for item, o in zip(data, options, strict=True))
         dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
         stage = Stage(
@@ -160,12 +176,13 @@ class _Planner:
             parts=parts,
             dev_parts=dev_parts,
             folder=grid.data.folder or "",
-            hyperparameters=tuple(self.values(item.task, method) for item in data),
+            hyperparameters=values,
             method=method,
             unlabelled=self.unlabelled(data) if load_method(method).reads_text else None,
             numerics=grid.numerics,
             deterministic=grid.deterministic,
             seed=seed,
+            kept=kept,
             head=head or grid.head,
             mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
             world=parent.world,
@@ -188,18 +205,22 @@ class _Planner:
 
     def target(self, parent: Stage, target: str, method: str, seed: int) -> Stage:
         """Train a target in one stage, or in one for each task that it is trained on where they come in turn."""
-        trains_on = self.task_data(target).trains_on or ()
+        trains_on, selections = self.task_data(target).trains_on or (), self.grid.target_selections(target)
         if not self.hyperparameters(target).in_turn:
-            learned = _learned(target, trains_on)
-            return self.train(parent, (TaskData(target),), TARGET, method, seed, learned=learned)
+            data, learned = (TaskData(target),), _learned(target, trains_on)
+            return self.train(parent, data, TARGET, method, seed, learned=learned, selections=selections)
         stage = parent
         for i, name in enumerate(trains_on, start=1):
-            phase = TARGET if i == len(trains_on) else f"before-target-{i}"
+            last = i == len(trains_on)
+            phase = TARGET if last else f"before-target-{i}"
             head = self.grid.head if i == 1 else "reuse"
-            stage = self.train(stage, (TaskData(target),), phase, method, seed, (name,), head)
+            rules = selections if last else ()
+            stage = self.train(
+                stage, (TaskData(target),), phase, method, seed, (name,), head, selections=rules
+            )
         return stage
 
-    def _evaluation(self, encoder: Encoder, target: str, world: int, draw: int) -> Evaluation:
+    def _evaluation(self, encoder: Encoder, target: str, world: int, draw: int, selection: str) -> Evaluation:
         grid, values, task = self.grid, self.hyperparameters(target), TASKS[target]
         options = self.task_data(target)
         split = str(options.test)
@@ -213,6 +234,7 @@ class _Planner:
             revision="",
             draw=draw,
             world=world,
+            selection=selection,
             limit=grid.test_examples,
             max_length=values.max_length,
             stride=values.stride,
@@ -220,11 +242,14 @@ class _Planner:
         )
         return replace(evaluation, revision=joint_revision(evaluation.requests, self.revision))
 
-    def _perturbed(self, encoder: Encoder, target: str, world: int, draw: int) -> list[Evaluation]:
+    def _perturbed(
+        self, encoder: Encoder, target: str, world: int, draw: int, selection: str
+    ) -> list[Evaluation]:
         """Return the same evaluation under every perturbation; a lexicon that one reads is data as well."""
         if not can_change(TASKS[target].kind):
             return []
-        clean, folder = self.evaluation(encoder, target, world, draw), self.grid.data.lexicons or ""
+        clean = self.evaluation(encoder, target, world, draw, selection)
+        folder = self.grid.data.lexicons or ""
         others = [
             replace(clean, perturbation=text, lexicons=folder if parse(text).mixed_in else "")
             for text in self.grid.perturbations
@@ -234,30 +259,32 @@ class _Planner:
     def cell(
         self, encoder: Encoder, stage: Stage, intermediate: str, target: str, method: str, seed: int
     ) -> None:
-        task, selection = TASKS[target], "last"
+        task = TASKS[target]
+        selections: tuple[str, ...] = (LAST,)
         if task.kind in ("retrieval", "mining"):
             _refuse_resting_layer(encoder, target, method, _protocol(self.grid, task, encoder)["layer"])
         if task.training_data:
             stage = self.target(stage, target, phases_of(method)[1], seed)
-            selection = self.hyperparameters(target).selection
+            selections = self.grid.target_selections(target)
         # All seeds share one test set, unless its labels are theirs.
-        evaluation = self.evaluation(encoder, target, stage.world, seed if task.drawn_labels else 0)
-        self.evaluations.setdefault(stage.id, {})[evaluation.id] = evaluation
-        others = self.perturbed(encoder, target, stage.world, evaluation.draw)
-        self.evaluations[stage.id] |= {other.id: other for other in others}
-        cell = Cell(
-            model=encoder.model,
-            checkpoint=encoder.name,
-            method=method,
-            intermediate=intermediate,
-            target=target,
-            seed=seed,
-            selection=selection,
-            stage=stage.id,
-            evaluation=evaluation.id,
-            perturbed=tuple(other.id for other in others),
-        )
-        self.cells[cell] = None  # a cell that two blocks name is one cell
+        draw = seed if task.drawn_labels else 0
+        for selection in selections:
+            scored = (encoder, target, stage.world, draw, selection if stage.kept else "")
+            evaluation, others = self.evaluation(*scored), self.perturbed(*scored)
+            self.evaluations.setdefault(stage.id, {}).update({e.id: e for e in (evaluation, *others)})
+            cell = Cell(
+                model=encoder.model,
+                checkpoint=encoder.name,
+                method=method,
+                intermediate=intermediate,
+                target=target,
+                seed=seed,
+                selection=selection,
+                stage=stage.id,
+                evaluation=evaluation.id,
+                perturbed=tuple(other.id for other in others),
+            )
+            self.cells[cell] = None  # a cell that two blocks name is one cell
 
 
 def _refuse_resting_layer(encoder: Encoder, target: str, method: str, layer: int) -> None:

@@ -80,6 +80,8 @@ class Stage:
     deterministic: bool = False
     """Whether torch is held to deterministic operations; counts in the id where it is."""
     seed: int | None = None
+    kept: tuple[str, ...] = ()
+    """Selection rules whose checkpoints are kept beside the last one; count in the id where there are any."""
     head: str = "new"
     mixture_temperature: float = 1.0
     world: int = 0
@@ -92,7 +94,7 @@ class Stage:
     def id(self) -> str:
         """What decides the stage's result, hashed; encoder and data count by what they are, not by where."""
         # Keys that came later are silent at their default, so that ids of before stand.
-        later = [name for name in ("deterministic", "unlabelled") if not getattr(self, name)]
+        later = [name for name in ("deterministic", "unlabelled", "kept") if not getattr(self, name)]
         silent = ("encoder", "folder", *later)
         return content_id({k: value for k, value in self._values().items() if k not in silent})
 
@@ -160,6 +162,11 @@ class Stage:
     def sequences(self) -> tuple[int, ...]:
         """Training sequences of each task, by the records' sizes."""
         return tuple(round(each.epochs * each.examples) for each in self.expected)
+
+    @property
+    def checkpoints(self) -> int:
+        """Number of checkpoints that it writes."""
+        return 0 if self.phase == PRETRAINED else 1 + len(self.kept)
 
     @property
     def cost(self) -> int:

@@ -4,6 +4,8 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,9 @@ from simxfer.common.errors import StageFailed
 from simxfer.common.identity import sha256
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import Dataset
-from simxfer.encoder.loading import load_weights, save_weights
 from simxfer.encoder.network import Batch, TransferModel
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
-from simxfer.run.checkpoints import Checkpoints, is_trained
+from simxfer.run.checkpoints import Checkpoints, is_trained, load_checkpoint, save_checkpoint
 from simxfer.run.determinism import deterministic
 from simxfer.run.environment import environment
 from simxfer.run.log import open_log, read_log
@@ -27,10 +28,11 @@ from simxfer.scoring.evaluate import dev_score, evaluate
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
-from simxfer.training.loop import fit, leading_values, saved_step, updates
+from simxfer.training.averaging import average_into
+from simxfer.training.loop import epoch_ends, fit, leading_values, looks, saved_step, updates
 from simxfer.training.methods import load_method
-from simxfer.training.recipes import Hyperparameters
-from simxfer.training.settings import Settings, TrainingTask
+from simxfer.training.recipes import AVERAGED, BEST, Hyperparameters
+from simxfer.training.settings import Mark, Settings, TrainingTask
 
 _LOOKED_AT = 8
 """Examples of each task on which it is seen whether a method changed anything."""
@@ -76,13 +78,16 @@ class StageRunner:
         pending = pending_evaluations(self.run, self.plan, stage)
         if pending:
             model = model or self.checkpoints.load(stage)
-            for evaluation in pending:
-                self._evaluate(model, stage, evaluation, folder)
+            for rule, evaluations in groupby(sorted(pending, key=_rule), _rule):
+                if rule:
+                    self.checkpoints.switch(model, stage, rule)
+                for evaluation in evaluations:
+                    self._evaluate(model, stage, evaluation, folder)
         if stage.phase == TARGET and self.keep_checkpoints == "intermediates":
             # They were written all the same: a run that is killed while it scores dozens of languages goes on from
             # them, at the price of seconds; without them it would train the stage again.
-            for path in (folder.encoder, folder.heads):
-                path.unlink(missing_ok=True)
+            for name in json.loads(folder.done.read_text())["files"]:
+                (folder.root / name).unlink(missing_ok=True)
 
     def _train(self, stage: Stage, folder: StageDirectory) -> TransferModel:
         started = time.monotonic()
@@ -109,15 +114,13 @@ class StageRunner:
         write_json(
             folder.begun, begun
         )  # before the first step: of a killed process it is known what it computed with
-        mark = self._keep_best(model, stage, folder, log) if stage.dev_parts else None
+        marks = self._marks(model, stage, folder, log, tasks)
         texts = [dataset.features for dataset in self.data.texts(stage)]
-        steps = fit(model, tasks, self._settings(stage), log, folder.state, mark, texts)
-        if mark:
-            load_weights(folder.encoder, method.trained(model))
-            load_weights(folder.heads, model.heads)
+        steps = fit(model, tasks, self._settings(stage), log, folder.state, marks, texts)
+        if stage.dev_parts and not stage.kept:
+            load_checkpoint(folder, stage, model)
         else:
-            save_weights(folder.encoder, method.trained(model))
-            save_weights(folder.heads, model.heads)
+            save_checkpoint(folder, stage, model)
         folder.state.unlink(missing_ok=True)
         receipts = self.data.receipts(stage)
         after = self._states(model, looked_at)
@@ -136,8 +139,8 @@ class StageRunner:
                 *_training_flags(receipts),
                 *_discriminator_flags(read_log(folder.log), stage),
             ],
-            "selected": json.loads(folder.best.read_text()) if mark else None,
-            "files": {path.name: sha256(path) for path in (folder.encoder, folder.heads)},
+            "selected": json.loads(folder.best.read_text()) if stage.dev_parts else None,
+            "files": {str(path.relative_to(folder.root)): sha256(path) for path in _files(folder, stage)},
             **self._computed_by(begun),
         }
         write_json(folder.done, done)
@@ -154,6 +157,29 @@ class StageRunner:
         first = [np.arange(min(_LOOKED_AT, task.features.n_units)) for task in tasks]
         return [collate(t.features, units, pad, self.device) for t, units in zip(tasks, first, strict=True)]
 
+    def _marks(
+        self,
+        model: TransferModel,
+        stage: Stage,
+        folder: StageDirectory,
+        log: Callable[[Any], None],
+        tasks: list[TrainingTask],
+    ) -> list[Mark]:
+        """Return what `fit` does for the checkpoints that a stage ends with beside, or in place of, the last one."""
+        steps, marks = sum(task.steps for task in tasks), []
+        if stage.dev_parts:
+            marks.append(Mark(looks(tasks, steps), self._keep_best(model, stage, folder, log)))
+        if AVERAGED in stage.kept:
+            ends, mean = sorted(epoch_ends(tasks, steps)), folder.kept(AVERAGED)
+
+            def average(step: int) -> None:
+                number = ends.index(step) + 1
+                average_into(mean.encoder, load_method(stage.method).trained(model), number)
+                average_into(mean.heads, model.heads, number)
+
+            marks.append(Mark(frozenset(ends), average))
+        return marks
+
     def _keep_best(
         self, model: TransferModel, stage: Stage, folder: StageDirectory, log: Callable[[Any], None]
     ) -> Callable[[int], None]:
@@ -161,7 +187,8 @@ class StageRunner:
 
         A mixture's score is the mean over its tasks. The first of equal checkpoints is kept.
         """
-        tokenizer, method = self.data.tokenizer(stage.encoder), load_method(stage.method)
+        tokenizer = self.data.tokenizer(stage.encoder)
+        files = folder.kept(BEST) if stage.kept else folder
         dev = [
             (get_task(data.task), self.data.datasets(stage, data, parts, Hyperparameters(**values)))
             for data, parts, values in zip(stage.data, stage.dev_parts, stage.hyperparameters, strict=True)
@@ -176,8 +203,7 @@ class StageRunner:
             # Below every score, 0 included: the first look is always kept.
             best = json.loads(folder.best.read_text()) if folder.best.exists() else {"score": -1.0}
             if score > best["score"]:
-                save_weights(folder.encoder, method.trained(model))
-                save_weights(folder.heads, model.heads)
+                save_checkpoint(files, stage, model)
                 write_json(folder.best, {"score": score, "step": step})
 
         if not folder.state.exists():
@@ -244,6 +270,16 @@ class StageRunner:
         return sorted(
             {flag for folder in folders for flag in json.loads(folder.done.read_text()).get("flags", ())}
         )
+
+
+def _rule(evaluation: Evaluation) -> str:
+    return evaluation.selection
+
+
+def _files(folder: StageDirectory, stage: Stage) -> list[Path]:
+    """Return the files of all checkpoints of a trained stage."""
+    checkpoints = [folder, *map(folder.kept, stage.kept)]
+    return [path for files in checkpoints for path in (files.encoder, files.heads)]
 
 
 def _training_flags(receipts: list[dict[str, Any]]) -> list[str]:

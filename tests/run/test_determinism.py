@@ -82,6 +82,7 @@ def test_ids_of_before_the_key_stand():
     for stage in expand(parse_grid(text), revision).stages.values():
         values = {k: v for k, v in stage.as_dict().items() if k not in ("id", "title", "encoder", "folder")}
         assert values.pop("deterministic") is False and values.pop("unlabelled") is None
+        assert values.pop("kept") == ()
         assert stage.id == content_id(values)
 
 
