@@ -35,6 +35,7 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
         f"{grid.name}: {grid.description}".rstrip(": "),
         f"  cells        {len(plan.cells)}: {len(grid.encoders)} encoders, {len(grid.intermediates)} intermediates, "
         f"{len(grid.targets)} targets, {len({c.seed for c in plan.cells})} seeds, {len(grid.methods)} methods"
+        + f", {len(grid.selections)} selections" * (len(grid.selections) > 1)
         + (
             ", and the no-pretraining control"
             if any(block.no_pretraining_control for block in grid.blocks)
@@ -109,12 +110,8 @@ def _updates(stage: Stage) -> str:
 
 
 def _checkpoints(grid: Grid, plan: Plan) -> int:
-    kept = [s for s in plan.stages.values() if s.phase not in (PRETRAINED, TARGET)]
-    return (
-        len(kept)
-        if grid.keep_checkpoints == "intermediates"
-        else sum(s.phase != PRETRAINED for s in plan.stages.values())
-    )
+    kept = (s for s in plan.stages.values() if grid.keep_checkpoints == "all" or s.phase != TARGET)
+    return sum(stage.checkpoints for stage in kept)
 
 
 def status_text(name: str, found: Status) -> str:

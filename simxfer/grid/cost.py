@@ -65,7 +65,7 @@ def project(plan: Plan, keep_checkpoints: str) -> Cost:
             encoder = encoders[stage.encoder]
             flops += sum(3 * _flops(encoder, work) for work in trained.get(stage.id, ()))
             flops += sum(_flops(encoder, work) for work in scored.get(stage.id, ()))
-            kept = stage.phase != PRETRAINED and (keep_checkpoints == "all" or stage.phase != TARGET)
+            kept = stage.checkpoints * (keep_checkpoints == "all" or stage.phase != TARGET)
             bytes_kept += _BYTES * parameters(encoder) * kept
     return Cost(
         training_subwords=_total(trained.values()),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import product
+from typing import get_args
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
@@ -24,6 +25,7 @@ from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
 from simxfer.tasks.plain_text import TEXT
 from simxfer.tasks.record import Task
 from simxfer.training.methods import load_method, name_of, phases_of, spelled
+from simxfer.training.recipes import BEST, LAST, Selection
 
 
 def _protocol(grid: Grid, task: Task, encoder: Encoder) -> dict:
@@ -105,6 +107,16 @@ def _learned(target: str, trains_on: tuple[str, ...]) -> str:
     )
 
 
+def _kept(selections: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the rules whose checkpoints are kept beside the last one.
+
+    Of one rule that a stage may end with by itself nothing is: it is the stage of a grid without `selections`.
+    """
+    if len(selections) == 1 and selections[0] in get_args(Selection):
+        return ()
+    return tuple(rule for rule in selections if rule != LAST)
+
+
 class _Planner:
     """Collects stages, evaluations and cells; equal ones fall together by their ids."""
 
@@ -150,11 +162,15 @@ class _Planner:
         head: str = "",
         learned: str = "",
         fused_with: str = "",
+        selections: tuple[str, ...] = (),
     ) -> Stage:
         grid, method = self.grid, self.in_stage(parent, phase, method)
         part = {"trains_on": trains_on} if trains_on else {}
         options = [self.task_data(item.task).model_copy(update=part) for item in data]
-        chosen = any(self.hyperparameters(item.task).selection != "last" for item in data)
+        kept = _kept(selections)
+        ending = {"selection": LAST if kept else selections[0]} if selections else {}
+        values = tuple(self.values(item.task, method) | ending for item in data)
+        chosen = BEST in (*kept, *(row["selection"] for row in values))
         parts = tuple(_train_parts(item, o, chosen) for item, o in zip(data, options, strict=True))
         dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
         stage = Stage(
@@ -166,13 +182,14 @@ class _Planner:
             parts=parts,
             dev_parts=dev_parts,
             folder=grid.data.folder or "",
-            hyperparameters=tuple(self.values(item.task, method) for item in data),
+            hyperparameters=values,
             method=method,
             unlabelled=self.unlabelled(data) if load_method(method).reads_text else None,
             fused_with=fused_with,
             numerics=grid.numerics,
             deterministic=grid.deterministic,
             seed=seed,
+            kept=kept,
             head=head or grid.head,
             mixture_temperature=grid.mixture_temperature if len(data) > 1 else 1.0,
             mixture_cap=grid.mixture_cap if len(data) > 1 else None,
@@ -242,20 +259,34 @@ class _Planner:
 
     def target(self, parent: Stage, target: str, method: str, seed: int) -> Stage:
         """Train a target in one stage, or in one for each task that it is trained on where they come in turn."""
-        trains_on, alone = self.task_data(target).trains_on or (), ""
+        trains_on, selections = self.task_data(target).trains_on or (), self.grid.target_selections(target)
+        alone = ""
         if getattr(load_method(self.in_stage(parent, TARGET, method)), "phases", "") == "fused":
             alone = self.target(self.root_of(parent), target, method, seed).id
         if not self.hyperparameters(target).in_turn:
-            learned = _learned(target, trains_on)
             return self.train(
-                parent, (TaskData(target),), TARGET, method, seed, learned=learned, fused_with=alone
+                parent,
+                (TaskData(target),),
+                TARGET,
+                method,
+                seed,
+                learned=_learned(target, trains_on),
+                fused_with=alone,
+                selections=selections,
             )
         stage = parent
         for i, name in enumerate(trains_on, start=1):
-            phase = TARGET if i == len(trains_on) else f"before-target-{i}"
-            head, fused_with = (self.grid.head, alone) if i == 1 else ("reuse", "")
+            first, last = i == 1, i == len(trains_on)
             stage = self.train(
-                stage, (TaskData(target),), phase, method, seed, (name,), head, fused_with=fused_with
+                stage,
+                (TaskData(target),),
+                TARGET if last else f"before-target-{i}",
+                method,
+                seed,
+                (name,),
+                self.grid.head if first else "reuse",
+                fused_with=alone if first else "",
+                selections=selections if last else (),
             )
         return stage
 
@@ -263,7 +294,7 @@ class _Planner:
         """Return the pretrained encoder that a stage's path begins at."""
         return stage if stage.parent is None else self.root_of(self.stages[stage.parent])
 
-    def _evaluation(self, encoder: Encoder, target: str, world: int, draw: int) -> Evaluation:
+    def _evaluation(self, encoder: Encoder, target: str, world: int, draw: int, selection: str) -> Evaluation:
         grid, values, task = self.grid, self.hyperparameters(target), TASKS[target]
         options = self.task_data(target)
         split = str(options.test)
@@ -277,6 +308,7 @@ class _Planner:
             revision="",
             draw=draw,
             world=world,
+            selection=selection,
             limit=grid.test_examples,
             max_length=values.max_length,
             stride=values.stride,
@@ -311,24 +343,21 @@ class _Planner:
         seed: int,
         languages: dict[str, Stage],
     ) -> None:
-        task, selection = TASKS[target], "last"
+        task = TASKS[target]
+        selections: tuple[str, ...] = (LAST,)
         if task.kind in ("retrieval", "mining"):
             _refuse_resting_layer(encoder, target, method, _protocol(self.grid, task, encoder)["layer"])
         if task.training_data:
             stage = self.target(stage, target, phases_of(method)[1], seed)
-            selection = self.hyperparameters(target).selection
+            selections = self.grid.target_selections(target)
         # All seeds share one test set, unless its labels are theirs.
-        evaluation = self.evaluation(encoder, target, stage.world, seed if task.drawn_labels else 0)
-        scored = {method: evaluation}
-        if languages:
-            swapped, source = _spelled_both(method)
-            scored = {source: evaluation}
-            if task.training_data:  # of retrieval two languages are read at once
-                scored[swapped] = self.swapped(evaluation, languages)
-        for spelling, clean in scored.items():
+        draw = seed if task.drawn_labels else 0
+        for selection, (spelling, over) in product(selections, _spellings(method, task, languages)):
+            rule = selection if stage.kept else ""
+            clean = self.evaluation(encoder, target, stage.world, draw, rule)
+            clean = self.swapped(clean, over) if over else clean
             others = self.perturbed(clean)
-            found = self.evaluations.setdefault(stage.id, {})
-            found |= {one.id: one for one in (clean, *others)}
+            self.evaluations.setdefault(stage.id, {}).update({one.id: one for one in (clean, *others)})
             cell = Cell(
                 model=encoder.model,
                 checkpoint=encoder.name,
@@ -453,8 +482,14 @@ def _source(block: Block, method: str) -> str:
     return codes.pop()
 
 
-def _spelled_both(method: str) -> tuple[str, str]:
-    """Return how a method with language adapters is called where they are swapped, and where they are not."""
+def _spellings(method: str, task: Task, languages: dict[str, Stage]) -> list[tuple[str, dict[str, Stage]]]:
+    """Return how a method is called in the results, and over which adapters of languages it is tested so.
+
+    With adapters of languages it is tested twice: over the training language's, and over the tested ones'.
+    """
+    if not languages:
+        return [(method, {})]
     found = load_method(method)
     swapped, source = (spelled(replace(found, swap=swap), name_of(method)) for swap in (True, False))
-    return swapped, source
+    # Of retrieval two languages are read at once.
+    return [(source, {}), *([(swapped, languages)] if task.training_data else [])]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -40,7 +40,7 @@ from simxfer.sources.perturb import parse
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, parse_intermediate, tasks_of
 from simxfer.training.methods import load_method, name_of, phases_of
-from simxfer.training.recipes import RECIPES, Hyperparameters, get_recipe
+from simxfer.training.recipes import LAST, RECIPES, Hyperparameters, TargetSelection, get_recipe
 
 
 class Grid(Strict):
@@ -68,6 +68,10 @@ class Grid(Strict):
     """The same by method (`adapter`, without its parameters), then by task; they come after `overrides`."""
     data: Data = Data()
     """Where the data of real tasks come from, and which of them are read for what."""
+    selections: tuple[TargetSelection, ...] = ()
+    """Which checkpoints of its one training run a target is scored with, each in rows of its own: `last`,
+    `best-en-dev`, or `averaged`, the mean of those at the ends of epochs. By default the one that its hyperparameter
+    `selection` names, which also says what stages start from."""
     head: Literal["new", "reuse"] = "new"
     """Whether a phase starts with a new head or with the one its parent has for the same task."""
     numerics: Literal["fp32", "bf16"] = "fp32"
@@ -96,7 +100,7 @@ class Grid(Strict):
     """Whether what the model-based similarity measures look at is written: the Fisher information of every task,
     and labelled features of every target after every intermediate."""
 
-    @field_validator("encoders", "seeds", "languages", "methods", "perturbations")
+    @field_validator("encoders", "seeds", "languages", "methods", "perturbations", "selections")
     @classmethod
     def _no_twins(cls, values: Any) -> Any:
         return values if isinstance(values, str) else without_twins(values)
@@ -198,6 +202,17 @@ class Grid(Strict):
         return self
 
     @model_validator(mode="after")
+    def _targets_have_checkpoints_to_select(self) -> "Grid":
+        for target in filter(lambda name: TASKS[name].training_data, self.targets):
+            rules, values = self.target_selections(target), self.hyperparameters(target)
+            if rules != (LAST,) and not values.steps and not values.epochs:
+                raise ValueError(
+                    f"target {target!r} is trained for no step: there is no checkpoint to select by {rules[-1]}; leave "
+                    "out selections, set selection: last, or train it"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _fits_the_encoders(self) -> "Grid":
         tasks = {*self.targets, *(task for name in self.intermediates for task in tasks_of(name))}
         longest = max(self.hyperparameters(task).max_length for task in tasks)
@@ -261,6 +276,11 @@ class Grid(Strict):
                 if key in changed:
                     values = values.override(changed[key].model_dump(exclude_none=True))
         return values
+
+    def target_selections(self, target: str) -> tuple[TargetSelection, ...]:
+        """Return the rules by which a target is scored, in the order of `TargetSelection`."""
+        asked = self.selections or (self.hyperparameters(target).selection,)
+        return tuple(rule for rule in get_args(TargetSelection) if rule in asked)
 
     def task_data(self, task: str) -> DataChoice:
         """Return what is read for what: the record's defaults, changed by `*`, changed by the task's own row."""

@@ -1,7 +1,8 @@
 """The plan that a run was begun with and the plan of its grid now -> what is new, what is gone, what has changed.
 
 A run may grow: ids may be added, none may change. A cell is found again by what it is called (encoder, method,
-intermediate, target, seed); where data and encoders stand is in no id, so that moved ones change nothing.
+intermediate, target, seed, and its selection where others are kept too); where data and encoders stand is in no id, so
+that moved ones change nothing.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ _KEYS = {
     "protocol": "retrieval",
     "code": "version of the code",
     "left_out": "training rows left out because they share an item with what is scored",
+    "kept": "selections",
 }
 """Fields -> keys of a grid file, where they differ."""
 
@@ -38,10 +40,10 @@ class Growth:
 
 def compare(before: Plan, now: Plan) -> Growth:
     """Compare the plan of a run with the one that it was left with."""
-    named = {_name(cell): cell for cell in before.cells}
+    named = {_name(before, cell): cell for cell in before.cells}
     changed: dict[str, None] = {}
     for cell in now.cells:
-        if (known := named.pop(_name(cell), None)) is not None:
+        if (known := named.pop(_name(now, cell), None)) is not None:
             changed |= dict.fromkeys(_cell_changes(before, known, now, cell))
     scored = {(stage, e) for stage, found in before.evaluations.items() for e in found}
     return Growth(
@@ -59,8 +61,10 @@ def compare(before: Plan, now: Plan) -> Growth:
     )
 
 
-def _name(cell: Cell) -> tuple[str | int, ...]:
-    return cell.checkpoint, cell.method, cell.intermediate, cell.target, cell.seed
+def _name(plan: Plan, cell: Cell) -> tuple[str | int, ...]:
+    # One rule may take the place of another under the same name, and is told as a change; of several each has its own.
+    selection = plan.evaluations[cell.stage][cell.evaluation].selection
+    return cell.checkpoint, cell.method, cell.intermediate, cell.target, cell.seed, selection
 
 
 def _trained(plan: Plan) -> dict[str, Stage]:

@@ -1,14 +1,14 @@
 """The parts of a grid file that hold other keys, each checked by itself; `simxfer.grid.file` has the whole."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from simxfer.grid.names import ALL, Intermediate, Language, Languages, Overridden, Seed, Target, TaskName
 from simxfer.scoring.protocol import Direction
 from simxfer.tasks.intermediate import NONE
-from simxfer.training.recipes import Hyperparameters
+from simxfer.training.recipes import Hyperparameters, Selection, TargetSelection
 
 
 def without_twins(values: tuple) -> tuple:
@@ -119,6 +119,16 @@ _CHANGEABLE: dict[str, Any] = {
 
 class Override(create_model("Override", __base__=_OneLength, **_CHANGEABLE)):  # type: ignore[misc]
     """Hyperparameters of one task that differ from the recipe: any of `simxfer.training.recipes.Hyperparameters`."""
+
+    @field_validator("selection", mode="before", check_fields=False)
+    @classmethod
+    def _ends_with_one_checkpoint(cls, value: Any) -> Any:
+        if value in get_args(TargetSelection) and value not in get_args(Selection):
+            raise ValueError(
+                f"{value} is a rule that targets are scored by: name it under selections. What stages end with and "
+                f"start from is one of {', '.join(get_args(Selection))}"
+            )
+        return value
 
 
 class Block(Strict):

@@ -25,7 +25,7 @@ from simxfer.training.recipes import Hyperparameters
 TARGET = "target"
 PRETRAINED = "pretrained"
 LANGUAGE = "language"
-LATER = ("deterministic", "unlabelled", "left_out", "fused_with", "mixture_cap")
+LATER = ("deterministic", "unlabelled", "left_out", "fused_with", "mixture_cap", "kept")
 """Fields of stages that came later: silent in ids where they say nothing, so that ids of before stand."""
 READ, COMPARED = 0, 1
 """The hands of unlabelled text: what training reads, and what it is seen on whether languages are told apart."""
@@ -110,6 +110,8 @@ class Stage:
     deterministic: bool = False
     """Whether torch is held to deterministic operations; counts in the id where it is."""
     seed: int | None = None
+    kept: tuple[str, ...] = ()
+    """Selection rules whose checkpoints are kept beside the last one; count in the id where there are any."""
     head: str = "new"
     mixture_temperature: Temperature = 1.0
     mixture_cap: int | None = None
@@ -195,6 +197,11 @@ class Stage:
     def sequences(self) -> tuple[int, ...]:
         """Training sequences of each task, by the records' sizes."""
         return tuple(round(each.epochs * each.examples) for each in self.expected)
+
+    @property
+    def checkpoints(self) -> int:
+        """Number of checkpoints that it writes."""
+        return 0 if self.phase == PRETRAINED else 1 + len(self.kept)
 
     @property
     def cost(self) -> int:

@@ -12,12 +12,12 @@ from torch import nn
 from simxfer.common.errors import InputError
 from simxfer.common.identity import sha256
 from simxfer.common.streams import stream_seed
-from simxfer.encoder.loading import load_encoder, load_masked_head, load_weights
+from simxfer.encoder.loading import load_encoder, load_masked_head, load_weights, save_weights
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.plan import Plan, Stage
 from simxfer.run.inputs import encoder_inputs, refuse_changed
-from simxfer.schema.directory import RunDirectory
+from simxfer.schema.directory import CheckpointFiles, RunDirectory
 from simxfer.tasks import get_task
 from simxfer.training.methods import load_method
 from simxfer.training.recipes import Hyperparameters
@@ -74,6 +74,12 @@ class Checkpoints:
         load_weights(self.run.stage(stage.id).heads, model.heads)
         return model.to(self.device).eval()
 
+    def switch(self, model: TransferModel, stage: Stage, rule: str) -> None:
+        """Give the model of a trained stage the weights of the checkpoint that a selection rule means."""
+        self._refuse_damaged(stage)
+        folder = self.run.stage(stage.id)
+        load_checkpoint(folder.kept(rule) if rule in stage.kept else folder, stage, model)
+
     def prepare(self, model: TransferModel, stage: Stage) -> None:
         """Let a stage's method make a model ready; what it draws is the seed's, the task's and the phase's."""
         seed = stream_seed(stage.seed or 0, "+".join(stage.tasks), stage.phase, "beside")
@@ -112,6 +118,18 @@ class Checkpoints:
         model.add_head(get_task(name), seed, input_dropout=values.head_input_dropout)
         if get_task(name).kind == "mlm":
             load_masked_head(resolve_encoder(stage.encoder), model.heads[name])
+
+
+def save_checkpoint(files: CheckpointFiles, stage: Stage, model: TransferModel) -> None:
+    """Write what a stage trained: what its method stores, and the heads."""
+    save_weights(files.encoder, load_method(stage.method).trained(model))
+    save_weights(files.heads, model.heads)
+
+
+def load_checkpoint(files: CheckpointFiles, stage: Stage, model: TransferModel) -> None:
+    """Give a model of a stage the weights that `save_checkpoint` wrote."""
+    load_weights(files.encoder, load_method(stage.method).trained(model))
+    load_weights(files.heads, model.heads)
 
 
 def _origin(stage: Stage) -> tuple[str, int | None, str]:

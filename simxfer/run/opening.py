@@ -137,7 +137,8 @@ def _receipt(grid: Grid, plan: Plan, target: str, tests: TestData) -> dict:
 def _training(grid: Grid, target: str) -> dict:
     """Return a target's hyperparameters by method: each has rows of its own in the recipe."""
     last = {method: name_of(phases_of(method)[1]) for method in grid.methods}
-    return {method: grid.hyperparameters(target, name).as_dict() for method, name in last.items()}
+    rules = {"selection": ", ".join(grid.target_selections(target))}
+    return {method: grid.hyperparameters(target, name).as_dict() | rules for method, name in last.items()}
 
 
 def _protocols(evaluations: list[Evaluation]) -> dict:

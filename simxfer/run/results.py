@@ -54,7 +54,7 @@ def gather(run: RunDirectory, plan: Plan) -> pd.DataFrame:
         rows.append(scores.assign(**keys))
         if (cell.stage, evaluation) not in seen:
             seen.add((cell.stage, evaluation))
-            names = {k: keys[k] for k in ("stage", "target", "perturbation")}
+            names = {k: keys[k] for k in ("stage", "target", "perturbation", "selection")}
             examples.append(pd.read_parquet(folder.examples(evaluation)).assign(**names))
     if not rows:
         raise InputError(f"{run.root} holds no score yet; run `simxfer train` first")

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Set
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,9 @@ from simxfer.common.errors import StageFailed
 from simxfer.common.identity import sha256
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import Dataset
-from simxfer.encoder.loading import load_weights, save_weights
 from simxfer.encoder.network import Batch, TransferModel
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
-from simxfer.run.checkpoints import Checkpoints, is_trained
+from simxfer.run.checkpoints import Checkpoints, is_trained, load_checkpoint, save_checkpoint
 from simxfer.run.determinism import deterministic
 from simxfer.run.domains import write_states
 from simxfer.run.environment import environment
@@ -31,10 +31,11 @@ from simxfer.scoring.evaluate import dev_score, evaluate
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
-from simxfer.training.loop import fit, leading_values, saved_step, updates
+from simxfer.training.averaging import average_into
+from simxfer.training.loop import epoch_ends, fit, leading_values, looks, saved_step, updates
 from simxfer.training.methods import load_method
-from simxfer.training.recipes import Hyperparameters
-from simxfer.training.settings import Settings, TrainingTask
+from simxfer.training.recipes import AVERAGED, BEST, Hyperparameters
+from simxfer.training.settings import Mark, Settings, TrainingTask
 
 _LOOKED_AT = 8
 """Examples of each task on which it is seen whether a method changed anything."""
@@ -80,13 +81,16 @@ class StageRunner:
         pending = pending_evaluations(self.run, self.plan, stage)
         if pending:
             model = model or self.checkpoints.load(stage)
-            for evaluation in pending:
-                self._evaluate(model, stage, evaluation, folder)
+            for rule, evaluations in groupby(sorted(pending, key=_rule), _rule):
+                if rule:
+                    self.checkpoints.switch(model, stage, rule)
+                for evaluation in evaluations:
+                    self._evaluate(model, stage, evaluation, folder)
         needed = self.plan.children[stage.id]
         if stage.phase == TARGET and self.keep_checkpoints == "intermediates" and not needed:
             # They were written all the same: a run that is killed while it scores dozens of languages goes on from
             # them, at the price of seconds; without them it would train the stage again.
-            for path in (folder.encoder, folder.heads):
+            for path in _files(folder, stage):
                 path.unlink(missing_ok=True)
 
     def _train(self, stage: Stage, folder: StageDirectory) -> TransferModel:
@@ -94,7 +98,7 @@ class StageRunner:
         write_json(folder.spec, stage.as_dict())
         if stage.phase == PRETRAINED:
             model = self.checkpoints.fresh(stage)
-            files = self._hashed(write_states(folder.languages, model, self.data, self.plan, stage))
+            files = _hashed(folder, write_states(folder.languages, model, self.data, self.plan, stage))
             write_json(folder.done, {"stage": stage.id, "steps": 0, "files": files, **self._computed_by([])})
             return model
         model = self.checkpoints.load(self.plan.stages[stage.parent or ""])
@@ -115,17 +119,15 @@ class StageRunner:
         write_json(
             folder.begun, begun
         )  # before the first step: of a killed process it is known what it computed with
-        mark = self._keep_best(model, stage, folder, log) if stage.dev_parts else None
-        texts = [dataset.features for dataset in self.data.texts(stage)]
-        steps = fit(model, tasks, self._settings(stage), log, folder.state, mark, texts)
-        if mark:
-            load_weights(folder.encoder, method.trained(model))
-            load_weights(folder.heads, model.heads)
-        else:
-            save_weights(folder.encoder, method.trained(model))
-            save_weights(folder.heads, model.heads)
-        folder.state.unlink(missing_ok=True)
         given = updates(tasks, self._settings(stage))
+        marks = self._marks(model, stage, folder, log, tasks, sum(row["updates"] for row in given))
+        texts = [dataset.features for dataset in self.data.texts(stage)]
+        steps = fit(model, tasks, self._settings(stage), log, folder.state, marks, texts)
+        if stage.dev_parts and not stage.kept:
+            load_checkpoint(folder, stage, model)
+        else:
+            save_checkpoint(folder, stage, model)
+        folder.state.unlink(missing_ok=True)
         receipts = self.data.receipts(stage, {row["task"]: row["updates"] for row in given})
         after = self._states(model, looked_at)
         unchanged = all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
@@ -144,15 +146,12 @@ class StageRunner:
                 *_training_flags(receipts),
                 *_discriminator_flags(read_log(folder.log), stage),
             ],
-            "selected": json.loads(folder.best.read_text()) if mark else None,
-            "files": self._hashed([folder.encoder, folder.heads, *compared]),
+            "selected": json.loads(folder.best.read_text()) if stage.dev_parts else None,
+            "files": _hashed(folder, [*_files(folder, stage), *compared]),
             **self._computed_by(begun),
         }
         write_json(folder.done, done)
         return model
-
-    def _hashed(self, paths: list[Path]) -> dict[str, str]:
-        return {path.name: sha256(path) for path in paths}
 
     def _states(self, model: TransferModel, batches: list[Batch]) -> list[torch.Tensor]:
         model.eval()
@@ -165,6 +164,30 @@ class StageRunner:
         first = [np.arange(min(_LOOKED_AT, task.features.n_units)) for task in tasks]
         return [collate(t.features, units, pad, self.device) for t, units in zip(tasks, first, strict=True)]
 
+    def _marks(
+        self,
+        model: TransferModel,
+        stage: Stage,
+        folder: StageDirectory,
+        log: Callable[[Any], None],
+        tasks: list[TrainingTask],
+        steps: int,
+    ) -> list[Mark]:
+        """Return what `fit` does for the checkpoints that a stage ends with beside, or in place of, the last one."""
+        marks = []
+        if stage.dev_parts:
+            marks.append(Mark(looks(tasks, steps), self._keep_best(model, stage, folder, log)))
+        if AVERAGED in stage.kept:
+            ends, mean = sorted(epoch_ends(tasks, steps)), folder.kept(AVERAGED)
+
+            def average(step: int) -> None:
+                number = ends.index(step) + 1
+                average_into(mean.encoder, load_method(stage.method).trained(model), number)
+                average_into(mean.heads, model.heads, number)
+
+            marks.append(Mark(frozenset(ends), average))
+        return marks
+
     def _keep_best(
         self, model: TransferModel, stage: Stage, folder: StageDirectory, log: Callable[[Any], None]
     ) -> Callable[[int], None]:
@@ -172,7 +195,8 @@ class StageRunner:
 
         A mixture's score is the mean over its tasks. The first of equal checkpoints is kept.
         """
-        tokenizer, method = self.data.tokenizer(stage.encoder), load_method(stage.method)
+        tokenizer = self.data.tokenizer(stage.encoder)
+        files = folder.kept(BEST) if stage.kept else folder
         dev = [
             (get_task(data.task), self.data.datasets(stage, data, parts, Hyperparameters(**values)))
             for data, parts, values in zip(stage.data, stage.dev_parts, stage.hyperparameters, strict=True)
@@ -187,8 +211,7 @@ class StageRunner:
             # Below every score, 0 included: the first look is always kept.
             best = json.loads(folder.best.read_text()) if folder.best.exists() else {"score": -1.0}
             if score > best["score"]:
-                save_weights(folder.encoder, method.trained(model))
-                save_weights(folder.heads, model.heads)
+                save_checkpoint(files, stage, model)
                 write_json(folder.best, {"score": score, "step": step})
 
         if not folder.state.exists():
@@ -272,6 +295,20 @@ class StageRunner:
         return sorted(
             {flag for folder in folders for flag in json.loads(folder.done.read_text()).get("flags", ())}
         )
+
+
+def _rule(evaluation: Evaluation) -> str:
+    return evaluation.selection
+
+
+def _hashed(folder: StageDirectory, paths: list[Path]) -> dict[str, str]:
+    return {str(path.relative_to(folder.root)): sha256(path) for path in paths}
+
+
+def _files(folder: StageDirectory, stage: Stage) -> list[Path]:
+    """Return the files of all checkpoints of a trained stage."""
+    checkpoints = [folder, *map(folder.kept, stage.kept)]
+    return [path for files in checkpoints for path in (files.encoder, files.heads)]
 
 
 def _training_flags(receipts: list[dict[str, Any]]) -> list[str]:

@@ -93,10 +93,29 @@ class RunDirectory:
 
 
 @dataclass(frozen=True)
-class StageDirectory:
-    """`stages/ID/`: checkpoint, log, scores and predictions of one training run."""
+class CheckpointFiles:
+    """The files of one checkpoint."""
 
     root: Path
+
+    @property
+    def encoder(self) -> Path:
+        """The weights of the encoder, or of what a method trains beside it."""
+        return self.root / "encoder.safetensors"
+
+    @property
+    def heads(self) -> Path:
+        """The weights of the heads, named by their tasks."""
+        return self.root / "heads.safetensors"
+
+
+@dataclass(frozen=True)
+class StageDirectory(CheckpointFiles):
+    """`stages/ID/`: checkpoint, log, scores and predictions of one training run."""
+
+    def kept(self, rule: str) -> CheckpointFiles:
+        """The checkpoint that a rule selects, where it is kept beside the stage's own."""
+        return CheckpointFiles(self.root / rule)
 
     @property
     def lock(self) -> Path:
@@ -107,16 +126,6 @@ class StageDirectory:
     def spec(self) -> Path:
         """What decides the stage's result."""
         return self.root / "stage.json"
-
-    @property
-    def encoder(self) -> Path:
-        """The weights of the encoder."""
-        return self.root / "encoder.safetensors"
-
-    @property
-    def heads(self) -> Path:
-        """The weights of the heads, named by their tasks."""
-        return self.root / "heads.safetensors"
 
     @property
     def languages(self) -> Path:
@@ -130,7 +139,7 @@ class StageDirectory:
 
     @property
     def best(self) -> Path:
-        """The score and step of the best checkpoint so far, whose weights stand in `encoder` and `heads`."""
+        """The score and step of the best checkpoint so far on dev data."""
         return self.root / "best.json"
 
     @property

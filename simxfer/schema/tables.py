@@ -92,13 +92,14 @@ EXAMPLES = Table(
         ("target", "string", "target task"),
         ("language", "string", "BCP-47 code of the test data"),
         ("perturbation", "string", "clean, or the perturbation with its parameters"),
+        ("selection", "string", "model-selection rule, where it is told", True),
         ("example_id", "string", "id of the example, equal across languages for parallel test sets"),
         ("score", "float", "score of this example, 0-1"),
         ("tp", "integer", "tagging: true positives", True),
         ("fp", "integer", "tagging: false positives", True),
         ("fn", "integer", "tagging: false negatives", True),
     ),
-    ("stage", "target", "language", "perturbation", "example_id"),
+    ("stage", "target", "language", "perturbation", "selection", "example_id"),
 )
 
 SIMILARITY = Table(

@@ -44,6 +44,8 @@ class Evaluation:
     revision: str
     draw: int
     world: int
+    selection: str = ""
+    """Rule whose checkpoint is scored, of a stage that keeps several; counts in the id where it stands."""
     perturbation: str = "clean"
     lexicons: str = ""
     """Folder of the lexicons that the perturbation reads; see `DataRequest`."""
@@ -62,8 +64,9 @@ class Evaluation:
         """Name of the evaluation's files; folders and fields count by the revision."""
         spec = asdict(self)
         del spec["folder"], spec["fields"], spec["lexicons"]
-        if not self.beneath:
-            del spec["beneath"]
+        for name in ("beneath", "selection"):
+            if not spec[name]:
+                del spec[name]
         if self.perturbation != CLEAN:
             spec["perturbations"] = PERTURBATION_VERSION
         return f"{self.target}-{content_id(spec)}"

@@ -31,7 +31,7 @@ from simxfer.training.methods import load_method
 from simxfer.training.methods.method import Course, Step
 from simxfer.training.mixture import epochs_of, step_counts
 from simxfer.training.recipes import Hyperparameters
-from simxfer.training.settings import Settings, Training, TrainingTask
+from simxfer.training.settings import Mark, Settings, Training, TrainingTask
 from simxfer.training.state import take_up, tensors_of, under
 
 
@@ -41,7 +41,7 @@ def fit(
     settings: Settings,
     log: Callable[[Mapping[str, Any]], None] = lambda row: None,
     state: Path | None = None,
-    mark: Callable[[int], None] | None = None,
+    marks: Sequence[Mark] = (),
     texts: Sequence[Features] = (),
 ) -> int:
     """Train the model in place; a mixture takes as many steps as its tasks together.
@@ -51,8 +51,7 @@ def fit(
         tasks: one task, or several for a mixture; the lowest peak learning rate of them is used.
         settings: seed, phase, method, numerics.
         log: called with step, steps, task, loss (mean since the last call), learning_rate, gradient_norm.
-        mark: called with the number of steps done every `look_every` steps, or at the end of every epoch, or ten
-            times where steps are counted, to look at the model; it may leave it in evaluation mode.
+        marks: what is done with the model after some of the steps, such as those of `looks` or `epoch_ends`.
         state: where weights and optimizer of a long stage are saved every `save_every_seconds`, and taken up.
         texts: unlabelled text, by language, where the method reads any.
 
@@ -76,7 +75,6 @@ def fit(
     course = method.begin(model, begun)
     moving = nn.ModuleDict({"trained": method.trained(model), "heads": model.heads})
     first = _resume(state, moving, optimizer, course)
-    marks = _marks(tasks, len(turns)) if mark else frozenset()
     saved, loss_total, loss_steps = time.monotonic(), 0.0, 0
     rates = _rates(values, len(turns))
     used.decay(*(1 - rate * values.weight_decay for rate in rates[:first]))
@@ -112,9 +110,10 @@ def fit(
                 }
             )
             loss_total, loss_steps = 0.0, 0
-        if mark and step + 1 in marks:
+        if due := [mark for mark in marks if step + 1 in mark.steps]:
             with used.widened():
-                mark(step + 1)
+                for mark in due:
+                    mark.act(step + 1)
             method.train(model)
         if state is not None and time.monotonic() - saved > settings.save_every_seconds:
             _save(state, moving, optimizer, course, step + 1)
@@ -168,10 +167,15 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return at / warmup if at < warmup else (steps + 1 - at) / max(steps + 1 - warmup, 1e-9)
 
 
-def _marks(tasks: list[TrainingTask], steps: int) -> frozenset[int]:
-    """Return the numbers of steps after which a checkpoint is looked at; the end is always one."""
+def looks(tasks: Sequence[TrainingTask], steps: int) -> frozenset[int]:
+    """Return the steps after which dev data are looked at: every `look_every` and the last, or `epoch_ends`."""
     if every := leading_values(tasks).look_every:
         return frozenset([*range(every, steps, every), steps])
+    return epoch_ends(tasks, steps)
+
+
+def epoch_ends(tasks: Sequence[TrainingTask], steps: int) -> frozenset[int]:
+    """Return the last steps of all epochs, of a mixture's mean ones; of tenths of the training where steps count."""
     epochs = sum(t.values.epochs for t in tasks) / len(tasks)
     n = max(1, round(epochs)) if epochs else 10
     return frozenset(max(1, round(steps * k / n)) for k in range(1, n + 1))

@@ -5,13 +5,19 @@ warm-up, then linear decay to zero.
 """
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field
 
 from simxfer.common.errors import InputError, unknown
 
 Selection = Literal["last", "best-en-dev"]
+"""Rules by which a stage ends with one checkpoint, that others can start from."""
+TargetSelection = Literal["last", "best-en-dev", "averaged"]
+"""Rules by which a target can be scored."""
+LAST: Final = "last"
+BEST: Final = "best-en-dev"
+AVERAGED: Final = "averaged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +57,7 @@ class Hyperparameters:
     """AdamW's second moment decay."""
     adam_epsilon: Annotated[float, Field(gt=0)] = 1e-6
     """AdamW's epsilon."""
-    selection: Selection = "last"
+    selection: Selection = LAST
     """Which checkpoint is used: the last one, or the best on English dev data (at most `train_examples`) of those
     that are looked at."""
     look_every: Annotated[int, Field(ge=0)] = 0

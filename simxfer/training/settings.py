@@ -1,7 +1,8 @@
 """What a stage is trained on, and what else decides how."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from simxfer.encoder.ragged import Features
 from simxfer.tasks.record import Task
@@ -40,6 +41,15 @@ class Settings:
     """Share of subwords that masked language modelling masks (Devlin et al. 2019)."""
     log_every: int = 25
     save_every_seconds: float = 600.0
+
+
+class Mark(NamedTuple):
+    """What is done with a model in the middle of its training."""
+
+    steps: frozenset[int]
+    """After which steps."""
+    act: Callable[[int], None]
+    """Called with the number of steps done; it may leave the model in evaluation mode."""
 
 
 @dataclass(frozen=True, kw_only=True)

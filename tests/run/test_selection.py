@@ -18,7 +18,7 @@ from simxfer.sources import read_examples, revision, sampled
 from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ClassificationExample, MiningExample, RankingExample
-from simxfer.training.loop import _marks
+from simxfer.training.loop import looks
 from simxfer.training.recipes import Hyperparameters
 from simxfer.training.settings import TrainingTask
 
@@ -142,7 +142,7 @@ def test_looks_are_at_the_end_of_epochs_or_ten_times(chosen):
             features=training.features,
             values=Hyperparameters(**values, steps=steps, epochs=epochs),
         )
-        return sorted(_marks([one], total))
+        return sorted(looks([one], total))
 
     assert marks(0, 3.0, 30) == [10, 20, 30]
     assert marks(25, 0.0, 25)[-1] == 25 and len(marks(25, 0.0, 25)) == 10

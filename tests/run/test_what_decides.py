@@ -93,6 +93,10 @@ WEIGHTS: dict[str, tuple[dict, dict]] = {
     "overrides.stride": (SPANS, by_all(max_length=24, stride=4)),
     "overrides.adam_beta2": ({}, by_all(adam_beta2=0.5)),
     "overrides.adam_epsilon": ({}, by_all(adam_epsilon=1e-2)),
+    "selections": (
+        by_all(train_examples=200),
+        by_all(train_examples=200) | {"selections": ["best-en-dev"]},
+    ),
     "overrides.selection": (
         by_all(train_examples=200),
         by_all(train_examples=200, selection="best-en-dev"),

@@ -36,7 +36,7 @@ from simxfer.training.losses import loss_count, loss_sum
 from simxfer.training.masking import mask_tokens
 from simxfer.training.methods.method import Course, Method
 from simxfer.training.recipes import Hyperparameters
-from simxfer.training.settings import Settings, TrainingTask
+from simxfer.training.settings import Mark, Settings, TrainingTask
 
 CPU = torch.device("cpu")
 KINDS = ["w-xnli", "w-xcloze", "w-pos", "w-xqa"]
@@ -238,8 +238,9 @@ def test_training_the_embeddings_that_occur_is_training_all_of_them(decay, model
         monkeypatch.setattr(train, "IDLE", idle)
         model = model_of("w-xnli")
         embeddings = model.encoder.get_input_embeddings()
-        mark = lambda step, embeddings=embeddings: sizes.append(len(embeddings.weight))  # noqa: E731
-        fit(model, [training("w-xnli", weight_decay=decay)], SETTINGS, mark=mark)
+        look = lambda step, embeddings=embeddings: sizes.append(len(embeddings.weight))  # noqa: E731
+        marks = [Mark(frozenset({1, 3}), look)]
+        fit(model, [training("w-xnli", weight_decay=decay)], SETTINGS, marks=marks)
         found.append(weights(model))
     assert set(sizes) == {model.config.vocab_size}
     torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-6)

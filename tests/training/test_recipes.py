@@ -9,7 +9,7 @@ from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import Head, TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.tasks import TASKS, get_task
-from simxfer.training.loop import _marks, load_method
+from simxfer.training.loop import load_method, looks
 from simxfer.training.recipes import RECIPES, Hyperparameters
 from simxfer.training.settings import TrainingTask
 
@@ -105,7 +105,7 @@ def test_looks_come_every_so_many_steps_and_at_the_end():
     def marks(total: int, every: int) -> list[int]:
         values = Hyperparameters(learning_rate=1e-3, batch_size=4, steps=0, epochs=3.0, look_every=every)
         task = TrainingTask(task=get_task("w-xnli"), features=None, values=values)  # type: ignore[arg-type]
-        return sorted(_marks([task], total))
+        return sorted(looks([task], total))
 
     assert marks(31, 0) == [10, 21, 31]
     assert marks(31, 10) == [10, 20, 30, 31]
