@@ -4,8 +4,13 @@ import pytest
 from trained import Trained, train
 
 from analyses.outcomes import robust_drop
+from analyses.questions import robustness
+from analyses.robustness import paired_drop
+from analyses.run import load_run
 from simxfer.grid.growth import compare
 from simxfer.grid.plan import Plan
+from simxfer.schema.tables import RESULTS
+from simxfer.tasks import TASKS
 
 GRID = {
     "name": "perturbed",
@@ -46,6 +51,29 @@ def test_examples_are_paired_by_their_ids(run):
     examples = pd.read_parquet(folder)
     ids = examples.groupby(["target", "language", "perturbation"])["example_id"].agg(frozenset).unstack()
     assert (ids["clean"] == ids["repeat(0.5)"]).all() and (ids["clean"] == ids["order(1)"]).all()
+
+
+def test_the_drop_paired_by_example_is_that_of_the_scores(run):
+    key = ["stage", "target", "language", "perturbation"]
+    metric = run.results["target"].map(lambda name: TASKS[name].metric)
+    whole = run.results[(run.results["metric"] == metric) & ~run.results["split"].str.contains("/")]
+    drops = robust_drop(whole).merge(whole[[*RESULTS.key, "stage"]], on=list(RESULTS.key)).set_index(key)
+    paired = paired_drop(load_run(run.run.root).examples).set_index(key)
+    assert len(paired) == len(drops) == 2 * 5 * 2 - 2 and (paired["n_unpaired"] == 0).all()
+    for name in ("y_clean", "y_perturbed", "robust_drop"):
+        assert paired[name].to_dict() == pytest.approx(drops[name].to_dict(), abs=1e-9)
+
+
+def test_the_report_shows_it_beside_what_was_changed(run):
+    found = robustness.answer(load_run(run.run.root))
+    assert len(found.inferences) == 10 and found.answered and "under" in found.sentence
+    table = found.tables["Robust drop by language (points), and what was changed"].set_index("perturbation")
+    assert table.loc["repeat(0.5)", "words_changed_percent"].between(30, 70).all()
+    questions = table[table["target"] == "w-xqa"]
+    hit = run.results.loc[run.results["target"] == "w-xqa", "flags"].str.extract(
+        r"answers-hit-stay-clean=(\d+)"
+    )
+    assert questions["answers_hit"].max() == hit[0].astype(float).max() > 0
 
 
 def test_nothing_is_trained_anew_for_them(run):

@@ -12,18 +12,12 @@ import numpy as np
 import pytest
 
 from simxfer.common.errors import InputError
+from simxfer.schema.tables import ANSWERS_HIT, WORDS, WORDS_CHANGED
 from simxfer.sources import read_examples, revision
 from simxfer.sources.files import read_files
 from simxfer.sources.perturb import MIXES, PERTURBATIONS, Perturbation, changed, clusters, load, parse
 from simxfer.sources.perturb.code_mix import mark_of, read_lexicon
-from simxfer.sources.perturb.examples import (
-    ANSWERS_HIT,
-    NOT_AVAILABLE,
-    WORDS,
-    WORDS_CHANGED,
-    can_change,
-    perturbed,
-)
+from simxfer.sources.perturb.examples import NOT_AVAILABLE, can_change, perturbed
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.examples import ClassificationExample, Examples, SpanExample, TaggingExample

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+from simxfer.schema.tables import ANSWERS_HIT, WORDS, WORDS_CHANGED
 from simxfer.sources.perturb import Perturbation, changed, clusters, script_of
 from simxfer.tasks.examples import (
     AnyExample,
@@ -22,8 +23,6 @@ has nothing in the language. Words in other scripts do not count: case is not av
 
 LONG, PIECE = 20, 4
 """A run of more clusters than this without a blank, as of Chinese or Thai, is cut into pieces of so many."""
-WORDS_CHANGED, WORDS, ANSWERS_HIT = "perturbed-words", "perturbed-words-of", "answers-hit-stay-clean"
-"""Flags: words that really changed, of so many; questions left as they were because their answer would have changed."""
 
 
 def perturbed(examples: Examples, perturbation: Perturbation) -> Examples:
