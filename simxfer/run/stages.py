@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Set
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -266,7 +267,9 @@ class StageRunner:
     def _frames(
         self, model: TransferModel, stage: Stage, evaluation: Evaluation, seen: Set[str]
     ) -> dict[str, pd.DataFrame]:
-        def dataset_of(language: str, split: str = evaluation.split) -> Dataset:
+        first, *others = evaluation.draws
+
+        def dataset_of(language: str, split: str = evaluation.split, draw: str = first) -> Dataset:
             request = DataRequest(
                 evaluation.target,
                 split,
@@ -276,7 +279,7 @@ class StageRunner:
                 evaluation.limit,
                 evaluation.folder,
                 evaluation.fields,
-                evaluation.perturbation,
+                draw,
                 evaluation.lexicons,
             )
             return self.data.dataset(
@@ -287,7 +290,8 @@ class StageRunner:
             return dataset_of(language, evaluation.tuned_on) if evaluation.tuned_on else None
 
         pad = self.data.tokenizer(stage.encoder).pad_token_id
-        return evaluate(model, evaluation, dataset_of, pad, seen, self._flags(stage), dev_of)
+        more_draws = [partial(dataset_of, draw=draw) for draw in others]
+        return evaluate(model, evaluation, dataset_of, pad, seen, self._flags(stage), dev_of, more_draws)
 
     def _flags(self, stage: Stage) -> list[str]:
         """Return the flags of the stages on the path; all scores of this stage carry them."""

@@ -85,6 +85,10 @@ MEASUREMENT = (*(name for name in _RESULT_KEY if name != "seed"), "stage")
 SAME_CHECKPOINT = "same-checkpoint"
 """Flag of such rows."""
 
+WORDS_CHANGED, WORDS, ANSWERS_HIT = "perturbed-words", "perturbed-words-of", "answers-hit-stay-clean"
+"""Flags of perturbed scores: words that really changed, of so many; questions left as they were because their answer
+would have changed."""
+
 EXAMPLES = Table(
     "examples",
     _columns(

@@ -11,7 +11,7 @@ from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.network import TransferModel
 from simxfer.scoring.answers import answers
 from simxfer.scoring.protocol import Evaluation
-from simxfer.scoring.record import Answers, data_flags
+from simxfer.scoring.record import Answers, data_flags, lowest
 from simxfer.sources.perturb.examples import NOT_AVAILABLE
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
@@ -40,10 +40,13 @@ def evaluate(
     seen: Set[str] = frozenset(),
     flags: Sequence[str] = (),
     dev_of: Callable[[str], Dataset | None] = lambda language: None,
+    more_draws: Sequence[Callable[[str], Dataset]] = (),
 ) -> dict[str, pd.DataFrame]:
     """Score one target in all languages of an evaluation.
 
-    A language in which the perturbation is not available has no rows; the flags of the others name it.
+    A language in which the perturbation is not available has no rows; the flags of the others name it. Of several
+    draws of a perturbation each example keeps the one with its lowest score by the target's first metric, the first
+    of equal ones; what is said of the data is said of the first draw.
 
     Args:
         model: encoder and the target's head.
@@ -53,6 +56,7 @@ def evaluate(
         seen: digests of everything that the model was trained on; test examples among them are flagged.
         flags: what all scores of the checkpoint are flagged with.
         dev_of: other data of a language, to choose mining's threshold on; None where there are none.
+        more_draws: the test data of a language in every draw of the perturbation after the first.
 
     Returns:
         `scores` (language, split, metric, value, n_examples, flags, truncated, unknown_share), `examples`
@@ -65,8 +69,13 @@ def evaluate(
     if without:
         _say_not_available(evaluation.target, evaluation.perturbation, ", ".join(without))
     languages = [code for code in evaluation.languages if code not in without]
-    asked = answers(model, task, languages, dataset_of, dev_of, pad, evaluation.protocol)
-    for language, dataset, found in asked:
+    asked = [
+        answers(model, task, languages, draw_of, dev_of, pad, evaluation.protocol)
+        for draw_of in (dataset_of, *more_draws)
+    ]
+    for draws in zip(*asked, strict=True):
+        language, dataset, _ = draws[0]
+        found = lowest([given for _, _, given in draws], task.metric, language)
         known = int(dataset.gold["digest"].isin(seen).sum())
         _, unknown, subwords, without_gold = map(int, dataset.features.counts)
         warnings = [

@@ -12,7 +12,7 @@ from simxfer.common.identity import (
     READER_VERSION,
     content_id,
 )
-from simxfer.sources.perturb import CLEAN
+from simxfer.sources.perturb import CLEAN, parse
 from simxfer.sources.request import DataRequest
 
 Direction = Literal["to-pivot", "from-pivot"]
@@ -70,6 +70,13 @@ class Evaluation:
         if self.perturbation != CLEAN:
             spec["perturbations"] = PERTURBATION_VERSION
         return f"{self.target}-{content_id(spec)}"
+
+    @property
+    def draws(self) -> tuple[str, ...]:
+        """The perturbations whose data are scored; several where each example keeps its lowest score."""
+        if self.perturbation == CLEAN:
+            return (CLEAN,)
+        return tuple(map(str, parse(self.perturbation).draws))
 
     @property
     def requests(self) -> Iterator[DataRequest]:
