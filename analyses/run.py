@@ -29,6 +29,10 @@ class Run:
     subwords: pd.DataFrame
     planned: pd.DataFrame | None = None
     """One row a planned cell; None where there is no plan, as beside an imported table."""
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the plan says of every stage, by its id."""
+    compared_as: str = ""
+    """Name of the text by which the plan compares languages; empty where it compares none."""
     grid: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     receipts: dict[str, Any] = field(default_factory=dict)
@@ -79,12 +83,8 @@ class Run:
         States are (texts, dimensions) for the poolings `mean` and `first`, seen (texts,) says what was trained on;
         empty unless the grid trains an adversary.
         """
-        path = RunDirectory(self.directory).stage(stage).languages
+        path = RunDirectory(self.directory).stage(stage).languages(self.compared_as)
         return load_file(path) if path.exists() else {}
-
-    def parent(self, stage: str) -> str:
-        """Return the id of the stage that a stage started from; empty for a pretrained encoder."""
-        return str(_json(RunDirectory(self.directory).stage(stage).spec).get("parent") or "")
 
     def labelled_features(self, checkpoint: str) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
         """Yield (intermediate, target, features, labels) of every file of labelled features, one at a time.
@@ -125,6 +125,8 @@ def load_run(path: str | Path) -> Run:
         samples=_read(names.samples, SAMPLES),
         subwords=_read(names.subwords, SUBWORDS),
         planned=pd.DataFrame(plan["cells"]) if plan else None,
+        stages={stage["id"]: stage for stage in plan.get("stages", ())},
+        compared_as=plan.get("compared_as", ""),
         grid=_json(names.grid_json),
         environment=_json(names.environment),
         receipts=_json(names.receipts),

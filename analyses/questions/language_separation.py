@@ -1,18 +1,18 @@
-"""Adversarial training: are languages harder to tell apart by an encoder's states than before?
+"""Adversarial training: are languages harder to tell apart by an encoder's states after a stage than before it?
 
-Per stage and language a fresh classifier is asked on text that nothing was trained on; see
+Per stage and pair of languages a fresh classifier is asked on text that nothing was trained on; see
 `analyses.similarity.proxy_a_distance`. Whether hiding the language helps transfer is another question.
 """
 
 from collections.abc import Iterator
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analyses.questions.answer import Answer
-from analyses.questions.wording import count
+from analyses.questions.answer import Answer, unanswerable
+from analyses.questions.wording import count, listed
 from analyses.run import Run
 from analyses.similarity import ADistance, proxy_a_distance
 
@@ -20,60 +20,119 @@ NAME, TITLE = "language-separation", "Languages told apart"
 QUESTION = "Does training make languages harder to tell apart by the states of their texts?"
 _FEWEST = 20
 """Texts of a language that are left to compare; with fewer no interval says anything."""
-_CELL = ["method", "intermediate", "target", "checkpoint", "seed"]
 
 
 def answer(run: Run) -> Answer | None:
-    """Answer from a run that compared languages; None for any other."""
-    table = pd.DataFrame(_rows(run))
-    if table.empty:
+    """Answer from a run in which an adversary reads text; None for any other."""
+    if run.planned is None or not any(stage.get("unlabelled") for stage in run.stages.values()):
         return None
-    means = table.groupby(["method", "pooling"], sort=False)[["before", "after"]].mean().reset_index()
+    steps = list(_steps(run))
+    looks = {step.stage: _look(run, step.stage) for step in steps}
+    table = pd.DataFrame([row for step in steps for row in _rows(run, step, looks[step.stage])])
+    missing = _missing(run, looks)
+    if table.empty:
+        return unanswerable(NAME, TITLE, QUESTION, f"The run cannot tell: {'; '.join(missing)}.")
+    by = ["method", "stage", "pooling"]
+    means = table.groupby(by, sort=False)[["before", "after"]].mean().reset_index()
     mean = means[means["pooling"] == "mean"]
-    said = "; ".join(f"{row.method} {row.before:.2f} -> {row.after:.2f}" for row in mean.itertuples())
-    languages = table["language"].nunique()
+    said = "; ".join(
+        f"{row.method}, {row.stage}: {row.before:.2f} -> {row.after:.2f}" for row in mean.itertuples()
+    )
     return Answer(
         name=NAME,
         title=TITLE,
         question=QUESTION,
-        sentence=f"Proxy A-distance from {run.pivot} (0: not told apart, 2: always), mean over cells and "
-        f"{count(languages, 'language')}, before and after training, mean-pooled states: {said}.",
+        sentence=f"Proxy A-distance (0: not told apart, 2: always) before and after a stage, mean over "
+        f"{count(table['languages'].nunique(), 'pair')} of languages, mean-pooled states: {said}.",
         tables={
             "Proxy A-distance by method (mean of clipped values)": means,
-            "Proxy A-distance by cell and language": table,
+            "Proxy A-distance by stage and pair of languages": table,
         },
         what_would_change="More text a language: the interval of one distance is that of the classifier's error.",
         not_shown=(
+            *(f"Not measured: {what}." for what in missing),
             "Whether hiding the language helps: see the gains of the same methods.",
             "Distances near 2: a classifier that errs nowhere cannot say how much further apart languages are.",
         ),
     )
 
 
-def _rows(run: Run) -> Iterator[dict[str, Any]]:
-    """Yield a row a cell, language and pooling: distances before any training and after the last stage."""
-    if run.planned is None:
-        return
-    measured = cache(lambda stage: _before_and_after(run, stage))
+@dataclass(frozen=True)
+class _Step:
+    """A stage on the way to the cells of a method; cells share the stages that they begin with."""
+
+    method: str
+    checkpoint: str
+    path: str
+    """What was trained on, this stage included."""
+    stage: str
+
+
+def _steps(run: Run) -> Iterator[_Step]:
+    """Yield every trained stage of every method once, parents first."""
+    assert run.planned is not None  # the caller has looked
+    found: dict[_Step, None] = {}
     for cell in run.planned.to_dict("records"):
-        for (language, pooling), (before, after) in measured(cell["stage"]).items():
-            yield {
-                **{name: cell[name] for name in _CELL},
-                "language": language,
-                "pooling": pooling,
-                "texts": after.n,
-                **_said("before", before),
-                **_said("after", after),
-            }
+        path: list[str] = []
+        for stage in _path(run, cell["stage"])[1:]:
+            path.append("+".join(data["task"] for data in run.stages[stage]["data"]))
+            found.setdefault(_Step(cell["method"], cell["checkpoint"], ">".join(path), stage))
+    yield from found
 
 
-def _before_and_after(run: Run, stage: str) -> dict[tuple[str, str], tuple[ADistance, ADistance]]:
-    """Return distances by language and pooling at the pretrained encoder of a path and at its end."""
-    root, unseen = _root(run, stage), _unseen(run, stage)
-    if root == stage:
-        return {}
-    before, after = (_distances(run, one, unseen) for one in (root, stage))
-    return {key: (before[key], after[key]) for key in after}
+def _path(run: Run, stage: str) -> list[str]:
+    path = [stage]
+    while parent := run.stages[path[-1]]["parent"]:
+        path.append(parent)
+    return path[::-1]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Languages before and after a stage; nothing where the states of one of the two were not written."""
+
+    texts: dict[str, int]
+    """Texts by language that nothing on the path was trained on, of the pivot whether it has any or not."""
+    distances: dict[tuple[str, str], tuple[ADistance, ADistance]]
+    """Distances before and after from the pivot, by language and pooling."""
+
+
+def _look(run: Run, stage: str) -> _Look:
+    """Compare the languages of which enough texts are left; what the stage was trained on is left out before it too."""
+    before, after = (run.language_states(one) for one in (run.stages[stage]["parent"], stage))
+    if not before or not after:
+        return _Look({}, {})
+    unseen = {name.removesuffix("/seen"): ~seen for name, seen in after.items() if name.endswith("/seen")}
+    texts = {run.pivot: 0} | {code: int(kept.sum()) for code, kept in unseen.items()}
+    enough = [code for code, n in texts.items() if n >= _FEWEST]
+    others = enough[1:] if run.pivot in enough else []
+
+    def distance(states: dict[str, np.ndarray], language: str, pooling: str) -> ADistance:
+        return proxy_a_distance(
+            *(states[f"{code}/{pooling}"][unseen[code]] for code in (run.pivot, language))
+        )
+
+    return _Look(
+        texts,
+        {(c, p): (distance(before, c, p), distance(after, c, p)) for c in others for p in ("mean", "first")},
+    )
+
+
+def _rows(run: Run, step: _Step, look: _Look) -> Iterator[dict[str, Any]]:
+    """Yield a row a pair of languages and pooling."""
+    for (language, pooling), (before, after) in look.distances.items():
+        yield {
+            "method": step.method,
+            "stage": run.stages[step.stage]["phase"],
+            "path": step.path,
+            "checkpoint": step.checkpoint,
+            "seed": run.stages[step.stage]["seed"],
+            "languages": f"{run.pivot} - {language}",
+            "pooling": pooling,
+            "texts": after.n,
+            **_said("before", before),
+            **_said("after", after),
+        }
 
 
 def _said(when: str, found: ADistance) -> dict[str, float]:
@@ -81,26 +140,18 @@ def _said(when: str, found: ADistance) -> dict[str, float]:
     return {when: found.clipped, f"{when}_raw": found.raw, f"{when}_low": low, f"{when}_high": high}
 
 
-def _root(run: Run, stage: str) -> str:
-    while parent := run.parent(stage):
-        stage = parent
-    return stage
-
-
-def _unseen(run: Run, stage: str) -> dict[str, np.ndarray]:
-    """Return by language which texts a path was not trained on, where there are enough."""
-    states = run.language_states(stage)
-    found = {name.removesuffix("/seen"): ~seen for name, seen in states.items() if name.endswith("/seen")}
-    return {language: kept for language, kept in found.items() if kept.sum() >= _FEWEST}
-
-
-def _distances(run: Run, stage: str, unseen: dict[str, np.ndarray]) -> dict[tuple[str, str], ADistance]:
-    """Return the distance of every language from the pivot, by language and pooling."""
-    states = run.language_states(stage)
-    found: dict[tuple[str, str], ADistance] = {}
-    if not states or run.pivot not in unseen:
-        return {}
-    for language, pooling in ((code, p) for code in unseen for p in ("mean", "first") if code != run.pivot):
-        sides = [states[f"{code}/{pooling}"][unseen[code]] for code in (run.pivot, language)]
-        found[language, pooling] = proxy_a_distance(*sides)
-    return found
+def _missing(run: Run, looks: dict[str, _Look]) -> list[str]:
+    """Say what was not measured, and why."""
+    if not run.compared_as:
+        return ["fewer than two languages have text at hand, that of the pivot included"]
+    said, there = [], [look.texts for look in looks.values() if look.texts]
+    if len(there) < len(looks):
+        said.append(
+            f"{len(looks) - len(there)} of {count(len(looks), 'stage')}: no states of it or of its parent (not trained "
+            "yet, or its checkpoint was gone when the grid first named the text)"
+        )
+    fewest = {code: min(texts[code] for texts in there) for code in (there[0] if there else ())}
+    few = [f"{code} ({n})" for code, n in fewest.items() if n < _FEWEST]
+    if few:
+        said.append(f"languages with fewer than {_FEWEST} texts that nothing was trained on: {listed(few)}")
+    return said

@@ -262,6 +262,11 @@ class Plan:
     compared: tuple[DataRequest, ...] = ()
     """Text, a language each, by whose states it is seen how well every stage tells languages apart."""
 
+    @cached_property
+    def compared_as(self) -> str:
+        """A name for the compared text, wherever it stands; empty where none is compared."""
+        return content_id([asdict(replace(one, folder="")) for one in self.compared]) if self.compared else ""
+
     def left_out(self, request: DataRequest, languages: Iterable[str]) -> tuple[str, ...]:
         """Return the ids that are left out of training data; an item of a parallel set is left out in all languages.
 
@@ -330,6 +335,7 @@ class Plan:
             "cells": [vars(cell) for cell in self.cells],
             "leaks": {place: asdict(leaks) for place, leaks in self.leaks.items()},
             "compared": [asdict(request) for request in self.compared],
+            "compared_as": self.compared_as,
         }
 
     @staticmethod

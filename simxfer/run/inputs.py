@@ -35,6 +35,7 @@ def inputs_of(plan: Plan) -> Inputs:
     for name in dict.fromkeys(stage.encoder for stage in plan.stages.values()):
         found |= encoder_inputs(resolve_encoder(name))
     asked = [request for stage in plan.stages.values() for request in stage.requests]
+    asked += plan.compared
     asked += [r for scored in plan.evaluations.values() for e in scored.values() for r in e.requests]
     for request in dict.fromkeys(asked):
         found |= data_inputs(request)

@@ -23,7 +23,7 @@ from simxfer.encoder.network import Batch, TransferModel
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained, load_checkpoint, save_checkpoint
 from simxfer.run.determinism import deterministic
-from simxfer.run.domains import write_states
+from simxfer.run.domains import lacks_states, write_states
 from simxfer.run.environment import environment
 from simxfer.run.log import open_log, read_log
 from simxfer.run.stage_data import StageData
@@ -50,7 +50,11 @@ def pending_evaluations(run: RunDirectory, plan: Plan, stage: Stage) -> list[Eva
 
 def is_complete(run: RunDirectory, plan: Plan, stage: Stage) -> bool:
     """Tell whether nothing is left to do for a stage."""
-    return is_trained(run, stage) and not pending_evaluations(run, plan, stage)
+    return (
+        is_trained(run, stage)
+        and not pending_evaluations(run, plan, stage)
+        and not lacks_states(run, plan, stage)
+    )
 
 
 class StageRunner:
@@ -79,6 +83,10 @@ class StageRunner:
 
     def _work(self, stage: Stage, folder: StageDirectory) -> None:
         model = None if is_trained(self.run, stage) else self._train(stage, folder)
+        if lacks_states(self.run, self.plan, stage):
+            # Before anything is scored: scores of several checkpoints leave another one in the model.
+            model = model or self.checkpoints.load(stage)
+            write_states(self.run, model, self.data, self.plan, stage)
         pending = pending_evaluations(self.run, self.plan, stage)
         if pending:
             model = model or self.checkpoints.load(stage)
@@ -99,8 +107,7 @@ class StageRunner:
         write_json(folder.spec, stage.as_dict())
         if stage.phase == PRETRAINED:
             model = self.checkpoints.fresh(stage)
-            files = _hashed(folder, write_states(folder.languages, model, self.data, self.plan, stage))
-            write_json(folder.done, {"stage": stage.id, "steps": 0, "files": files, **self._computed_by([])})
+            write_json(folder.done, {"stage": stage.id, "steps": 0, "files": {}, **self._computed_by([])})
             return model
         model = self.checkpoints.load(self.plan.stages[stage.parent or ""])
         for name in list(model.heads):
@@ -133,7 +140,6 @@ class StageRunner:
         after = self._states(model, looked_at)
         unchanged = all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
         unchanged |= all(method.changes_nothing(model, batch) for batch in looked_at)
-        compared = write_states(folder.languages, model, self.data, self.plan, stage)
         never_peaks = leading_values(tasks).warmup_steps >= max(1, steps)
         done = {
             "stage": stage.id,
@@ -148,7 +154,7 @@ class StageRunner:
                 *_discriminator_flags(read_log(folder.log), stage),
             ],
             "selected": json.loads(folder.best.read_text()) if stage.dev_parts else None,
-            "files": _hashed(folder, [*_files(folder, stage), *compared]),
+            "files": {str(path.relative_to(folder.root)): sha256(path) for path in _files(folder, stage)},
             **self._computed_by(begun),
         }
         write_json(folder.done, done)
@@ -303,10 +309,6 @@ class StageRunner:
 
 def _rule(evaluation: Evaluation) -> str:
     return evaluation.selection
-
-
-def _hashed(folder: StageDirectory, paths: list[Path]) -> dict[str, str]:
-    return {str(path.relative_to(folder.root)): sha256(path) for path in paths}
 
 
 def _files(folder: StageDirectory, stage: Stage) -> list[Path]:

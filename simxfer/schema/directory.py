@@ -127,10 +127,9 @@ class StageDirectory(CheckpointFiles):
         """What decides the stage's result."""
         return self.root / "stage.json"
 
-    @property
-    def languages(self) -> Path:
-        """States of unlabelled text in several languages, where a grid compares them."""
-        return self.root / "languages.safetensors"
+    def languages(self, text: str) -> Path:
+        """States of unlabelled text in several languages, where a grid compares them: of other text in another file."""
+        return self.root / f"languages-{text}.safetensors"
 
     @property
     def state(self) -> Path:

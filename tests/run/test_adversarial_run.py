@@ -16,9 +16,11 @@ from simxfer.common.identity import sha256
 from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.grid.plan import Plan
+from simxfer.run.stages import is_complete
 from simxfer.sources import read_examples, revision
 
 HEARD, SILENT = "adversarial(mean,strength=1)", "adversarial(mean,strength=0)"
+TABLE = "Proxy A-distance by stage and pair of languages"
 GRID = {
     "name": "adversarial",
     "languages": ["x-pivot", "x-agg"],
@@ -71,28 +73,61 @@ def test_every_stage_says_where_it_places_languages_by_text_that_nothing_reads(r
     assert len(read) == len(compared) == 48 and not read & compared
     assert Plan.from_dict(json.loads(run.run.plan.read_text())).compared == run.plan.compared
     for stage in run.plan.stages.values():
-        states = load_file(run.run.stage(stage.id).languages)
+        path = run.run.stage(stage.id).languages(run.plan.compared_as)
+        states = load_file(path)
         assert set(states) == {f"{code}/{what}" for code in asked for what in ("mean", "first", "seen")}
         assert states["x-agg/mean"].shape == (48, 32) and states["x-agg/seen"].sum() == 0
-        done = run.done(stage.id)["files"]
-        assert done["languages.safetensors"] == sha256(run.run.stage(stage.id).languages)
+        assert run.done(stage.id)["files"][path.name] == sha256(path)
 
 
-def test_the_report_says_how_well_languages_are_told_apart(run):
-    found = answer(load_run(run.run.root))
-    rows = found.tables["Proxy A-distance by cell and language"]
+def test_the_report_compares_languages_before_and_after_every_stage(run):
+    told = load_run(run.run.root)
+    rows = answer(told).tables[TABLE]
     assert set(rows["method"]) == set(run.results["method"]) and set(rows["pooling"]) == {"mean", "first"}
-    assert (
-        set(rows["language"]) == {"x-agg"} and (rows["texts"] < 48).all()
-    )  # some were trained on, with labels
-    root = run.plan.path(run.cell(method="full", intermediate="none").stage)[0]
-    states = load_file(run.run.stage(root.id).languages)
-    seen = load_file(run.run.stage(run.cell(method="full", intermediate="none").stage).languages)
-    by_hand = proxy_a_distance(states["x-pivot/mean"][~seen["x-pivot/seen"]], states["x-agg/mean"])
-    row = rows.query("method == 'full' and intermediate == 'none' and pooling == 'mean'").iloc[0]
-    assert (row["before_raw"], row["before_low"]) == (by_hand.raw, by_hand.interval[0])
-    assert row["texts"] == by_hand.n and seen["x-pivot/seen"].any() and not states["x-pivot/seen"].any()
-    assert "full" in found.sentence
+    assert set(rows["languages"]) == {"x-pivot - x-agg"}
+    for method in ("full", f"{HEARD}>full"):
+        root, middle, end = run.plan.path(run.cell(method=method, intermediate="w-nli").stage)
+        for before, after, path in ((root, middle, "w-nli"), (middle, end, "w-nli>w-xnli")):
+            of_stage = rows.query(f"method == {method!r} and path == {path!r} and pooling == 'first'")
+            [row] = of_stage.to_dict("records")
+            assert row["stage"] == after.phase
+            unseen = told.language_states(after.id)
+            # The target's training data are some of the texts, with labels; the intermediate's are others.
+            assert unseen["x-pivot/seen"].any() == (after == end)
+            for when, stage in (("before", before), ("after", after)):
+                states = told.language_states(stage.id)
+                by_hand = proxy_a_distance(
+                    *(states[f"{code}/first"][~unseen[f"{code}/seen"]] for code in ("x-pivot", "x-agg"))
+                )
+                said = [row[f"{when}{what}"] for what in ("", "_raw", "_low", "_high")]
+                assert said == [by_hand.clipped, by_hand.raw, *by_hand.interval]
+                assert row["texts"] == by_hand.n
+
+
+def test_a_grid_that_comes_to_adversaries_later_looks_at_what_it_has_kept(tmp_path, checkpoint):
+    """The checkpoint of the target is gone by then; that of the encoder and of the intermediate stage is not."""
+    grid = GRID | {"encoders": [str(checkpoint)], "methods": ["full"], "keep_checkpoints": "intermediates"}
+    before = train(tmp_path, {key: value for key, value in grid.items() if key != "unlabelled"})
+    trained = {stage: before.done(stage) for stage in before.plan.stages}
+    run = train(tmp_path, grid | {"methods": ["full", f"{HEARD}>full"]})
+    for stage, done in trained.items():
+        now = run.done(stage)
+        added = now.pop("files").keys() - done.pop("files").keys()
+        assert now == done and len(added) == (run.plan.stages[stage].phase != "target")
+    found = answer(load_run(run.run.root))
+    assert set(found.tables[TABLE]["path"]) == {"w-nli", "w-nli>w-xnli"}
+    assert found.tables[TABLE].query("method == 'full'")["path"].unique().tolist() == ["w-nli"]
+    assert any("2 of 5 stages" in text for text in found.not_shown)
+    assert all(is_complete(run.run, run.plan, stage) for stage in run.plan.stages.values())
+
+
+def test_without_enough_text_beside_what_is_read_it_says_so_and_gives_no_distance(tmp_path, checkpoint):
+    grid = GRID | {"encoders": [str(checkpoint)], "methods": [f"{HEARD}>full"]}
+    run = train(tmp_path, grid | {"unlabelled": GRID["unlabelled"] | {"examples": 19}})
+    found = answer(load_run(run.run.root))
+    assert not found.answered and not found.tables
+    assert "fewer than 20 texts that nothing was trained on: x-pivot (" in found.sentence
+    assert "x-agg (19)" in found.sentence
 
 
 def test_how_well_languages_are_told_apart_is_flagged(run):
