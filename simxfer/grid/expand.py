@@ -324,12 +324,11 @@ class _Planner:
 
     def perturbed(self, clean: Evaluation) -> list[Evaluation]:
         """Return the same evaluation under every perturbation; a lexicon that one reads is data as well."""
-        if not can_change(TASKS[clean.target].kind):
-            return []
-        folder = self.grid.data.lexicons or ""
+        folder, kind = self.grid.data.lexicons or "", TASKS[clean.target].kind
         others = [
             replace(clean, perturbation=text, lexicons=folder if parse(text).mixed_in else "")
             for text in self.grid.perturbations
+            if can_change(kind, parse(text).name)
         ]
         return [replace(e, revision=joint_revision(e.requests, self.revision)) for e in others]
 

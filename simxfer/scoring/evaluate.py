@@ -10,6 +10,7 @@ import pandas as pd
 from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.network import TransferModel
 from simxfer.scoring.answers import answers
+from simxfer.scoring.attack import Attacked
 from simxfer.scoring.protocol import Evaluation
 from simxfer.scoring.record import Answers, data_flags, lowest
 from simxfer.sources.perturb.examples import NOT_AVAILABLE
@@ -46,7 +47,8 @@ def evaluate(
 
     A language in which the perturbation is not available has no rows; the flags of the others name it. Of several
     draws of a perturbation each example keeps the one with its lowest score by the target's first metric, the first
-    of equal ones; what is said of the data is said of the first draw.
+    of equal ones; what is said of the data is said of the first draw. An attack on embeddings counts as a second draw
+    of the clean data: what is wrong anyway stays as it is.
 
     Args:
         model: encoder and the target's head.
@@ -69,10 +71,10 @@ def evaluate(
     if without:
         _say_not_available(evaluation.target, evaluation.perturbation, ", ".join(without))
     languages = [code for code in evaluation.languages if code not in without]
-    asked = [
-        answers(model, task, languages, draw_of, dev_of, pad, evaluation.protocol)
-        for draw_of in (dataset_of, *more_draws)
-    ]
+    ways = [(model, draw_of) for draw_of in (dataset_of, *more_draws)]
+    if evaluation.radius:
+        ways.append((Attacked(model, task, evaluation.radius), dataset_of))
+    asked = [answers(by, task, languages, of, dev_of, pad, evaluation.protocol) for by, of in ways]
     for draws in zip(*asked, strict=True):
         language, dataset, _ = draws[0]
         found = lowest([given for _, _, given in draws], task.metric, language)

@@ -12,7 +12,7 @@ from simxfer.common.identity import (
     READER_VERSION,
     content_id,
 )
-from simxfer.sources.perturb import CLEAN, parse
+from simxfer.sources.perturb import ATTACKS, CLEAN, parse
 from simxfer.sources.request import DataRequest
 
 Direction = Literal["to-pivot", "from-pivot"]
@@ -26,6 +26,10 @@ def middle_layer(layers: int) -> int:
     12, counted from the first layer's output: hidden states 14 and 8. Phang et al. (2020) read 14 as well.
     """
     return min(layers, layers // 2 + 2)
+
+
+PGD_STEPS = 5
+"""Steps of the attack on embeddings, each a forward and a backward pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +78,20 @@ class Evaluation:
     @property
     def draws(self) -> tuple[str, ...]:
         """The perturbations whose data are scored; several where each example keeps its lowest score."""
-        if self.perturbation == CLEAN:
+        if self.perturbation == CLEAN or self.radius:
             return (CLEAN,)
         return tuple(map(str, parse(self.perturbation).draws))
+
+    @property
+    def radius(self) -> float:
+        """Of the ball in which word embeddings are moved against the model; 0 where words are perturbed, or nothing."""
+        asked = None if self.perturbation == CLEAN else parse(self.perturbation)
+        return asked.strength if asked and asked.name in ATTACKS else 0.0
+
+    @property
+    def passes(self) -> int:
+        """How often the data go through the model; a backward pass counts as two."""
+        return 2 + 3 * PGD_STEPS if self.radius else len(self.draws)
 
     @property
     def requests(self) -> Iterator[DataRequest]:

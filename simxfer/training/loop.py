@@ -22,10 +22,10 @@ from simxfer.common.atomic import write_file
 from simxfer.common.errors import StageFailed
 from simxfer.common.streams import stream, stream_seed
 from simxfer.encoder.batching import BatchOrder, LengthOrder, collate
+from simxfer.encoder.losses import loss_count
 from simxfer.encoder.network import TransferModel, dropout_generator
 from simxfer.encoder.ragged import Features
 from simxfer.encoder.used_rows import IDLE, UsedRows
-from simxfer.training.losses import loss_count
 from simxfer.training.masking import mask_tokens
 from simxfer.training.methods import load_method
 from simxfer.training.methods.method import Course, Step

@@ -149,3 +149,18 @@ def test_the_worst_of_one_is_the_plain_perturbation():
         GRID | {"encoders": ["world/w0-s0"], "perturbations": ["worst(k=1,repeat(0.5))"]}
     )
     assert parsed.perturbations == ("repeat(0.5)",)
+
+
+def test_an_attack_on_embeddings_is_scored_where_there_is_a_loss(tmp_path, checkpoint):
+    targets = ["w-xnli", "w-pos", "w-xqa", "w-xcloze", "w-tatoeba"]
+    asked = {
+        "perturbations": ["pgd(1)"],
+        "languages": ["x-agg"],
+        "blocks": [{"intermediates": ["none"], "targets": targets}],
+    }
+    made = train(tmp_path, GRID | {"encoders": [str(checkpoint)]} | asked)
+    wide = pd.read_parquet(made.run.examples).pivot(
+        index=["target", "example_id"], columns="perturbation", values="score"
+    )
+    assert wide.loc["w-tatoeba", "pgd(1)"].isna().all() and wide.drop("w-tatoeba").notna().all(axis=None)
+    assert not (wide["pgd(1)"] > wide["clean"]).any() and (wide["pgd(1)"] < wide["clean"]).any()

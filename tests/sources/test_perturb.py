@@ -124,6 +124,8 @@ def test_letters_with_their_marks_are_never_taken_apart():
         ("worst(k=0,swap(0.2))", "write it as worst(k=NUMBER,PERTURBATION)"),
         ("worst(k=2,worst(k=2,swap(0.2)))", "write it as worst(k=NUMBER,PERTURBATION)"),
         ("worst(k=2,swap(0.2)#1)", "write it as worst(k=NUMBER,PERTURBATION)"),
+        ("worst(k=2,pgd(0.2))", "write it as worst(k=NUMBER,PERTURBATION)"),
+        ("pgd(0.2)#1", "write it as NAME(STRENGTH)"),
         ("worst(k=2,swop(0.2))", "unknown perturbation 'swop'. Did you mean 'swap'"),
     ],
 )
@@ -437,4 +439,7 @@ def test_a_request_for_perturbed_examples_has_the_clean_ones_ids():
 
 
 def test_what_is_searched_is_never_perturbed():
-    assert not can_change("mining") and not can_change("ranking") and can_change("retrieval")
+    assert not can_change("mining", "swap") and not can_change("ranking", "swap")
+    assert (
+        can_change("retrieval", "swap") and not can_change("retrieval", "pgd") and can_change("span", "pgd")
+    )

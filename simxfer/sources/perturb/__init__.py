@@ -42,6 +42,9 @@ PERTURBATIONS: dict[str, str] = {
 MIXES = ("code-mix",)
 """Those that name a language that is mixed in."""
 
+ATTACKS = ("pgd",)
+"""Those of a model's word embeddings, not of words (`simxfer.scoring.attack`); their strength is the radius."""
+
 WORST = "worst"
 """Stands before the number of draws of a perturbation of which each example keeps the one that it scores lowest on."""
 
@@ -105,18 +108,21 @@ def parse(text: str) -> Perturbation:
     """
     if worst := _WORST.fullmatch(text):
         one = parse(worst[2])
-        if one.worst_of > 1 or one.draw or not int(worst[1]):
+        if one.worst_of > 1 or one.draw or one.name in ATTACKS or not int(worst[1]):
             raise _unreadable(text, WORST)
         return replace(one, worst_of=int(worst[1]))
     call = _CALL.fullmatch(text)
     name = call[1] if call else ""
-    if call and name not in (*PERTURBATIONS, WORST):
-        raise InputError(unknown("perturbation", name, (*PERTURBATIONS, WORST)))
+    known = (*PERTURBATIONS, *ATTACKS, WORST)
+    if call and name not in known:
+        raise InputError(unknown("perturbation", name, known))
     if not call or name == WORST or call[2] is None or (name in MIXES) != is_language(call[3] or ""):
         raise _unreadable(text, WORST if text.strip().startswith(WORST) else name)
     strength = float(call[2])
     if not 0 < strength <= 1:
         raise InputError(f"perturbation {text!r} has strength {strength:g}; expected more than 0, at most 1")
+    if name in ATTACKS and call[4]:
+        raise _unreadable(text, name)  # nothing is drawn
     return Perturbation(name, strength, call[3] or "", draw=int(call[4] or 0))
 
 

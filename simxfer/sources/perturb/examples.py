@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from simxfer.schema.tables import ANSWERS_HIT, WORDS, WORDS_CHANGED
-from simxfer.sources.perturb import Perturbation, changed, clusters, script_of
+from simxfer.sources.perturb import ATTACKS, Perturbation, changed, clusters, script_of
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
@@ -56,9 +56,14 @@ def _words(example: AnyExample) -> list[list[str]]:
     return [_cut([(word, "") for word in text.split()])[0] for text in example.texts]
 
 
-def can_change(kind: str) -> bool:
-    """Tell whether examples of a kind of task can be perturbed: not the corpora and pools that are searched."""
-    return kind in ("classification", "tagging", "span", "multiple_choice", "retrieval")
+def can_change(kind: str, name: str) -> bool:
+    """Tell whether a perturbation can change examples of a kind of task.
+
+    None changes the corpora and pools that are searched; an attack follows the loss, which retrieval without
+    training has not.
+    """
+    kinds = ("classification", "tagging", "span", "multiple_choice")
+    return kind in kinds or (kind == "retrieval" and name not in ATTACKS)
 
 
 def _text(text: str, perturbation: Perturbation, counts: Counter[str], *names: str) -> str:
