@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from functools import cache
 
 import pandas as pd
@@ -25,9 +25,8 @@ _COLUMNS = {
 }
 
 
-def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int) -> float:
-    """Return the score of a task on dev data by its first metric, in points."""
-    [language] = task.train_languages[:1]
+def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int, language: str) -> float:
+    """Return the score of a task on dev data of a language by its first metric, in points."""
     [(_, _, found)] = answers(model, task, [language], lambda _: dataset, lambda _: None, pad, {})
     return found.score(task.metric, language).value
 
@@ -40,6 +39,7 @@ def evaluate(
     seen: Set[str] = frozenset(),
     flags: Sequence[str] = (),
     dev_of: Callable[[str], Dataset | None] = lambda language: None,
+    among: Collection[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """Score one target in all languages of an evaluation.
 
@@ -53,6 +53,7 @@ def evaluate(
         seen: digests of everything that the model was trained on; test examples among them are flagged.
         flags: what all scores of the checkpoint are flagged with.
         dev_of: other data of a language, to choose mining's threshold on; None where there are none.
+        among: the languages to score now; all if empty.
 
     Returns:
         `scores` (language, split, metric, value, n_examples, flags, truncated, unknown_share), `examples`
@@ -64,7 +65,7 @@ def evaluate(
     without = [code for code in evaluation.languages if NOT_AVAILABLE in dataset_of(code).noted]
     if without:
         _say_not_available(evaluation.target, evaluation.perturbation, ", ".join(without))
-    languages = [code for code in evaluation.languages if code not in without]
+    languages = [code for code in evaluation.languages if code not in without and code in (among or [code])]
     asked = answers(model, task, languages, dataset_of, dev_of, pad, evaluation.protocol)
     for language, dataset, found in asked:
         known = int(dataset.gold["digest"].isin(seen).sum())
