@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from functools import cache
 
 import pandas as pd
@@ -26,9 +26,8 @@ _COLUMNS = {
 }
 
 
-def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int) -> float:
-    """Return the score of a task on dev data by its first metric, in points."""
-    [language] = task.train_languages[:1]
+def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int, language: str) -> float:
+    """Return the score of a task on dev data of a language by its first metric, in points."""
     [(_, _, found)] = answers(model, task, [language], lambda _: dataset, lambda _: None, pad, {})
     return found.score(task.metric, language).value
 
@@ -42,6 +41,7 @@ def evaluate(
     flags: Sequence[str] = (),
     dev_of: Callable[[str], Dataset | None] = lambda language: None,
     more_draws: Sequence[Callable[[str], Dataset]] = (),
+    among: Collection[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """Score one target in all languages of an evaluation.
 
@@ -59,6 +59,7 @@ def evaluate(
         flags: what all scores of the checkpoint are flagged with.
         dev_of: other data of a language, to choose mining's threshold on; None where there are none.
         more_draws: the test data of a language in every draw of the perturbation after the first.
+        among: the languages to score now; all if empty.
 
     Returns:
         `scores` (language, split, metric, value, n_examples, flags, truncated, unknown_share), `examples`
@@ -70,7 +71,7 @@ def evaluate(
     without = [code for code in evaluation.languages if NOT_AVAILABLE in dataset_of(code).noted]
     if without:
         _say_not_available(evaluation.target, evaluation.perturbation, ", ".join(without))
-    languages = [code for code in evaluation.languages if code not in without]
+    languages = [code for code in evaluation.languages if code not in without and code in (among or [code])]
     ways = [(model, draw_of) for draw_of in (dataset_of, *more_draws)]
     if evaluation.radius:
         ways.append((Attacked(model, task, evaluation.radius), dataset_of))

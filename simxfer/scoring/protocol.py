@@ -39,7 +39,8 @@ class Evaluation:
     target: str
     split: str
     tuned_on: str = ""
-    """Split that a mining threshold is tuned on; empty where there is none but the scored one."""
+    """Split that a mining threshold, or each language's checkpoint, is chosen on; empty where there is none but the
+    scored one."""
     languages: tuple[str, ...]
     folder: str = ""
     """Folder of native files; empty: the hub."""
@@ -95,7 +96,7 @@ class Evaluation:
 
     @property
     def requests(self) -> Iterator[DataRequest]:
-        """All data that are read, whole: of the scored split, then of the one that a threshold is tuned on.
+        """All data that are read, whole: of the scored split, then of the one that something is chosen on.
 
         They tell of a perturbation where it reads a lexicon, which is data as well.
         """
