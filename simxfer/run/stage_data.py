@@ -11,8 +11,8 @@ from simxfer.encoder.dataset import Dataset, load_dataset, training_features
 from simxfer.encoder.loading import load_tokenizer
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import Features, join_features
-from simxfer.grid.expand import joint_revision
 from simxfer.grid.plan import Part, Plan, Stage, draws
+from simxfer.grid.reads import joint_revision
 from simxfer.run.inputs import data_inputs, encoder_inputs, refuse_changed
 from simxfer.schema.directory import RunDirectory
 from simxfer.scoring.protocol import Evaluation
