@@ -11,6 +11,7 @@ _EXPORTS = {
     "degradation": "analyses.outcomes",
     "gap_reduction": "analyses.outcomes",
     "robust_drop": "analyses.outcomes",
+    "paired_drop": "analyses.robustness",
     "coverage": "analyses.outcomes",
     "forgetting": "analyses.sequences",
     "order_effects": "analyses.sequences",

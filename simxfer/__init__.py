@@ -13,7 +13,7 @@ The road from the command to a forward pass; each name calls the next:
 - `simxfer.training.loop.fit`: the one loop over steps, fed by `simxfer.encoder.batching.collate`.
 - `simxfer.training.methods.method.Method.loss`: the method, by its name in
   `simxfer.training.methods.METHODS`.
-- `simxfer.training.losses.loss_sum`: the loss of the task's kind.
+- `simxfer.encoder.losses.loss_sum`: the loss of the task's kind.
 - `simxfer.encoder.network.TransferModel.forward`: hidden states, then the task's head.
 
 The road of an evaluation leaves at `StageRunner.work`:

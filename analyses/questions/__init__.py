@@ -17,6 +17,7 @@ QUESTIONS: dict[str, str] = {
     "zero-shot": "analyses.questions.zero_shot",
     "distance": "analyses.questions.distance",
     "degradation": "analyses.questions.degradation",
+    "robustness": "analyses.questions.robustness",
     "gains": "analyses.questions.gains",
     "language-gains": "analyses.questions.language_gains",
     "meaning": "analyses.questions.meaning",

@@ -6,6 +6,7 @@ import pandas as pd
 
 from analyses.outcomes import CLEAN, encoder_of, is_control
 from analyses.run import Run
+from simxfer.schema.tables import TARGET_DEV
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE
 
@@ -17,12 +18,14 @@ def main_scores(run: Run) -> pd.DataFrame:
     """Return the clean scores of a run in its main setting, each in the metric that is its target's score.
 
     The main method of a target is `full` where it has scores of it, else its most frequent one; the main selection
-    rule is `last`, and the main data are `test`, else the most frequent ones: from here on they are called `test`
-    (the column `data` keeps their name). The column `control` tells no-pretraining controls, whose `checkpoint`
-    becomes that of the encoder they copy.
+    rule is `last`, an oracle only where there is nothing else; the main data are `test`, else the most frequent ones:
+    from here on they are called `test` (the column `data` keeps their name). The column `control` tells no-pretraining
+    controls, whose `checkpoint` becomes that of the encoder they copy.
     """
     scores = _scored_data(run.results[run.results["perturbation"] == CLEAN])
     scores = scores[scores["metric"] == scores["target"].map(_metrics(scores))]
+    oracle = scores["selection"] == TARGET_DEV
+    scores = scores[~oracle | ~scores["target"].isin(scores.loc[~oracle, "target"])]
     for name, preferred in (("method", "full"), ("selection", "last"), ("data", TEST)):
         scores = scores[scores[name] == scores["target"].map(_most_frequent(scores, name, preferred))]
     subset = scores["split"].str.partition("/")[2]
@@ -44,6 +47,11 @@ def left_out(run: Run) -> tuple[str, ...]:
             statements.append(
                 f"these answers are about {name} {shown}; the run also holds {', '.join(others)}"
             )
+    oracles = sorted(kept.loc[kept["selection"] == TARGET_DEV, "target"].unique())
+    if oracles:
+        statements.append(
+            f"scores of {', '.join(oracles)} are an oracle's: labelled data in each language chose its checkpoint"
+        )
     data = _scored_data(run.results).groupby("data")["target"].unique()
     statements += [
         f"scores of {', '.join(sorted(targets))} are on {name} data"

@@ -136,7 +136,8 @@ def _write(path: Path, dataset: Dataset) -> None:
 def _read(path: Path) -> Dataset:
     with safe_open(path, framework="numpy") as stream:
         features = Features(**{f.name: stream.get_tensor(f.name) for f in fields(Features)})
-        noted = {name: int(count) for name, count in (stream.metadata() or {}).items()}
+        # In the order of their names: safetensors gives metadata in another one every time.
+        noted = {name: int(count) for name, count in sorted((stream.metadata() or {}).items())}
     return Dataset(features, pd.read_parquet(path.with_suffix(".parquet")), noted)
 
 

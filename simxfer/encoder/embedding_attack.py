@@ -9,7 +9,7 @@ gradient g (an example is a row with all its tokens):
     linf-scaled    a g / max|g| over the example         the same (FreeLB's L-infinity)
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -37,6 +37,34 @@ def project(delta: Tensor, radius: float, ball: Ball) -> Tensor:
     if ball.startswith("linf"):
         return delta.clamp(-radius, radius)
     return delta * (radius / _norm(delta, ball).clamp(min=_TINY)).clamp(max=1.0)
+
+
+def climb(
+    loss: Callable[[Tensor], Tensor],
+    start: Tensor,
+    mask: Tensor,
+    radius: float,
+    size: float,
+    steps: int,
+    ball: Ball,
+) -> Tensor:
+    """Return the perturbation after so many steps of PGD: each up the loss, then back into the ball.
+
+    Args:
+        loss: of a perturbation, summed over rows that do not look at each other.
+        start: (rows, length, dimensions), inside the ball.
+        mask: (rows, length), 0 at padding.
+        radius: of the ball.
+        size: of a step.
+        steps: how many.
+        ball: see above.
+    """
+    delta = start
+    for _ in range(steps):
+        delta = delta.detach().requires_grad_()
+        gradient = torch.autograd.grad(loss(delta), delta)[0] * mask[..., None]
+        delta = project(ascend(delta.detach(), gradient, size, ball), radius, ball)
+    return delta
 
 
 def random_start(ids: Tensor, mask: Tensor, width: int, size: float, ball: Ball, seed: int) -> Tensor:

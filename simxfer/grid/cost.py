@@ -97,7 +97,7 @@ def _training(stage: Stage) -> list[Work]:
 def _scoring(evaluation: Evaluation) -> Work:
     task = get_task(evaluation.target)
     n = task.size(evaluation.split)
-    n = min(n, evaluation.limit or n) * len(evaluation.languages)
+    n = min(n, evaluation.limit or n) * len(evaluation.languages) * evaluation.passes
     return _work(n, _length(task, evaluation.max_length), evaluation.max_length)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import product
-from typing import get_args
 
 from simxfer.common.errors import InputError
 from simxfer.common.identity import content_id
@@ -15,6 +14,8 @@ from simxfer.encoder.pretrained import Encoder, resolve_encoder
 from simxfer.grid.file import Grid
 from simxfer.grid.parts import Block, DataChoice
 from simxfer.grid.plan import COMPARED, LANGUAGE, TARGET, Cell, Part, Plan, Stage, Unlabelled, part_of
+from simxfer.grid.selections import kept_for, target_dev
+from simxfer.schema.tables import TARGET_DEV
 from simxfer.scoring.protocol import Evaluation, middle_layer
 from simxfer.sources.leaks import Leaks, ScoredItems
 from simxfer.sources.perturb import parse
@@ -25,7 +26,7 @@ from simxfer.tasks.intermediate import NONE, TaskData, parse_intermediate
 from simxfer.tasks.plain_text import TEXT
 from simxfer.tasks.record import Task
 from simxfer.training.methods import load_method, name_of, phases_of, spelled
-from simxfer.training.recipes import BEST, LAST, Selection
+from simxfer.training.recipes import BEST, LAST
 
 
 def _protocol(grid: Grid, task: Task, encoder: Encoder) -> dict:
@@ -107,16 +108,6 @@ def _learned(target: str, trains_on: tuple[str, ...]) -> str:
     )
 
 
-def _kept(selections: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the rules whose checkpoints are kept beside the last one.
-
-    Of one rule that a stage may end with by itself nothing is: it is the stage of a grid without `selections`.
-    """
-    if len(selections) == 1 and selections[0] in get_args(Selection):
-        return ()
-    return tuple(rule for rule in selections if rule != LAST)
-
-
 class _Planner:
     """Collects stages, evaluations and cells; equal ones fall together by their ids."""
 
@@ -167,11 +158,12 @@ class _Planner:
         grid, method = self.grid, self.in_stage(parent, phase, method)
         part = {"trains_on": trains_on} if trains_on else {}
         options = [self.task_data(item.task).model_copy(update=part) for item in data]
-        kept = _kept(selections)
+        kept = kept_for(selections)
         ending = {"selection": LAST if kept else selections[0]} if selections else {}
         values = tuple(self.values(item.task, method) | ending for item in data)
         chosen = BEST in (*kept, *(row["selection"] for row in values))
-        parts = tuple(_train_parts(item, o, chosen) for item, o in zip(data, options, strict=True))
+        looked_at = chosen or TARGET_DEV in kept
+        parts = tuple(_train_parts(item, o, looked_at) for item, o in zip(data, options, strict=True))
         dev_parts = tuple(map(_dev_parts, data, options)) if chosen else ()
         stage = Stage(
             encoder=parent.encoder,
@@ -297,12 +289,15 @@ class _Planner:
     def _evaluation(self, encoder: Encoder, target: str, world: int, draw: int, selection: str) -> Evaluation:
         grid, values, task = self.grid, self.hyperparameters(target), TASKS[target]
         options = self.task_data(target)
-        split = str(options.test)
+        split, languages = str(options.test), grid.test_languages(target)
+        tuned_on = "dev" if task.kind == "mining" and split != "dev" else ""
+        if selection == TARGET_DEV:
+            tuned_on = target_dev(task, options, languages)
         evaluation = Evaluation(
             target=target,
             split=split,
-            tuned_on="dev" if task.kind == "mining" and split != "dev" else "",
-            languages=grid.test_languages(target),
+            tuned_on=tuned_on,
+            languages=languages,
             folder=grid.data.folder or "",
             fields=options.fields,
             revision="",
@@ -324,12 +319,11 @@ class _Planner:
 
     def perturbed(self, clean: Evaluation) -> list[Evaluation]:
         """Return the same evaluation under every perturbation; a lexicon that one reads is data as well."""
-        if not can_change(TASKS[clean.target].kind):
-            return []
-        folder = self.grid.data.lexicons or ""
+        folder, kind = self.grid.data.lexicons or "", TASKS[clean.target].kind
         others = [
             replace(clean, perturbation=text, lexicons=folder if parse(text).mixed_in else "")
             for text in self.grid.perturbations
+            if can_change(kind, parse(text).name)
         ]
         return [replace(e, revision=joint_revision(e.requests, self.revision)) for e in others]
 

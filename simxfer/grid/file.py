@@ -36,11 +36,12 @@ from simxfer.grid.parts import (
     UnlabelledText,
     without_twins,
 )
+from simxfer.grid.selections import refuse_rules
 from simxfer.sources.perturb import parse
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, parse_intermediate, tasks_of
 from simxfer.training.methods import load_method, name_of, phases_of
-from simxfer.training.recipes import LAST, RECIPES, Hyperparameters, TargetSelection, get_recipe
+from simxfer.training.recipes import RECIPES, Hyperparameters, TargetSelection, get_recipe
 
 
 class Grid(Strict):
@@ -70,8 +71,9 @@ class Grid(Strict):
     """Where the data of real tasks come from, and which of them are read for what."""
     selections: tuple[TargetSelection, ...] = ()
     """Which checkpoints of its one training run a target is scored with, each in rows of its own: `last`,
-    `best-en-dev`, or `averaged`, the mean of those at the ends of epochs. By default the one that its hyperparameter
-    `selection` names, which also says what stages start from."""
+    `best-en-dev`; `averaged`, the mean of those at the ends of epochs; `best-target-dev`, an oracle: of those the best
+    on each language's own dev data. By default the one that its hyperparameter `selection` names, which also says what
+    stages start from."""
     head: Literal["new", "reuse"] = "new"
     """Whether a phase starts with a new head or with the one its parent has for the same task."""
     numerics: Literal["fp32", "bf16"] = "fp32"
@@ -205,11 +207,7 @@ class Grid(Strict):
     def _targets_have_checkpoints_to_select(self) -> "Grid":
         for target in filter(lambda name: TASKS[name].training_data, self.targets):
             rules, values = self.target_selections(target), self.hyperparameters(target)
-            if rules != (LAST,) and not values.steps and not values.epochs:
-                raise ValueError(
-                    f"target {target!r} is trained for no step: there is no checkpoint to select by {rules[-1]}; leave "
-                    "out selections, set selection: last, or train it"
-                )
+            refuse_rules(TASKS[target], rules, values, self.task_data(target), self.test_languages(target))
         return self
 
     @model_validator(mode="after")

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 
 from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSION, content_id
+from simxfer.schema.tables import TARGET_DEV
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.leaks import Leaks
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import TaskData
-from simxfer.training.mixture import Temperature, epochs_of, step_counts
+from simxfer.training.mixture import Temperature, epochs_of, epochs_to_keep, step_counts
 from simxfer.training.recipes import Hyperparameters
 
 TARGET = "target"
@@ -200,8 +201,11 @@ class Stage:
 
     @property
     def checkpoints(self) -> int:
-        """Number of checkpoints that it writes."""
-        return 0 if self.phase == PRETRAINED else 1 + len(self.kept)
+        """Number of checkpoints that it writes, if it has a step for each."""
+        if self.phase == PRETRAINED:
+            return 0
+        values = [Hyperparameters(**row) for row in self.hyperparameters]
+        return 1 + sum(epochs_to_keep(values) if rule == TARGET_DEV else 1 for rule in self.kept)
 
     @property
     def cost(self) -> int:

@@ -20,7 +20,7 @@ from simxfer.run.inputs import encoder_inputs, refuse_changed
 from simxfer.schema.directory import CheckpointFiles, RunDirectory
 from simxfer.tasks import get_task
 from simxfer.training.methods import load_method
-from simxfer.training.recipes import Hyperparameters
+from simxfer.training.recipes import LAST, Hyperparameters
 
 
 class DamagedCheckpoint(RuntimeError):
@@ -60,13 +60,13 @@ class Checkpoints:
         whole = [one for one in trained if not load_method(one.method).beside][-1:]
         above = trained[trained.index(whole[0]) + 1 :] if whole else trained
         if whole:
-            self._refuse_damaged(whole[0])
+            self._refuse_damaged(whole[0], self.run.stage(whole[0].id))
             model = TransferModel(_unfilled(self.shaped(*_origin(root))))
             load_weights(self.run.stage(whole[0].id).encoder, model.encoder)
         else:
             model = self.fresh(root)
         for one in above:
-            self._refuse_damaged(one)
+            self._refuse_damaged(one, self.run.stage(one.id))
             self.prepare(model, one)
             load_weights(self.run.stage(one.id).encoder, load_method(one.method).trained(model))
         for name in stage.tasks:
@@ -75,10 +75,11 @@ class Checkpoints:
         return model.to(self.device).eval()
 
     def switch(self, model: TransferModel, stage: Stage, rule: str) -> None:
-        """Give the model of a trained stage the weights of the checkpoint that a selection rule means."""
-        self._refuse_damaged(stage)
+        """Give the model of a trained stage the weights of its last checkpoint, or of one kept under a name."""
         folder = self.run.stage(stage.id)
-        load_checkpoint(folder.kept(rule) if rule in stage.kept else folder, stage, model)
+        files = folder if rule == LAST else folder.kept(rule)
+        self._refuse_damaged(stage, files)
+        load_checkpoint(files, stage, model)
 
     def prepare(self, model: TransferModel, stage: Stage) -> None:
         """Let a stage's method make a model ready; what it draws is the seed's, the task's and the phase's."""
@@ -100,14 +101,14 @@ class Checkpoints:
 
     def _take(self, stage: Stage, adapter: nn.Module) -> None:
         """Give an adapter the weights of the one that another stage has trained."""
-        self._refuse_damaged(stage)
+        self._refuse_damaged(stage, self.run.stage(stage.id))
         load_weights(self.run.stage(stage.id).encoder, adapter)
 
-    def _refuse_damaged(self, stage: Stage) -> None:
+    def _refuse_damaged(self, stage: Stage, files: CheckpointFiles) -> None:
         folder = self.run.stage(stage.id)
-        for name, expected in json.loads(folder.done.read_text())["files"].items():
-            path = folder.root / name
-            if not path.exists() or sha256(path) != expected:
+        expected = json.loads(folder.done.read_text())["files"]
+        for path in (files.encoder, files.heads):
+            if not path.exists() or sha256(path) != expected[str(path.relative_to(folder.root))]:
                 folder.done.unlink()
                 raise DamagedCheckpoint(f"{path} is missing or damaged; its stage is trained anew")
 

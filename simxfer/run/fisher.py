@@ -12,6 +12,7 @@ from torch import Tensor
 from simxfer.common.atomic import write_file
 from simxfer.common.streams import stream
 from simxfer.encoder.batching import collate
+from simxfer.encoder.losses import loss_count, loss_sum
 from simxfer.encoder.network import TransferModel
 from simxfer.grid.plan import TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained
@@ -19,7 +20,6 @@ from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import NONE, parse_intermediate
-from simxfer.training.losses import loss_count, loss_sum
 from simxfer.training.settings import TrainingTask
 
 FISHER_UNITS = 200

@@ -3,33 +3,30 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Set
-from dataclasses import replace
-from itertools import groupby
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
-from simxfer.common.atomic import write_json, write_table
+from simxfer.common.atomic import write_json
 from simxfer.common.errors import StageFailed
 from simxfer.common.identity import sha256
 from simxfer.encoder.batching import collate
-from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.network import Batch, TransferModel
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained, load_checkpoint, save_checkpoint
 from simxfer.run.determinism import deterministic
 from simxfer.run.domains import lacks_states, write_states
 from simxfer.run.environment import environment
+from simxfer.run.evaluations import Evaluations, kept_ends
 from simxfer.run.log import open_log, read_log
 from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory, StageDirectory
-from simxfer.scoring.evaluate import dev_score, evaluate
+from simxfer.schema.tables import TARGET_DEV
+from simxfer.scoring.evaluate import dev_score
 from simxfer.scoring.protocol import Evaluation
-from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.training.averaging import average_into
 from simxfer.training.loop import epoch_ends, fit, leading_values, looks, saved_step, updates
@@ -64,6 +61,7 @@ class StageRunner:
         self.keep_checkpoints = keep_checkpoints
         self.environment = environment(device_name(device), torch.get_num_threads())
         self.data, self.checkpoints = StageData(run, plan), Checkpoints(run, plan, device)
+        self.evaluations = Evaluations(run, plan, self.data, self.checkpoints)
 
     def work(self, stage: Stage) -> None:
         """Do what is left to do for a stage whose parent is trained.
@@ -89,11 +87,7 @@ class StageRunner:
         pending = pending_evaluations(self.run, self.plan, stage)
         if pending:
             model = model or self.checkpoints.load(stage)
-            for rule, evaluations in groupby(sorted(pending, key=_rule), _rule):
-                if rule:
-                    self.checkpoints.switch(model, stage, rule)
-                for evaluation in evaluations:
-                    self._evaluate(model, stage, evaluation, folder)
+            self.evaluations.score(model, stage, pending, self.environment)
         needed = self.plan.children[stage.id]
         if stage.phase == TARGET and self.keep_checkpoints == "intermediates" and not needed:
             # They were written all the same: a run that is killed while it scores dozens of languages goes on from
@@ -180,18 +174,22 @@ class StageRunner:
         steps: int,
     ) -> list[Mark]:
         """Return what `fit` does for the checkpoints that a stage ends with beside, or in place of, the last one."""
-        marks = []
+        marks, ends, mean = [], epoch_ends(tasks, steps), folder.kept(AVERAGED)
+
+        def average(step: int) -> None:
+            number = sorted(ends).index(step) + 1
+            average_into(mean.encoder, load_method(stage.method).trained(model), number)
+            average_into(mean.heads, model.heads, number)
+
+        def keep(step: int) -> None:
+            save_checkpoint(folder.kept(f"{TARGET_DEV}/{step}"), stage, model)
+
         if stage.dev_parts:
             marks.append(Mark(looks(tasks, steps), self._keep_best(model, stage, folder, log)))
         if AVERAGED in stage.kept:
-            ends, mean = sorted(epoch_ends(tasks, steps)), folder.kept(AVERAGED)
-
-            def average(step: int) -> None:
-                number = ends.index(step) + 1
-                average_into(mean.encoder, load_method(stage.method).trained(model), number)
-                average_into(mean.heads, model.heads, number)
-
-            marks.append(Mark(frozenset(ends), average))
+            marks.append(Mark(ends, average))
+        if TARGET_DEV in stage.kept:
+            marks.append(Mark(ends, keep))
         return marks
 
     def _keep_best(
@@ -210,7 +208,9 @@ class StageRunner:
 
         def mark(step: int) -> None:
             scores = [
-                dev_score(model, task, part, tokenizer.pad_token_id) for task, found in dev for part in found
+                dev_score(model, task, part, tokenizer.pad_token_id, task.train_languages[0])
+                for task, found in dev
+                for part in found
             ]
             score = sum(scores) / len(scores)
             log({"step": step, "dev_score": score})
@@ -243,73 +243,12 @@ class StageRunner:
             special=tuple(tokenizer.all_special_ids),
         )
 
-    def _evaluate(
-        self, model: TransferModel, stage: Stage, evaluation: Evaluation, folder: StageDirectory
-    ) -> None:
-        self.data.refuse_other_data(evaluation)
-        if stage.phase == TARGET:
-            model = model.known_as(stage.tasks[0], evaluation.target)
-        if evaluation.beneath:
-            frames = self._over_each(model, stage, evaluation)
-        else:
-            frames = self._frames(model, stage, evaluation, self.data.seen(stage))
-        frames["scores"].attrs["environment"] = self.environment
-        write_table(folder.examples(evaluation.id), frames["examples"])
-        write_table(folder.predictions(evaluation.id), frames["predictions"])
-        write_table(folder.scores(evaluation.id), frames["scores"])
-
-    def _over_each(
-        self, model: TransferModel, stage: Stage, evaluation: Evaluation
-    ) -> dict[str, pd.DataFrame]:
-        """Score every language over its own adapter."""
-        seen, found = self.data.seen(stage), []
-        for code, language in evaluation.beneath:
-            read = seen | self.data.seen(self.plan.stages[language])
-            with self.checkpoints.over(model, language):
-                found.append(self._frames(model, stage, replace(evaluation, languages=(code,)), read))
-        return {name: pd.concat([frames[name] for frames in found], ignore_index=True) for name in found[0]}
-
-    def _frames(
-        self, model: TransferModel, stage: Stage, evaluation: Evaluation, seen: Set[str]
-    ) -> dict[str, pd.DataFrame]:
-        def dataset_of(language: str, split: str = evaluation.split) -> Dataset:
-            request = DataRequest(
-                evaluation.target,
-                split,
-                language,
-                evaluation.world,
-                evaluation.draw,
-                evaluation.limit,
-                evaluation.folder,
-                evaluation.fields,
-                evaluation.perturbation,
-                evaluation.lexicons,
-            )
-            return self.data.dataset(
-                request, evaluation.target, stage.encoder, evaluation.max_length, evaluation.stride
-            )
-
-        def dev_of(language: str) -> Dataset | None:
-            return dataset_of(language, evaluation.tuned_on) if evaluation.tuned_on else None
-
-        pad = self.data.tokenizer(stage.encoder).pad_token_id
-        return evaluate(model, evaluation, dataset_of, pad, seen, self._flags(stage), dev_of)
-
-    def _flags(self, stage: Stage) -> list[str]:
-        """Return the flags of the stages on the path; all scores of this stage carry them."""
-        folders = [self.run.stage(one.id) for one in self.plan.path(stage.id)]
-        return sorted(
-            {flag for folder in folders for flag in json.loads(folder.done.read_text()).get("flags", ())}
-        )
-
-
-def _rule(evaluation: Evaluation) -> str:
-    return evaluation.selection
-
 
 def _files(folder: StageDirectory, stage: Stage) -> list[Path]:
     """Return the files of all checkpoints of a trained stage."""
-    checkpoints = [folder, *map(folder.kept, stage.kept)]
+    names = [rule for rule in stage.kept if rule != TARGET_DEV]
+    names += [f"{TARGET_DEV}/{step}" for step in kept_ends(folder)] if TARGET_DEV in stage.kept else []
+    checkpoints = [folder, *map(folder.kept, names)]
     return [path for files in checkpoints for path in (files.encoder, files.heads)]
 
 

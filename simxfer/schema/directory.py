@@ -113,9 +113,9 @@ class CheckpointFiles:
 class StageDirectory(CheckpointFiles):
     """`stages/ID/`: checkpoint, log, scores and predictions of one training run."""
 
-    def kept(self, rule: str) -> CheckpointFiles:
-        """The checkpoint that a rule selects, where it is kept beside the stage's own."""
-        return CheckpointFiles(self.root / rule)
+    def kept(self, name: str) -> CheckpointFiles:
+        """The checkpoint that is kept under a name beside the stage's own: of a selection rule, or `RULE/STEP`."""
+        return CheckpointFiles(self.root / name)
 
     @property
     def lock(self) -> Path:

@@ -6,7 +6,7 @@ with the rows it stands in and the remedy. Unknown columns are kept.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import langcodes
 import pandas as pd
@@ -84,6 +84,12 @@ MEASUREMENT = (*(name for name in _RESULT_KEY if name != "seed"), "stage")
 """Columns by which rows of results are one measurement: an untrained checkpoint is scored once for all seeds."""
 SAME_CHECKPOINT = "same-checkpoint"
 """Flag of such rows."""
+
+WORDS_CHANGED, WORDS, ANSWERS_HIT = "perturbed-words", "perturbed-words-of", "answers-hit-stay-clean"
+"""Flags of perturbed scores: words that really changed, of so many; questions left as they were because their answer
+would have changed."""
+TARGET_DEV: Final = "best-target-dev"
+"""A selection rule that is an oracle: labelled dev data in each tested language choose its checkpoint."""
 
 EXAMPLES = Table(
     "examples",

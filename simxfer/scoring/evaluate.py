@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from functools import cache
 
 import pandas as pd
@@ -10,8 +10,9 @@ import pandas as pd
 from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.network import TransferModel
 from simxfer.scoring.answers import answers
+from simxfer.scoring.attack import Attacked
 from simxfer.scoring.protocol import Evaluation
-from simxfer.scoring.record import Answers, data_flags
+from simxfer.scoring.record import Answers, data_flags, lowest
 from simxfer.sources.perturb.examples import NOT_AVAILABLE
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
@@ -25,9 +26,8 @@ _COLUMNS = {
 }
 
 
-def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int) -> float:
-    """Return the score of a task on dev data by its first metric, in points."""
-    [language] = task.train_languages[:1]
+def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int, language: str) -> float:
+    """Return the score of a task on dev data of a language by its first metric, in points."""
     [(_, _, found)] = answers(model, task, [language], lambda _: dataset, lambda _: None, pad, {})
     return found.score(task.metric, language).value
 
@@ -40,10 +40,15 @@ def evaluate(
     seen: Set[str] = frozenset(),
     flags: Sequence[str] = (),
     dev_of: Callable[[str], Dataset | None] = lambda language: None,
+    more_draws: Sequence[Callable[[str], Dataset]] = (),
+    among: Collection[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """Score one target in all languages of an evaluation.
 
-    A language in which the perturbation is not available has no rows; the flags of the others name it.
+    A language in which the perturbation is not available has no rows; the flags of the others name it. Of several
+    draws of a perturbation each example keeps the one with its lowest score by the target's first metric, the first
+    of equal ones; what is said of the data is said of the first draw. An attack on embeddings counts as a second draw
+    of the clean data: what is wrong anyway stays as it is.
 
     Args:
         model: encoder and the target's head.
@@ -53,6 +58,8 @@ def evaluate(
         seen: digests of everything that the model was trained on; test examples among them are flagged.
         flags: what all scores of the checkpoint are flagged with.
         dev_of: other data of a language, to choose mining's threshold on; None where there are none.
+        more_draws: the test data of a language in every draw of the perturbation after the first.
+        among: the languages to score now; all if empty.
 
     Returns:
         `scores` (language, split, metric, value, n_examples, flags, truncated, unknown_share), `examples`
@@ -64,9 +71,14 @@ def evaluate(
     without = [code for code in evaluation.languages if NOT_AVAILABLE in dataset_of(code).noted]
     if without:
         _say_not_available(evaluation.target, evaluation.perturbation, ", ".join(without))
-    languages = [code for code in evaluation.languages if code not in without]
-    asked = answers(model, task, languages, dataset_of, dev_of, pad, evaluation.protocol)
-    for language, dataset, found in asked:
+    languages = [code for code in evaluation.languages if code not in without and code in (among or [code])]
+    ways = [(model, draw_of) for draw_of in (dataset_of, *more_draws)]
+    if evaluation.radius:
+        ways.append((Attacked(model, task, evaluation.radius), dataset_of))
+    asked = [answers(by, task, languages, of, dev_of, pad, evaluation.protocol) for by, of in ways]
+    for draws in zip(*asked, strict=True):
+        language, dataset, _ = draws[0]
+        found = lowest([given for _, _, given in draws], task.metric, language)
         known = int(dataset.gold["digest"].isin(seen).sum())
         _, unknown, subwords, without_gold = map(int, dataset.features.counts)
         warnings = [

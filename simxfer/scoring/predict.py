@@ -13,11 +13,13 @@ from simxfer.encoder.batching import by_length, collate
 from simxfer.encoder.dataset import Dataset, read_gold
 from simxfer.encoder.network import Batch, TransferModel
 from simxfer.encoder.ragged import Features, select_rows
+from simxfer.scoring.attack import Attacked
 from simxfer.scoring.search import mine, nearest
 from simxfer.tasks.record import Task
 
 MAX_TOKENS = 2048
-"""Padded subwords at once on a CPU, where larger batches leave the caches (measured); 16 times that on a GPU."""
+"""Padded subwords at once on a CPU, where larger batches leave the caches (measured); 16 times that on a GPU, where
+no gradients are kept."""
 MAX_ANSWER_TOKENS = 30
 """Longest answer of span QA, in subwords (XTREME's and SQuAD's usual setting)."""
 RANKED = 20
@@ -108,9 +110,10 @@ def _pool(states: Tensor, mask: Tensor, pooling: str, special_tokens: bool = Fal
 
 def _batches(model: TransferModel, features: Features, pad: int) -> Iterator[tuple[np.ndarray, Batch]]:
     device = next(model.parameters()).device
+    roomy = device.type == "cuda" and not isinstance(model, Attacked)
     model.eval()
     with torch.inference_mode():
-        for units in by_length(features, MAX_TOKENS * (16 if device.type == "cuda" else 1)):
+        for units in by_length(features, MAX_TOKENS * (16 if roomy else 1)):
             yield units, collate(features, units, pad, device)
 
 

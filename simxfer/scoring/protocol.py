@@ -12,7 +12,7 @@ from simxfer.common.identity import (
     READER_VERSION,
     content_id,
 )
-from simxfer.sources.perturb import CLEAN
+from simxfer.sources.perturb import ATTACKS, CLEAN, parse
 from simxfer.sources.request import DataRequest
 
 Direction = Literal["to-pivot", "from-pivot"]
@@ -28,6 +28,10 @@ def middle_layer(layers: int) -> int:
     return min(layers, layers // 2 + 2)
 
 
+PGD_STEPS = 5
+"""Steps of the attack on embeddings, each a forward and a backward pass."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """One target, scored in some languages by one stage's checkpoint, under one protocol."""
@@ -35,7 +39,8 @@ class Evaluation:
     target: str
     split: str
     tuned_on: str = ""
-    """Split that a mining threshold is tuned on; empty where there is none but the scored one."""
+    """Split that a mining threshold, or each language's checkpoint, is chosen on; empty where there is none but the
+    scored one."""
     languages: tuple[str, ...]
     folder: str = ""
     """Folder of native files; empty: the hub."""
@@ -72,8 +77,26 @@ class Evaluation:
         return f"{self.target}-{content_id(spec)}"
 
     @property
+    def draws(self) -> tuple[str, ...]:
+        """The perturbations whose data are scored; several where each example keeps its lowest score."""
+        if self.perturbation == CLEAN or self.radius:
+            return (CLEAN,)
+        return tuple(map(str, parse(self.perturbation).draws))
+
+    @property
+    def radius(self) -> float:
+        """Of the ball in which word embeddings are moved against the model; 0 where words are perturbed, or nothing."""
+        asked = None if self.perturbation == CLEAN else parse(self.perturbation)
+        return asked.strength if asked and asked.name in ATTACKS else 0.0
+
+    @property
+    def passes(self) -> int:
+        """How often the data go through the model; a backward pass counts as two."""
+        return 2 + 3 * PGD_STEPS if self.radius else len(self.draws)
+
+    @property
     def requests(self) -> Iterator[DataRequest]:
-        """All data that are read, whole: of the scored split, then of the one that a threshold is tuned on.
+        """All data that are read, whole: of the scored split, then of the one that something is chosen on.
 
         They tell of a perturbation where it reads a lexicon, which is data as well.
         """

@@ -1,7 +1,9 @@
 """What is scored, whether a model or a file answered: gold and predictions, and the warnings that a score deserves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from simxfer.metrics import METRICS, Scored, guards
 from simxfer.tasks.record import Task
@@ -47,6 +49,19 @@ class Answers:
         """Return (tp, fp, fn) of every example of mining; they add up to the F1."""
         sets = [(set(gold), set(found)) for gold, found in zip(self.gold, self.predictions, strict=True)]
         return [(len(gold & found), len(found - gold), len(gold - found)) for gold, found in sets]
+
+
+def lowest(draws: Sequence[Answers], metric: str, language: str) -> Answers:
+    """Return of every example what it has in the draw with its lowest score under a metric, of equal ones the first.
+
+    All draws have the same examples. A score that is no mean over examples (F1 of chunks) may be lower in one draw
+    than that of the lowest examples.
+    """
+    if len(draws) == 1:
+        return draws[0]
+    chosen = np.argmin([found.score(metric, language).examples for found in draws], axis=0)
+    gold = [draws[k].gold[i] for i, k in enumerate(chosen)]
+    return replace(draws[0], gold=gold, predictions=[draws[k].predictions[i] for i, k in enumerate(chosen)])
 
 
 def pairs(ids: Sequence[str], targets: Sequence[Sequence[str]]) -> list[tuple[str, str]]:

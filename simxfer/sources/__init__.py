@@ -38,11 +38,12 @@ def read_examples(request: DataRequest) -> Examples:
 
     Parallel test sets are checked against their English (`simxfer.sources.parallel`).
     """
-    asked = request.whole
+    part = request.split.endswith((KEPT, HELD_OUT))
+    asked = replace(request.whole, limit=None) if part else request.whole  # the limit draws from the part
     found = answered_by(asked, "read_examples")(asked)
     found = parallel.checked(found, asked) if isinstance(found, Examples) else Examples(found)
     examples: Sequence[AnyExample] = found
-    if request.split.endswith((KEPT, HELD_OUT)):
+    if part:
         out = request.split.endswith(HELD_OUT)
         examples = [e for e in examples if _is_searched(e) or (_rank(e) % _HELD_OUT_SHARE == 0) == out]
     if request.without:

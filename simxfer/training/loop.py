@@ -22,14 +22,14 @@ from simxfer.common.atomic import write_file
 from simxfer.common.errors import StageFailed
 from simxfer.common.streams import stream, stream_seed
 from simxfer.encoder.batching import BatchOrder, LengthOrder, collate
+from simxfer.encoder.losses import loss_count
 from simxfer.encoder.network import TransferModel, dropout_generator
 from simxfer.encoder.ragged import Features
 from simxfer.encoder.used_rows import IDLE, UsedRows
-from simxfer.training.losses import loss_count
 from simxfer.training.masking import mask_tokens
 from simxfer.training.methods import load_method
 from simxfer.training.methods.method import Course, Step
-from simxfer.training.mixture import epochs_of, step_counts
+from simxfer.training.mixture import epochs_of, epochs_to_keep, step_counts
 from simxfer.training.recipes import Hyperparameters
 from simxfer.training.settings import Mark, Settings, Training, TrainingTask
 from simxfer.training.state import take_up, tensors_of, under
@@ -176,8 +176,7 @@ def looks(tasks: Sequence[TrainingTask], steps: int) -> frozenset[int]:
 
 def epoch_ends(tasks: Sequence[TrainingTask], steps: int) -> frozenset[int]:
     """Return the last steps of all epochs, of a mixture's mean ones; of tenths of the training where steps count."""
-    epochs = sum(t.values.epochs for t in tasks) / len(tasks)
-    n = max(1, round(epochs)) if epochs else 10
+    n = epochs_to_keep([t.values for t in tasks])
     return frozenset(max(1, round(steps * k / n)) for k in range(1, n + 1))
 
 

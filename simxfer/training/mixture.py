@@ -70,6 +70,12 @@ def epochs_of(updates: float, size: int, values: Hyperparameters) -> float:
     return updates * _batch(size, values) / size
 
 
+def epochs_to_keep(tasks: Sequence[Hyperparameters]) -> int:
+    """Return the number of epochs, of a mixture the mean, at whose ends checkpoints are kept; 10 where steps count."""
+    epochs = sum(values.epochs for values in tasks) / len(tasks)
+    return max(1, round(epochs)) if epochs else 10
+
+
 def _capped(sizes: Sequence[int], cap: int | None) -> list[int]:
     return [min(size, cap or size) for size in sizes]
 

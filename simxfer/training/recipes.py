@@ -13,7 +13,7 @@ from simxfer.common.errors import InputError, unknown
 
 Selection = Literal["last", "best-en-dev"]
 """Rules by which a stage ends with one checkpoint, that others can start from."""
-TargetSelection = Literal["last", "best-en-dev", "averaged"]
+TargetSelection = Literal["last", "best-en-dev", "averaged", "best-target-dev"]
 """Rules by which a target can be scored."""
 LAST: Final = "last"
 BEST: Final = "best-en-dev"

@@ -11,7 +11,7 @@ ROOMS = (
 
 FLOORS = (
     ("figures", "outcomes", "sequences"),
-    ("run", "similarity", "inference"),
+    ("run", "similarity", "inference", "robustness"),
     ("questions", "prediction"),
     ("report",),
 )

@@ -14,6 +14,7 @@ from trees import imported, modules
 
 from simxfer.common.errors import InputError
 from simxfer.encoder.features import FEATURES
+from simxfer.encoder.losses import _LOSSES
 from simxfer.grid.file import Grid
 from simxfer.metrics import METRICS
 from simxfer.schema.tables import PSEUDO_LANGUAGES, TABLES, is_language
@@ -22,7 +23,6 @@ from simxfer.sources import read_examples, revision
 from simxfer.sources.origin import SOURCES
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS, get_task
-from simxfer.training.losses import _LOSSES
 from simxfer.training.methods import METHODS, canonical_method
 from simxfer.training.methods.method import Method
 from simxfer.training.recipes import RECIPES

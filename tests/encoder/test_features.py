@@ -402,6 +402,13 @@ def test_the_cache_gives_back_what_was_made(name, world_tokenizer, tmp_path, mon
         assert found.gold.astype("object").equals(made.gold.astype("object"))
 
 
+def test_the_cache_says_what_is_noted_in_one_order(world_tokenizer, tmp_path):
+    request = DataRequest("w-xqa", "test", "x-agg", limit=12, perturbation="swap(0.2)")
+    args = (request, get_task("w-xqa"), world_tokenizer, "f", 64, 16)
+    read = [list(load_dataset(*args, tmp_path / str(i)).noted) for i in range(12)]
+    assert len(read[0]) == 3 and read == [sorted(read[0])] * 12
+
+
 def test_the_cache_tells_requests_lengths_and_tokenizers_apart(world_tokenizer, tmp_path):
     request = DataRequest("w-xqa", "test", "x-sov", limit=4)
     for change in (

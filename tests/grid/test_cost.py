@@ -90,6 +90,15 @@ def test_a_projection_by_hand():
     assert project(plan, "intermediates").checkpoint_bytes == 0
 
 
+def test_every_draw_of_a_perturbation_is_scored():
+    text = "blocks: [{{intermediates: [none], targets: [xnli]}}]\nperturbations: [{}]\n"
+    clean, plain, worst = (
+        project(plan_of(text.format(name))[1], "all").scored_subwords
+        for name in ("", "swap(0.1)", "'worst(k=5,swap(0.1))'")
+    )
+    assert (plain, worst) == (pytest.approx(2 * clean), pytest.approx(6 * clean))
+
+
 def test_inputs_are_cut_at_the_maximal_length():
     _, plan = plan_of(
         "blocks: [{intermediates: [none], targets: [xnli]}]\noverrides: {xnli: {max_length: 8, steps: 10}}\n"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from oracle_folder import FOLDER
 
-from simxfer.encoder.embedding_attack import ascend, project, random_start
+from simxfer.encoder.embedding_attack import ascend, climb, project, random_start
 from simxfer.training.methods.robust import RobustTraining
 
 PATH = FOLDER / "numeric" / "adversarial_steps.json"
@@ -58,6 +58,19 @@ def test_steps_inside_a_ball(name, net):
         delta = project(ascend(delta, climb, STORED["inputs"]["alpha"], ball), STORED["inputs"]["eps"], ball)
         near(delta, step["delta_after"])
     near(losses(net, delta), case["loss_at_end"])
+
+
+@pytest.mark.parametrize("name", PGD)
+def test_all_steps_together(name, net):
+    case, inputs = STORED["expected"][name], STORED["inputs"]
+    ball = BALLS[name.removeprefix("pgd_").rsplit("_", 1)[0]]
+    start = net["start"].clone() if name.endswith("given") else torch.zeros_like(net["E"])
+    steps = len(case["steps"])
+    moved = climb(
+        lambda d: losses(net, d).sum(), start, net["mask"], inputs["eps"], inputs["alpha"], steps, ball
+    )
+    near(moved, case["steps"][-1]["delta_after"])
+    near(losses(net, moved), case["loss_at_end"])
 
 
 def test_the_fast_gradient_method_is_one_step_of_the_radius(net):

@@ -6,6 +6,7 @@ import torch
 import yaml
 from trained import Trained, same, train
 
+from analyses.robustness import paired_drop
 from simxfer.common.errors import InputError
 from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
@@ -146,3 +147,21 @@ def test_what_does_not_go_together_is_refused(grid, changed, message):
     asked = {name: value for name, value in {**grid, **changed}.items() if value is not None}
     with pytest.raises(InputError, match=message):
         expand(parse_grid(yaml.safe_dump(asked)), revision)
+
+
+def test_selections_perturbations_and_swaps_meet_in_one_table(tmp_path, grid):
+    """Every combination has rows of its own; a swapped test's oracle looks at dev data over the swapped adapter."""
+    blocks = [{"intermediates": ["none"], "targets": ["w-xnli"]}]
+    more = {"selections": ["last", "averaged", "best-target-dev"], "perturbations": ["worst(k=2,swap(0.5))"]}
+    run = train(tmp_path, grid | more | {"methods": [SWAPPED], "blocks": blocks})
+    rows = run.results.query("metric == 'accuracy'").groupby(["method", "selection", "perturbation"])
+    assert {key: set(found["language"]) for key, found in rows} == {
+        (method, rule, perturbation): languages
+        for method, languages in ((SOURCE, {"x-pivot", "x-agg", "x-cyrl"}), (SWAPPED, {"x-pivot", "x-agg"}))
+        for rule in more["selections"]
+        for perturbation in ("clean", *more["perturbations"])
+    }
+    oracle = run.results["selection"] == "best-target-dev"
+    assert list(run.results["flags"].str.contains("oracle-selection=")) == list(oracle)
+    drops = paired_drop(pd.read_parquet(run.run.examples), by=("stage", "selection"))
+    assert len(drops) == 6 and (drops["robust_drop"] >= 0).all()

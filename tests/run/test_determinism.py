@@ -14,7 +14,7 @@ from simxfer.common.identity import content_id
 from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.grid.plan import LATER
-from simxfer.run import local, stages
+from simxfer.run import evaluations, local
 from simxfer.run.determinism import deterministic
 from simxfer.run.train import train_grid
 from simxfer.sources import revision
@@ -60,7 +60,7 @@ def test_stages_are_trained_and_scored_as_asked(asked, expected, grid, tmp_path,
         return lambda *arguments: (seen[name].add(held()), function(*arguments))[1]
 
     monkeypatch.setattr(loop, "_step", watched("train", loop._step))
-    monkeypatch.setattr(stages, "evaluate", watched("score", stages.evaluate))
+    monkeypatch.setattr(evaluations, "evaluate", watched("score", evaluations.evaluate))
     train(tmp_path, grid | {"deterministic": asked})
     assert seen == {"train": {expected}, "score": {expected}}
     assert held() == UNHELD

@@ -16,17 +16,21 @@ from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.grid.growth import compare
 from simxfer.grid.plan import Plan
+from simxfer.grid.selections import target_dev
 from simxfer.run import stages as stages_room
 from simxfer.run.checkpoints import DamagedCheckpoint
 from simxfer.run.opening import receipts
 from simxfer.run.stages import StageRunner
+from simxfer.scoring.evaluate import dev_score
 from simxfer.sources import revision
+from simxfer.sources.request import DataRequest
+from simxfer.tasks import get_task
 
-ASKED = ["averaged", "best-en-dev", "last"]
+ASKED = ["averaged", "best-en-dev", "best-target-dev", "last"]
 VALUES = {"steps": 20, "batch_size": 4, "train_examples": 200, "learning_rate": 0.003, "look_every": 5}
 GRID = {
     "name": "selections",
-    "languages": ["x-pivot", "x-agg"],
+    "languages": ["x-pivot", "x-agg", "x-sov"],
     "seeds": [0],
     "test_examples": 40,
     "selections": ASKED,
@@ -90,7 +94,7 @@ def test_one_training_run_gives_rows_of_every_selection(run):
     assert set(counts["w-pos"].index) == set(ASKED) and counts["w-pos"].nunique() == 1
     assert list(counts["w-tatoeba"].index) == ["last"]  # is not trained
     values = run.results[run.results["target"] == "w-pos"].groupby("selection")["value"].agg(tuple)
-    assert values.nunique() == 3
+    assert values.nunique() == 4
 
 
 @pytest.mark.parametrize("method", GRID["methods"])
@@ -149,6 +153,85 @@ def test_outcomes_pair_equal_selections(run):
     assert robust_drop(run.results)["y_clean"].notna().all()
 
 
+def test_the_oracle_scores_each_language_with_what_its_dev_data_choose(run):
+    """Of the tenths, each is scored anew on the held-out part of the language's own training data."""
+    stage = run.plan.stages[stage_of(run, "full")]
+    rows = run.results[(run.results["selection"] == "best-target-dev") & (run.results["stage"] == stage.id)]
+    model, task = run.runner.checkpoints.load(stage), get_task("w-pos")
+    files = {step: kept(run, stage.id, f"best-target-dev/{step}") for step in range(2, 21, 2)}
+    assert all(same(files[step], run.ends[stage.id][step]) for step in files)
+    steps = set()
+    for language in GRID["languages"]:
+        scores, tests = {}, {}
+        for step in files:
+            run.runner.checkpoints.switch(model, stage, f"best-target-dev/{step}")
+            for split, found, limit in (("train#held-out", scores, 40), ("test", tests, 40)):
+                request = DataRequest("w-pos", split, language, limit=limit)
+                data = run.runner.data.dataset(request, "w-pos", stage.encoder, 64, 16)
+                found[step] = dev_score(model, task, data, 1, language)
+        best = min(step for step in scores if scores[step] == max(scores.values()))
+        steps.add(best)
+        told = rows[(rows["language"] == language) & (rows["metric"] == task.metric)]
+        [clean] = told.loc[told["perturbation"] == "clean", "value"]
+        assert clean == tests[best] and len(set(tests.values())) > 1
+        assert told["flags"].str.split(";").map(lambda flags, b=best: f"oracle-selection={b}" in flags).all()
+    assert len(steps) > 1  # nothing is one for all
+    others = run.results[run.results["selection"] != "best-target-dev"]
+    assert not others["flags"].str.contains("oracle").any()
+
+
+def test_the_oracle_chooses_on_data_that_are_not_trained_on(checkpoint):
+    plan = planned(checkpoint, selections=["last", "best-target-dev"])
+    stage = next(stage for stage in plan.stages.values() if stage.phase == "target")
+    assert stage.parts == ((("w-pos", "train#kept"),),) and stage.dev_parts == ()
+    tuned = {e.selection: e.tuned_on for e in plan.evaluations[stage.id].values()}
+    assert tuned == {"last": "", "best-target-dev": "train#held-out"}
+
+
+@pytest.mark.parametrize(
+    ("target", "choice", "expected"),
+    [
+        ("panx", {}, "dev"),
+        ("mlqa", {}, "dev"),
+        ("tydiqa", {}, "train#held-out"),  # its dev is scored
+        ("panx", {"test": "dev"}, ""),
+        ("panx", {"test": "dev", "dev": "held-out"}, "train#held-out"),
+        ("xquad", {}, ""),
+        ("w-pos", {}, "train#held-out"),
+        ("w-xnli-cue", {}, ""),  # is trained in the pivot alone
+    ],
+)
+def test_dev_data_of_a_language_are_never_the_scored_ones(target, choice, expected):
+    text = {"name": "x", "encoders": ["FacebookAI/xlm-roberta-base"], "recipe": "xtreme", "seeds": [0]}
+    text |= {
+        "blocks": [{"intermediates": ["none"], "targets": [target]}],
+        "data": {"tasks": {target: choice}},
+    }
+    made = parse_grid(json.dumps(text))
+    assert target_dev(get_task(target), made.task_data(target), made.test_languages(target)) == expected
+    if expected:
+        parse_grid(json.dumps(text | {"selections": ["best-target-dev"]}))
+    else:
+        with pytest.raises(InputError, match=f"target '{target}' has no data but the scored ones"):
+            parse_grid(json.dumps(text | {"selections": ["best-target-dev"]}))
+
+
+def test_candidates_of_all_languages_have_one_checkpoint():
+    with pytest.raises(InputError, match="'lareqa' ranks the candidates of all languages together"):
+        parse_grid(
+            json.dumps(
+                {
+                    "name": "x",
+                    "encoders": ["FacebookAI/xlm-roberta-base"],
+                    "recipe": "xtreme",
+                    "seeds": [0],
+                    "selections": ["best-target-dev"],
+                    "blocks": [{"intermediates": ["none"], "targets": ["lareqa"]}],
+                }
+            )
+        )
+
+
 @pytest.mark.parametrize("rule", ["last", "best-en-dev"])
 def test_one_rule_alone_is_the_stage_of_its_hyperparameter(checkpoint, rule):
     named = planned(checkpoint, selections=[rule])
@@ -175,7 +258,9 @@ def test_what_a_target_stage_before_the_last_one_ends_with_is_its_hyperparameter
     )
     found = {stage.phase: stage for stage in plan.stages.values()}
     assert found["before-target-1"].kept == () and not found["before-target-1"].dev_parts
-    assert found["target"].kept == ("best-en-dev", "averaged") and found["target"].dev_parts
+    assert (
+        found["target"].kept == ("best-en-dev", "averaged", "best-target-dev") and found["target"].dev_parts
+    )
 
 
 def test_a_rule_that_no_stage_can_start_from_is_refused_as_a_hyperparameter(checkpoint):
@@ -183,7 +268,7 @@ def test_a_rule_that_no_stage_can_start_from_is_refused_as_a_hyperparameter(chec
         planned(checkpoint, overrides={"*": VALUES | {"selection": "averaged"}})
     with pytest.raises(InputError, match=r"'averaged'.* \(got 'mean'\)"):
         planned(checkpoint, selections=["mean"])
-    with pytest.raises(InputError, match="no step: there is no checkpoint to select by averaged"):
+    with pytest.raises(InputError, match="no step: there is no checkpoint to select by best-target-dev"):
         planned(checkpoint, overrides={"*": {"steps": 0}})
 
 
@@ -192,7 +277,7 @@ def test_a_run_grows_by_all_but_rules(checkpoint):
     more = compare(before, planned(checkpoint, seeds=[0, 1]))
     assert not more.changed and not more.gone_cells
     assert compare(before, planned(checkpoint, selections=ASKED[1:])).changed == (
-        "selections: ('best-en-dev', 'averaged') there, ('best-en-dev',) here",
+        "selections: ('best-en-dev', 'averaged', 'best-target-dev') there, ('best-en-dev', 'best-target-dev') here",
     )
     assert not compare(before, before).new_evaluations
 
@@ -201,13 +286,13 @@ def test_what_is_written_is_counted_before(run, checkpoint):
     written = list(run.run.root.glob("stages/**/encoder.safetensors"))
     assert sum(stage.checkpoints for stage in run.plan.stages.values()) == len(written)
     said = plan_text(parse_grid(json.dumps(grid(checkpoint))), run.plan)
-    assert f"{len(written)} checkpoints" in said and "2 methods, 3 selections" in said
+    assert f"{len(written)} checkpoints" in said and "2 methods, 4 selections" in said
 
 
 def test_receipts_say_the_rules(checkpoint):
     asked = parse_grid(json.dumps(grid(checkpoint)))
     training = receipts(asked, expand(asked, revision), {})["targets"]["w-pos"]["training"]
-    assert training["full"]["selection"] == "last, best-en-dev, averaged"
+    assert training["full"]["selection"] == "last, best-en-dev, averaged, best-target-dev"
 
 
 @pytest.mark.parametrize("method", GRID["methods"])
@@ -242,7 +327,7 @@ def test_an_interrupted_stage_keeps_the_same_checkpoints(
     made = train(tmp_path, changed)
     stage = stage_of(run, method)
     assert made.done(stage)["files"] == run.done(stage)["files"]
-    assert len(made.done(stage)["files"]) == 6
+    assert len(made.done(stage)["files"]) == 26
 
 
 def test_checkpoints_that_are_not_kept_and_damaged_ones(run, tmp_path, checkpoint):

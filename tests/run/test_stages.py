@@ -494,7 +494,7 @@ def test_a_run_killed_while_it_scores_goes_on_from_weights_that_will_be_dropped(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
-        patch.setattr("simxfer.run.stages.evaluate", killed)
+        patch.setattr("simxfer.run.evaluations.evaluate", killed)
         work(lean)
     [target] = [
         s for s in lean.plan.stages.values() if s.phase == "target" and lean.run.stage(s.id).done.exists()

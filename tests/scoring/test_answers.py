@@ -195,7 +195,7 @@ def test_a_language_alone_is_its_own_pool(model, languages, drawn):
     assert len(candidate_pool(model, [languages["en"]], PAD).ids) == 16
     ranked = predict(model, LAREQA, languages["en"], PAD)
     assert len(ranked) == 16 and all(sorted(ids) == sorted(f"en:{i}" for i in range(16)) for ids in ranked)
-    assert dev_score(model, LAREQA, languages["en"], PAD) == pytest.approx(
+    assert dev_score(model, LAREQA, languages["en"], PAD, "en") == pytest.approx(
         100 * np.mean(brute_force({"en": languages["en"]}, "en")), abs=1e-6
     )
 
@@ -232,7 +232,7 @@ def test_questions_are_development_data_of_a_ranking_task(model, world_tokenizer
     ]
     dataset = make_dataset(questions, LAREQA, world_tokenizer, 64, 0)
     assert len(candidate_pool(model, [dataset], PAD).ids) == 16
-    assert 0 < dev_score(model, LAREQA, dataset, PAD) <= 100
+    assert 0 < dev_score(model, LAREQA, dataset, PAD, "en") <= 100
 
 
 def test_answers_are_scored_by_subset():

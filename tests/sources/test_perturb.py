@@ -12,18 +12,12 @@ import numpy as np
 import pytest
 
 from simxfer.common.errors import InputError
+from simxfer.schema.tables import ANSWERS_HIT, WORDS, WORDS_CHANGED
 from simxfer.sources import read_examples, revision
 from simxfer.sources.files import read_files
 from simxfer.sources.perturb import MIXES, PERTURBATIONS, Perturbation, changed, clusters, load, parse
 from simxfer.sources.perturb.code_mix import mark_of, read_lexicon
-from simxfer.sources.perturb.examples import (
-    ANSWERS_HIT,
-    NOT_AVAILABLE,
-    WORDS,
-    WORDS_CHANGED,
-    can_change,
-    perturbed,
-)
+from simxfer.sources.perturb.examples import NOT_AVAILABLE, can_change, perturbed, reach
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.examples import ClassificationExample, Examples, SpanExample, TaggingExample
@@ -126,6 +120,13 @@ def test_letters_with_their_marks_are_never_taken_apart():
         ("swap(0.2,de)", "cannot be read; write it as NAME"),
         ("code-mix(0.2)", "write it as code-mix(STRENGTH,LANGUAGE)"),
         ("code-mix(0.2,avg)", "write it as code-mix(STRENGTH,LANGUAGE)"),
+        ("worst(0.2)", "write it as worst(k=NUMBER,PERTURBATION)"),
+        ("worst(k=0,swap(0.2))", "write it as worst(k=NUMBER,PERTURBATION)"),
+        ("worst(k=2,worst(k=2,swap(0.2)))", "write it as worst(k=NUMBER,PERTURBATION)"),
+        ("worst(k=2,swap(0.2)#1)", "write it as worst(k=NUMBER,PERTURBATION)"),
+        ("worst(k=2,pgd(0.2))", "write it as worst(k=NUMBER,PERTURBATION)"),
+        ("pgd(0.2)#1", "write it as NAME(STRENGTH)"),
+        ("worst(k=2,swop(0.2))", "unknown perturbation 'swop'. Did you mean 'swap'"),
     ],
 )
 def test_what_no_perturbation_is_is_refused(text, message):
@@ -133,6 +134,26 @@ def test_what_no_perturbation_is_is_refused(text, message):
         parse(text)
     assert str(parse(" swap( 0.20 ) ")) == "swap(0.2)"
     assert str(parse("code-mix(0.20, de )")) == "code-mix(0.2,de)"
+
+
+@pytest.mark.parametrize("one", ["swap(0.2)", "code-mix(0.2,de)"])
+def test_the_worst_of_k_is_spelled_by_its_first_k_draws(one):
+    spelled = f"worst(k=3,{one})"
+    assert str(parse(f" worst( k = 3 , {one} )")) == str(parse(spelled)) == spelled
+    assert [str(draw) for draw in parse(spelled).draws] == [one, f"{one}#1", f"{one}#2"]
+    assert parse(f"worst(k=1,{one})") == parse(one) == parse(f"{one}#0") and parse(one).draws == (parse(one),)
+    assert parse(spelled).draws == tuple(map(parse, (one, f"{one}#1", f"{one}#2")))
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_draws_of_a_perturbation_differ_and_are_available_alike(name):
+    first = made(name, 0.6)
+    words = sentence_of(name)
+    drawn = {tuple(replace(first, draw=i).apply(words, "1", "text")) for i in range(12)}
+    assert len(drawn) > 1 and tuple(first.apply(words, "1", "text")) in drawn
+    assert replace(first, strength=0.0, draw=3).apply(words, "1") == list(enumerate(words))
+    examples = Examples([ClassificationExample(id=str(i), text=" ".join(words), label="x") for i in range(3)])
+    assert len({reach(examples, replace(first, draw=i)) for i in range(6)}) == 1
 
 
 def test_tags_move_with_their_words():
@@ -418,4 +439,7 @@ def test_a_request_for_perturbed_examples_has_the_clean_ones_ids():
 
 
 def test_what_is_searched_is_never_perturbed():
-    assert not can_change("mining") and not can_change("ranking") and can_change("retrieval")
+    assert not can_change("mining", "swap") and not can_change("ranking", "swap")
+    assert (
+        can_change("retrieval", "swap") and not can_change("retrieval", "pgd") and can_change("span", "pgd")
+    )

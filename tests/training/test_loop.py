@@ -22,6 +22,7 @@ from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import make_dataset
 from simxfer.encoder.features import text_features
 from simxfer.encoder.loading import load_encoder
+from simxfer.encoder.losses import loss_count, loss_sum
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
@@ -32,7 +33,6 @@ from simxfer.tasks.examples import TextExample
 from simxfer.tasks.record import Task
 from simxfer.training import loop as train
 from simxfer.training.loop import fit, schedule
-from simxfer.training.losses import loss_count, loss_sum
 from simxfer.training.masking import mask_tokens
 from simxfer.training.methods.method import Course, Method
 from simxfer.training.recipes import Hyperparameters

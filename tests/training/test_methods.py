@@ -12,6 +12,7 @@ from simxfer.common.errors import InputError
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import make_dataset, training_features
 from simxfer.encoder.loading import load_encoder, load_tokenizer, load_weights, save_weights
+from simxfer.encoder.losses import loss_sum
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED, Features, join_features
@@ -20,7 +21,6 @@ from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import RankingExample, TextExample
 from simxfer.training import loop
-from simxfer.training.losses import loss_sum
 from simxfer.training.methods import METHODS, canonical_method, load_method, phases_of
 from simxfer.training.methods.adapter import FusionCourse
 from simxfer.training.methods.method import Course, Step

@@ -2,14 +2,15 @@
 
 A perturbation is written as its name and strength, `swap(0.2)`, `code-mix(0.2,de)`. Strength is the share of words
 meant to change, 0 to 1; how many really changed stands beside it in the results' flags. What is drawn is named by the
-perturbation, the example's id and the field alone, so that every model, worker and language sees the same draws. A
-word of a script without blanks is a piece of it. Units inside a word are grapheme clusters, never code points.
+perturbation, the example's id and the field alone, so that every model, worker and language sees the same draws;
+`swap(0.2)#1` is a second draw, and of `worst(k=5,swap(0.2))` the first five are scored. A word of a script without
+blanks is a piece of it. Units inside a word are grapheme clusters, never code points.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 
@@ -41,8 +42,15 @@ PERTURBATIONS: dict[str, str] = {
 MIXES = ("code-mix",)
 """Those that name a language that is mixed in."""
 
+ATTACKS = ("pgd",)
+"""Those of a model's word embeddings, not of words (`simxfer.scoring.attack`); their strength is the radius."""
+
+WORST = "worst"
+"""Stands before the number of draws of a perturbation of which each example keeps the one that it scores lowest on."""
+
 Words = list[str]
-_CALL = re.compile(r"^\s*([a-z-]+)\s*(?:\(\s*([0-9.]+)\s*(?:,\s*([A-Za-z0-9-]+)\s*)?\))?\s*$")
+_CALL = re.compile(r"\s*([a-z-]+)\s*(?:\(\s*([0-9.]+)\s*(?:,\s*([A-Za-z0-9-]+)\s*)?\)(?:#([0-9]+))?)?\s*")
+_WORST = re.compile(rf"\s*{WORST}\s*\(\s*k\s*=\s*([0-9]+)\s*,(.*)\)\s*")
 
 
 @dataclass(frozen=True)
@@ -55,16 +63,30 @@ class Perturbation:
     """The language that is mixed in."""
     request: DataRequest | None = None
     """The data that are perturbed: their language decides keyboard and lexicon."""
+    draw: int = 0
+    """Which of its draws."""
+    worst_of: int = 1
+    """How many draws are scored, from the first on; each example keeps the one that it scores lowest on."""
 
     def __str__(self) -> str:
         """Return its one spelling."""
-        return f"{self.name}({self.strength:g}{',' * bool(self.mixed_in)}{self.mixed_in})"
+        call = f"{self.name}({self.strength:g}{',' * bool(self.mixed_in)}{self.mixed_in})"
+        call += f"#{self.draw}" * bool(self.draw)
+        return f"{WORST}(k={self.worst_of},{call})" if self.worst_of > 1 else call
+
+    @property
+    def draws(self) -> tuple["Perturbation", ...]:
+        """All that are scored: itself, or as many draws as the worst is taken of."""
+        if self.worst_of == 1:
+            return (self,)
+        return tuple(replace(self, draw=i, worst_of=1) for i in range(self.worst_of))
 
     def apply(self, words: Words, *names: str) -> list[tuple[int, str]]:
         """Return the words of the new text, each with the place that it comes from; names name the draws."""
         if not words or self.strength == 0:
             return list(enumerate(words))
-        return load(self.name)(words, self, stream("perturb", self.name, *names))
+        draw = (f"draw {self.draw}",) if self.draw else ()
+        return load(self.name)(words, self, stream("perturb", self.name, *draw, *names))
 
 
 Change = Callable[[Words, Perturbation, np.random.Generator], list[tuple[int, str]]]
@@ -79,26 +101,38 @@ def load(name: str) -> Change:
 
 
 def parse(text: str) -> Perturbation:
-    """Return the perturbation that a text names.
+    """Return the perturbation that a text names; the worst of one draw is that draw.
 
     Raises:
-        InputError: an unknown one, or a strength that is missing or not in [0, 1].
+        InputError: an unknown one, a strength that is missing or not in [0, 1], or no number of draws.
     """
-    call = _CALL.match(text)
+    if worst := _WORST.fullmatch(text):
+        one = parse(worst[2])
+        if one.worst_of > 1 or one.draw or one.name in ATTACKS or not int(worst[1]):
+            raise _unreadable(text, WORST)
+        return replace(one, worst_of=int(worst[1]))
+    call = _CALL.fullmatch(text)
     name = call[1] if call else ""
-    if call and name not in PERTURBATIONS:
-        raise InputError(unknown("perturbation", name, PERTURBATIONS))
-    if not call or call[2] is None or (name in MIXES) != is_language(call[3] or ""):
-        form = (
-            f"{name}(STRENGTH,LANGUAGE), such as {name}(0.2,de)"
-            if name in MIXES
-            else "NAME(STRENGTH), such as swap(0.2)"
-        )
-        raise InputError(f"perturbation {text!r} cannot be read; write it as {form}")
+    known = (*PERTURBATIONS, *ATTACKS, WORST)
+    if call and name not in known:
+        raise InputError(unknown("perturbation", name, known))
+    if not call or name == WORST or call[2] is None or (name in MIXES) != is_language(call[3] or ""):
+        raise _unreadable(text, WORST if text.strip().startswith(WORST) else name)
     strength = float(call[2])
     if not 0 < strength <= 1:
         raise InputError(f"perturbation {text!r} has strength {strength:g}; expected more than 0, at most 1")
-    return Perturbation(name, strength, call[3] or "")
+    if name in ATTACKS and call[4]:
+        raise _unreadable(text, name)  # nothing is drawn
+    return Perturbation(name, strength, call[3] or "", draw=int(call[4] or 0))
+
+
+def _unreadable(text: str, name: str) -> InputError:
+    form = "NAME(STRENGTH), such as swap(0.2)"
+    if name in MIXES:
+        form = f"{name}(STRENGTH,LANGUAGE), such as {name}(0.2,de)"
+    elif name == WORST:
+        form = f"{WORST}(k=NUMBER,PERTURBATION), such as {WORST}(k=5,swap(0.2))"
+    return InputError(f"perturbation {text!r} cannot be read; write it as {form}")
 
 
 def each_word(

@@ -5,7 +5,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from simxfer.sources.perturb import Perturbation, changed, clusters, script_of
+from simxfer.schema.tables import ANSWERS_HIT, WORDS, WORDS_CHANGED
+from simxfer.sources.perturb import ATTACKS, Perturbation, changed, clusters, script_of
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
@@ -22,8 +23,6 @@ has nothing in the language. Words in other scripts do not count: case is not av
 
 LONG, PIECE = 20, 4
 """A run of more clusters than this without a blank, as of Chinese or Thai, is cut into pieces of so many."""
-WORDS_CHANGED, WORDS, ANSWERS_HIT = "perturbed-words", "perturbed-words-of", "answers-hit-stay-clean"
-"""Flags: words that really changed, of so many; questions left as they were because their answer would have changed."""
 
 
 def perturbed(examples: Examples, perturbation: Perturbation) -> Examples:
@@ -43,7 +42,7 @@ def reach(examples: Examples, perturbation: Perturbation) -> float:
     """Return the share of words that a perturbation changes at full strength, of those in the script of the data."""
     if perturbation.name == "spacing" and any(isinstance(e, TaggingExample) for e in examples):
         return 0.0  # tags have the words as they are
-    full = replace(perturbation, strength=1.0)
+    full = replace(perturbation, strength=1.0, draw=0)  # all draws are available in the same languages
     texts = [(e.id, words) for e in examples[:LOOKED_AT] for words in _words(e)]
     scripts = Counter(script_of(c) for _, words in texts for c in "".join(words) if c.isalpha())
     main = {name for name, _ in scripts.most_common(1)}
@@ -57,9 +56,14 @@ def _words(example: AnyExample) -> list[list[str]]:
     return [_cut([(word, "") for word in text.split()])[0] for text in example.texts]
 
 
-def can_change(kind: str) -> bool:
-    """Tell whether examples of a kind of task can be perturbed: not the corpora and pools that are searched."""
-    return kind in ("classification", "tagging", "span", "multiple_choice", "retrieval")
+def can_change(kind: str, name: str) -> bool:
+    """Tell whether a perturbation can change examples of a kind of task.
+
+    None changes the corpora and pools that are searched; an attack follows the loss, which retrieval without
+    training has not.
+    """
+    kinds = ("classification", "tagging", "span", "multiple_choice")
+    return kind in kinds or (kind == "retrieval" and name not in ATTACKS)
 
 
 def _text(text: str, perturbation: Perturbation, counts: Counter[str], *names: str) -> str:

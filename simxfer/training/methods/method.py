@@ -126,7 +126,7 @@ class Method:
 
     def loss(self, model: TransferModel, task: Task, batch: Batch) -> Tensor:
         """Return the summed loss of a (micro-)batch."""
-        from simxfer.training.losses import loss_sum
+        from simxfer.encoder.losses import loss_sum
 
         return loss_sum(model, task, batch)
 

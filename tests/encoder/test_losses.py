@@ -10,6 +10,7 @@ from simxfer.common.errors import InputError
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import make_dataset, training_features
 from simxfer.encoder.loading import load_encoder, load_weights, save_weights
+from simxfer.encoder.losses import RANKING_SCALE, loss_count, loss_sum
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import IGNORED
@@ -19,7 +20,6 @@ from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.examples import ChoiceExample, RankingExample
 from simxfer.training.loop import fit
-from simxfer.training.losses import RANKING_SCALE, loss_count, loss_sum
 from simxfer.training.masking import mask_tokens
 from simxfer.training.recipes import Hyperparameters
 from simxfer.training.settings import Settings, TrainingTask
