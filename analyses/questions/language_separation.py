@@ -32,20 +32,18 @@ def answer(run: Run) -> Answer | None:
     missing = _missing(run, looks)
     if table.empty:
         return unanswerable(NAME, TITLE, QUESTION, f"The run cannot tell: {'; '.join(missing)}.")
-    by = ["method", "stage", "pooling"]
+    by = ["method", "path", "pooling"]
     means = table.groupby(by, sort=False)[["before", "after"]].mean().reset_index()
     mean = means[means["pooling"] == "mean"]
-    said = "; ".join(
-        f"{row.method}, {row.stage}: {row.before:.2f} -> {row.after:.2f}" for row in mean.itertuples()
-    )
+    said = [f"{row.method} on {row.path} {row.before:.2f} -> {row.after:.2f}" for row in mean.itertuples()]
     return Answer(
         name=NAME,
         title=TITLE,
         question=QUESTION,
         sentence=f"Proxy A-distance (0: not told apart, 2: always) before and after a stage, mean over "
-        f"{count(table['languages'].nunique(), 'pair')} of languages, mean-pooled states: {said}.",
+        f"{count(table['languages'].nunique(), 'pair')} of languages, mean-pooled states: {listed(said)}.",
         tables={
-            "Proxy A-distance by method (mean of clipped values)": means,
+            "Proxy A-distance by method and path (mean of clipped values)": means,
             "Proxy A-distance by stage and pair of languages": table,
         },
         what_would_change="More text a language: the interval of one distance is that of the classifier's error.",
@@ -144,14 +142,18 @@ def _missing(run: Run, looks: dict[str, _Look]) -> list[str]:
     """Say what was not measured, and why."""
     if not run.compared_as:
         return ["fewer than two languages have text at hand, that of the pivot included"]
-    said, there = [], [look.texts for look in looks.values() if look.texts]
+    stages, said = count(len(looks), "stage"), []
+    there = [look.texts for look in looks.values() if look.texts]
     if len(there) < len(looks):
         said.append(
-            f"{len(looks) - len(there)} of {count(len(looks), 'stage')}: no states of it or of its parent (not trained "
+            f"{len(looks) - len(there)} of {stages}: no states of it or of its parent (not trained "
             "yet, or its checkpoint was gone when the grid first named the text)"
         )
-    fewest = {code: min(texts[code] for texts in there) for code in (there[0] if there else ())}
-    few = [f"{code} ({n})" for code, n in fewest.items() if n < _FEWEST]
-    if few:
-        said.append(f"languages with fewer than {_FEWEST} texts that nothing was trained on: {listed(few)}")
+    for code in there[0] if there else ():
+        few = [texts[code] for texts in there if texts[code] < _FEWEST]
+        if few:
+            said.append(
+                f"{code} in {len(few)} of {stages}: fewer than {_FEWEST} texts ({min(few)} at least) "
+                "that nothing was trained on"
+            )
     return said
