@@ -97,9 +97,15 @@ def _left_out(plan: Plan) -> list[str]:
 
 
 def _mixtures(trained: Iterable[Stage]) -> list[str]:
-    """Say what each task of a mixture gets, every mixture once."""
-    found = {stage.data: _updates(stage) for stage in trained if len(stage.data) > 1}
-    return [f"  a mixture    {text}" for text in dict.fromkeys(found.values())]
+    """Say what each task of a mixture gets, once for all methods that give it the same."""
+    found: dict[str, dict[str, None]] = {}
+    for stage in trained:
+        if len(stage.data) > 1:
+            found.setdefault(_updates(stage), {})[stage.method] = None
+    return [
+        f"  a mixture    {text}" + f" by {', '.join(methods)}" * (list(methods) != ["full"])
+        for text, methods in found.items()
+    ]
 
 
 def _updates(stage: Stage) -> str:

@@ -144,6 +144,26 @@ overrides:
     assert stages.count("w-pos seed 0: w-pos 15 updates (3 epochs)") == 1
 
 
+def test_a_plan_says_what_a_mixture_gets_by_every_method():
+    from simxfer.cli.show import plan_text
+
+    text = """\
+name: g
+encoders: [world/w0-s0]
+seeds: [0, 1]
+methods: [full, full(freeze=1), adapter]
+blocks: [{intermediates: [w-nli+w-roles], targets: [w-pos]}]
+overrides: {"*": {epochs: 1, batch_size: 40, train_examples: 4000}}
+method_overrides: {adapter: {"*": {epochs: 2}}}
+"""
+    grid = parse_grid(text)
+    lines = plan_text(grid, expand(grid, revision)).splitlines()
+    assert [line for line in lines if line.startswith("  a mixture")] == [
+        "  a mixture    w-nli 100 updates (1 epochs); w-roles 100 updates (1 epochs) by full, full(freeze=1)",
+        "  a mixture    w-nli 200 updates (2 epochs); w-roles 200 updates (2 epochs) by adapter(pfeiffer,r=16)",
+    ]
+
+
 def test_the_temperature_changes_what_a_plan_expects():
     rows = tuple(values(b, 1.0).as_dict() | {"train_examples": n} for b, n in ((8, 6400), (8, 400)))
     stage = Stage(
