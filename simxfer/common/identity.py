@@ -16,7 +16,7 @@ FEATURES_VERSION = 5
 """Bumped whenever equal examples become other arrays."""
 READER_VERSION = 2
 """Bumped whenever the readers of native files or of the hub give other examples of the same files."""
-PERTURBATION_VERSION = 1
+PERTURBATION_VERSION = 2
 """Bumped whenever equal examples are perturbed otherwise; it stands in the ids of perturbed evaluations alone."""
 
 

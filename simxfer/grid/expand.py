@@ -73,7 +73,7 @@ class _Cells:
         """Return the same evaluation under every perturbation; a lexicon that one reads is data as well."""
         folder, kind = self.grid.data.lexicons or "", TASKS[clean.target].kind
         others = [
-            replace(clean, perturbation=text, lexicons=folder if parse(text).mixed_in else "")
+            replace(clean, perturbation=text, lexicons=folder if parse(text).lexical else "")
             for text in self.grid.perturbations
             if can_change(kind, parse(text).name)
         ]

@@ -134,13 +134,13 @@ class Grid(Strict):
         return self
 
     @model_validator(mode="after")
-    def _mixed_text_has_lexicons(self) -> "Grid":
+    def _lexicons_are_given(self) -> "Grid":
         real = all(not TASKS[target].world for target in self.targets)
-        for text in self.perturbations:
-            if parse(text).mixed_in and real and not self.data.lexicons:
+        for how in map(parse, self.perturbations):
+            if how.lexical and real and not self.data.lexicons:
                 raise ValueError(
-                    f"perturbation {text!r} reads lexicons, and none are given; set data: {{lexicons: FOLDER}} to a "
-                    f"folder of files in MUSE's format such as sw-{parse(text).mixed_in}.txt"
+                    f"perturbation '{how}' reads lexicons, and none are given; set data: {{lexicons: FOLDER}} to a "
+                    f"folder of files in MUSE's format such as sw-{how.mixed_in or 'sw'}.txt"
                 )
         return self
 

@@ -83,8 +83,8 @@ class Data(Strict):
     folder: str | None = None
     """Folder of native files, one subfolder a task, seen from where the command runs; the hub for tasks without."""
     lexicons: str | None = None
-    """Folder of lexicons in MUSE's format for `code-mix`, `sw-en.txt` for Swahili texts with English words in them; the
-    embedded world brings its own."""
+    """Folder of lexicons in MUSE's format: `sw-en.txt` for Swahili texts with English words in them (`code-mix`; the
+    embedded world brings its own), `sw-sw.txt` for neighbours of Swahili words (`substitute`)."""
     tasks: dict[Overridden, DataChoice] = {}
     """What is read for what, by task; `*` stands for every task."""
 

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import tempfile
 import unicodedata
 from collections import Counter
 from dataclasses import replace
@@ -29,10 +30,18 @@ SENTENCE = TEXT.split()
 MOVING = {"order", "local-order", "word-drop", "word-repeat", "spacing"}
 """Those that move, multiply or join words; all others change words in their places."""
 PIVOT = DataRequest("w-xnli", "test", "x-pivot")
+LEXICONS = tempfile.TemporaryDirectory()
+(Path(LEXICONS.name) / "en-en.txt").write_text(
+    "".join(
+        f"{word.lower()} {word.lower()}{other}\n" for word in SENTENCE if word.isalpha() for other in "xyz"
+    )
+)
+NEIGHBOURS = DataRequest("xnli", "test", "en", lexicons=LEXICONS.name)
 
 
 def made(name: str, strength: float) -> Perturbation:
-    return Perturbation(name, strength, "x-d1" if name in MIXES else "", PIVOT)
+    request = NEIGHBOURS if name == "substitute" else PIVOT
+    return Perturbation(name, strength, "x-d1" if name in MIXES else "", request)
 
 
 def sentence_of(name: str) -> list[str]:
@@ -330,9 +339,8 @@ def test_every_language_of_the_pack_keeps_ids_tags_and_answers(pack):
                     assert len(e.words) == len(e.tags) and all(e.words)
                     assert how.name in MOVING or e.tags == clean.tags
     assert len({language for _, language in pack}) >= 35
-    assert changing["code-mix"] == 0 and all(changing[p] >= 30 for p in ("typos", "lookalikes", "swap")), (
-        changing
-    )
+    assert changing["code-mix"] == changing["substitute"] == 0  # no lexicon is given
+    assert all(changing[p] >= 30 for p in ("typos", "lookalikes", "swap")), changing
 
 
 @pytest.mark.parametrize("name", ["typos", "lookalikes", "case", "swap"])
@@ -442,4 +450,22 @@ def test_what_is_searched_is_never_perturbed():
     assert not can_change("mining", "swap") and not can_change("ranking", "swap")
     assert (
         can_change("retrieval", "swap") and not can_change("retrieval", "pgd") and can_change("span", "pgd")
+    )
+
+
+def test_neighbours_are_drawn_from_the_word_itself_and_all_that_the_lexicon_has():
+    """Each as often, punctuation and capitals stay; what the lexicon has not stays as it is."""
+    drawn = [words_under("substitute", 1.0, ["owner,", "Nothing", "Zyx"], str(i)) for i in range(4000)]
+    counts = Counter(words[0][1] for words in drawn)
+    assert set(counts) == {"owner,", "ownerx,", "ownery,", "ownerz,"}
+    assert all(abs(n - 1000) < 5 * 27.4 for n in counts.values())  # five standard deviations
+    assert {words[1][1] for words in drawn} == {"Nothing", "Nothingx", "Nothingy", "Nothingz"}
+    assert {words[2][1] for words in drawn} == {"Zyx"}
+    assert reach(_one("owner"), made("substitute", 1.0)) > 0.5
+    assert NOT_AVAILABLE in perturbed(_one("owner"), Perturbation("substitute", 1.0, request=PIVOT)).noted
+
+
+def _one(word: str) -> Examples:
+    return Examples(
+        [ClassificationExample(id=str(i), text=" ".join([word] * 9), label="x") for i in range(9)]
     )

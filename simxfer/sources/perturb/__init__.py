@@ -37,10 +37,14 @@ PERTURBATIONS: dict[str, str] = {
     "lookalikes": "simxfer.sources.perturb.lookalikes:disguise",
     "spacing": "simxfer.sources.perturb.spacing:respace",
     "code-mix": "simxfer.sources.perturb.code_mix:mix",
+    "substitute": "simxfer.sources.perturb.code_mix:substitute",
 }
 
 MIXES = ("code-mix",)
 """Those that name a language that is mixed in."""
+
+LEXICAL = (*MIXES, "substitute")
+"""Those that read a lexicon."""
 
 ATTACKS = ("pgd",)
 """Those of a model's word embeddings, not of words (`simxfer.scoring.attack`); their strength is the radius."""
@@ -73,6 +77,11 @@ class Perturbation:
         call = f"{self.name}({self.strength:g}{',' * bool(self.mixed_in)}{self.mixed_in})"
         call += f"#{self.draw}" * bool(self.draw)
         return f"{WORST}(k={self.worst_of},{call})" if self.worst_of > 1 else call
+
+    @property
+    def lexical(self) -> bool:
+        """Whether it reads a lexicon."""
+        return self.name in LEXICAL
 
     @property
     def draws(self) -> tuple["Perturbation", ...]:

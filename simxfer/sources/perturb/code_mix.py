@@ -1,4 +1,4 @@
-"""Words of another language stand for their translations.
+"""Words give way to what a lexicon has for them: translations into another language, neighbours in their own.
 
 Real languages take them from lexicons in MUSE's format (Conneau et al. 2018), which users bring: the licence of
 MUSE's own, CC BY-NC 4.0, keeps them out of here. The embedded world makes its own.
@@ -30,10 +30,32 @@ def mix(words: Words, how: Perturbation, rng: np.random.Generator) -> list[tuple
     return each_word(words, how, rng, lambda word, draw: _translated(word, known, draw))
 
 
+def substitute(words: Words, how: Perturbation, rng: np.random.Generator) -> list[tuple[int, str]]:
+    """Replace each chosen word by one drawn from itself and its neighbours in a lexicon of its own language.
+
+    As in randomised smoothing (Huang et al. 2021, arXiv 2104.08645, after Ye et al. 2020), whose lexicon is one of
+    counter-fitted synonyms.
+    """
+    known = translations(how)
+
+    def drawn(word: str, draw: np.random.Generator) -> str:
+        neighbours = len(_found(word, known))
+        return word if draw.integers(neighbours + 1) == neighbours else _translated(word, known, draw)
+
+    return each_word(words, how, rng, drawn)
+
+
+def _found(word: str, known: Translations) -> tuple[str, ...]:
+    """Return what stands for a word without the punctuation around it."""
+    parts = _PARTS.fullmatch(unicodedata.normalize("NFKC", word))
+    core = parts[2] if parts else word
+    return known.get(core) or known.get(core.lower()) or ()
+
+
 def _translated(word: str, known: Translations, rng: np.random.Generator) -> str:
     parts = _PARTS.fullmatch(unicodedata.normalize("NFKC", word))
     before, core, behind = parts.groups() if parts else ("", word, "")
-    found = known.get(core) or known.get(core.lower())
+    found = _found(word, known)
     if not found:
         return word
     new = found[rng.integers(len(found))]
@@ -45,13 +67,16 @@ def _translated(word: str, known: Translations, rng: np.random.Generator) -> str
 
 
 def translations(how: Perturbation) -> Translations:
-    """Return what stands for the words of the language of the data; nothing where there is no lexicon."""
+    """Return what stands for the words of the language of the data; nothing where there is no lexicon.
+
+    The embedded world has translations, and no two words of a language that mean the same.
+    """
     request = how.request
     if request is None or request.language == how.mixed_in:
         return {}
     if get_task(request.task).world:
         return _of_world(request.world, request.language, how.mixed_in) if how.mixed_in in LANGUAGES else {}
-    path = _path(request, how.mixed_in)
+    path = _path(request, how)
     return _of_file(path, known_sha256(path)) if path else {}
 
 
@@ -59,8 +84,8 @@ def lexicon_file(request: DataRequest) -> Path | None:
     """Return the lexicon that a request reads, or None."""
     if request.perturbation == CLEAN or get_task(request.task).world:
         return None
-    mixed_in = parse(request.perturbation).mixed_in
-    return _path(request, mixed_in) if mixed_in else None
+    how = parse(request.perturbation)
+    return _path(request, how) if how.lexical else None
 
 
 def mark_of(request: DataRequest) -> str:
@@ -69,8 +94,8 @@ def mark_of(request: DataRequest) -> str:
     return f"+lexicon-{known_sha256(path)[:16]}" if path else ""
 
 
-def _path(request: DataRequest, mixed_in: str) -> Path | None:
-    path = Path(request.lexicons) / f"{request.language}-{mixed_in}.txt"
+def _path(request: DataRequest, how: Perturbation) -> Path | None:
+    path = Path(request.lexicons) / f"{request.language}-{how.mixed_in or request.language}.txt"
     return path if request.lexicons and path.is_file() else None
 
 

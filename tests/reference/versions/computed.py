@@ -118,7 +118,13 @@ def perturbations() -> dict[str, str]:
     given = Examples([ClassificationExample(id=str(i), text=text, label="x") for i in range(9)])
     asked = DataRequest("w-xnli", "test", "x-pivot")
     calls = {name: parse(f"{name}(0.6{',x-lex' * (name in MIXES)})") for name in PERTURBATIONS}
-    made = {name: perturbed(given, replace(call, request=asked)) for name, call in calls.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "en-en.txt").write_text("naïve simple\nnaïve plain\nsay tell\n")
+        requests = {"substitute": DataRequest("xnli", "test", "en", lexicons=folder)}
+        made = {
+            name: perturbed(given, replace(call, request=requests.get(name, asked)))
+            for name, call in calls.items()
+        }
     return {name: _digest([*map(repr, found), repr(found.noted)]) for name, found in made.items()}
 
 
