@@ -12,6 +12,7 @@ from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import select_rows
 from simxfer.grid.plan import PRETRAINED, Plan, Stage
+from simxfer.run.inputs import data_inputs, refuse_changed
 from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory
 from simxfer.scoring.predict import embed
@@ -48,6 +49,8 @@ def write_states(run: RunDirectory, model: TransferModel, data: StageData, plan:
     longest = min(MAX_LENGTH, positions or MAX_LENGTH)
     states: dict[str, np.ndarray] = {}
     for request in plan.compared:
+        # No stage's id says what it is: text that changed in between would be another one after than before.
+        refuse_changed(run, data_inputs(request))
         dataset = data.dataset(replace(request, world=stage.world), TEXT, stage.encoder, longest, 0)
         rows = np.arange(min(TEXTS, dataset.features.n_rows))
         features = select_rows(dataset.features, rows)

@@ -58,7 +58,7 @@ def own(tmp_path):
         run = open_run(file, grid, plan, tmp_path / "runs")
         return SimpleNamespace(run=run, plan=plan, runner=StageRunner(run, plan, torch.device("cpu"), "all"))
 
-    return SimpleNamespace(data=data, encoder=encoder, open=opened)
+    return SimpleNamespace(data=data, encoder=encoder, file=file, open=opened)
 
 
 def work(made) -> pd.DataFrame:
@@ -100,6 +100,23 @@ def test_a_run_is_not_taken_up_with_a_changed_file_and_the_file_is_named(own, na
     assert "stages" not in str(refusal.value)
     (own.data / name).write_bytes(before)
     assert work(own.open()).equals(scores)
+
+
+def test_text_that_languages_are_compared_by_is_the_same_before_and_after(own):
+    """English is read by no stage: its labelled data are."""
+    texts = own.data.parent / "mlm"
+    texts.mkdir()
+    for code, word in (("en", "tame"), ("sw", "lobe")):
+        (texts / f"{code}.txt").write_text("".join(f"{word} {i}\n" for i in range(60)))
+    own.file.write_text(own.file.read_text() + "methods: [adversarial(mean)]\nunlabelled: {task: mlm}\n")
+    made = own.open()
+    assert [request.language for stage in made.plan.stages.values() for request in stage.texts] == ["sw"]
+    root, target = made.plan.stages.values()
+    made.runner.work(root)
+    (texts / "en.txt").write_text("others\n" * 60)
+    for refused in (lambda: made.runner.work(target), own.open):
+        with pytest.raises(InputError, match=r"begun with other inputs: mlm/en\.txt"):
+            refused()
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
