@@ -98,7 +98,7 @@ class Evaluations:
         if stage.phase == TARGET:
             model = model.known_as(stage.tasks[0], evaluation.target)
         first, *others = (
-            partial(self._dataset, stage, evaluation, evaluation.split, draw) for draw in evaluation.draws
+            partial(self._dataset, stage, evaluation, evaluation.split, draw) for draw in evaluation.variants
         )
         return evaluate(
             model,

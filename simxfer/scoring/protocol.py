@@ -77,8 +77,8 @@ class Evaluation:
         return f"{self.target}-{content_id(spec)}"
 
     @property
-    def draws(self) -> tuple[str, ...]:
-        """The perturbations whose data are scored; several where each example keeps its lowest score."""
+    def variants(self) -> tuple[str, ...]:
+        """The perturbations under which data are read; of several each example keeps its lowest score."""
         if self.perturbation == CLEAN or self.radius:
             return (CLEAN,)
         return tuple(map(str, parse(self.perturbation).draws))
@@ -92,7 +92,7 @@ class Evaluation:
     @property
     def passes(self) -> int:
         """How often the data go through the model; a backward pass counts as two."""
-        return 2 + 3 * PGD_STEPS if self.radius else len(self.draws)
+        return 2 + 3 * PGD_STEPS if self.radius else len(self.variants)
 
     @property
     def requests(self) -> Iterator[DataRequest]:

@@ -31,11 +31,13 @@ def drawn(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return clean, clean * (rng.random(n) < 0.85)
 
 
-def test_of_plain_scores_it_is_the_paired_t():
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_of_plain_scores_it_is_the_paired_t(level):
     clean, noisy = drawn()
-    [row] = paired_drop(table({("sw", "clean"): clean, ("sw", "swap(0.1)"): noisy})).to_dict("records")
+    given = table({("sw", "clean"): clean, ("sw", "swap(0.1)"): noisy})
+    [row] = paired_drop(given, level=level).to_dict("records")
     theirs = stats.ttest_rel(100 * clean, 100 * noisy)
-    np.testing.assert_allclose([row["low"], row["high"]], theirs.confidence_interval(0.95))
+    np.testing.assert_allclose([row["low"], row["high"]], theirs.confidence_interval(level))
     np.testing.assert_allclose([row["p"], row["df"]], [theirs.pvalue, theirs.df])
     assert row["robust_drop"] == pytest.approx(100 * (clean - noisy).mean())
 
