@@ -17,15 +17,20 @@ from simxfer.common.identity import CODE_VERSION, FEATURES_VERSION, READER_VERSI
 from simxfer.schema.tables import TARGET_DEV
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources.leaks import Leaks
+from simxfer.sources.perturb import CLEAN, parse
+from simxfer.sources.perturb.examples import can_change
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import TaskData
+from simxfer.training.methods import load_method
 from simxfer.training.mixture import Temperature, epochs_of, epochs_to_keep, step_counts
 from simxfer.training.recipes import Hyperparameters
 
 TARGET = "target"
 PRETRAINED = "pretrained"
 LANGUAGE = "language"
+PLACES = ("encoder", "folder", "lexicons")
+"""Fields of stages that say where something is: in ids it counts by what it is."""
 LATER = ("deterministic", "unlabelled", "left_out", "fused_with", "mixture_cap", "kept")
 """Fields of stages that came later: silent in ids where they say nothing, so that ids of before stand."""
 READ, COMPARED = 0, 1
@@ -96,6 +101,8 @@ class Stage:
     """What each training task's checkpoint is chosen on; empty where it is the last one."""
     folder: str = ""
     """Folder of native files; empty: the hub."""
+    lexicons: str = ""
+    """Folder of the lexicons that its training data are perturbed by; empty: none."""
     revisions: tuple[str, ...] = ()
     """Revisions of all these data, in the order of `requests`."""
     left_out: str = ""
@@ -125,8 +132,8 @@ class Stage:
 
     @cached_property
     def id(self) -> str:
-        """What decides the stage's result, hashed; encoder and data count by what they are, not by where."""
-        silent = ("encoder", "folder", *(name for name in LATER if not getattr(self, name)))
+        """What decides the stage's result, hashed."""
+        silent = (*PLACES, *(name for name in LATER if not getattr(self, name)))
         return content_id({k: value for k, value in self._values().items() if k not in silent})
 
     def as_dict(self) -> dict[str, Any]:
@@ -157,10 +164,15 @@ class Stage:
         """What each task gets, by the records' sizes."""
         values = [Hyperparameters(**row) for row in self.hyperparameters]
         trained = zip(self.data, self.parts, self.hyperparameters, strict=True)
-        sizes = [_examples(data, parts, row) for data, parts, row in trained]
+        sizes = [len(self.inputs) * _examples(data, parts, row) for data, parts, row in trained]
         updates = step_counts(sizes, values, self.mixture_temperature, self.mixture_cap)
         epochs = map(epochs_of, updates, sizes, values)
         return tuple(map(Expected, self.tasks, updates, epochs, sizes))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """How its training data are read, a copy each; see `Method.inputs`."""
+        return load_method(self.method).inputs
 
     def draw_of(self, task: str) -> int:
         """Return the seed that draws a task's data: the stage's for artificial ones, else 0, which seeds share."""
@@ -169,7 +181,7 @@ class Stage:
     @property
     def requests(self) -> Iterator[DataRequest]:
         """All data that are read: what is trained on, what a checkpoint is chosen on, what has no labels."""
-        yield from self._whole(self.parts)
+        yield from map(self._read, self._whole(self.parts))
         yield from self._whole(self.dev_parts)
         yield from (replace(request, limit=None) for request in self.texts)
 
@@ -178,6 +190,16 @@ class Stage:
         """What gradients come from: training data, and text without labels."""
         yield from self._whole(self.parts)
         yield from (replace(request, limit=None) for request in self.texts)
+
+    def _read(self, request: DataRequest) -> DataRequest:
+        """Return training data as they are read: with the lexicon that perturbs them, which is data as well."""
+        return self.as_read(request, self.inputs[0]) if self.lexicons else request
+
+    def as_read(self, request: DataRequest, how: str) -> DataRequest:
+        """Return training data in one of the ways that they are read; what cannot be perturbed is read as it is."""
+        if how == CLEAN or not can_change(TASKS[request.task].kind, parse(how).name):
+            return request
+        return replace(request, perturbation=how, lexicons=self.lexicons)
 
     def _whole(self, parts: tuple[tuple[Part, ...], ...]) -> Iterator[DataRequest]:
         for data, read in zip(self.data[: len(parts)], parts, strict=True):

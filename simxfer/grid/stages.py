@@ -13,6 +13,8 @@ from simxfer.grid.reads import dev_parts, learned_task, train_parts
 from simxfer.grid.selections import kept_for
 from simxfer.schema.tables import TARGET_DEV
 from simxfer.sources.leaks import Leaks
+from simxfer.sources.perturb import CLEAN, parse
+from simxfer.sources.perturb.code_mix import lexicon_file
 from simxfer.sources.request import DataRequest
 from simxfer.tasks.intermediate import TaskData
 from simxfer.tasks.plain_text import TEXT
@@ -100,6 +102,7 @@ class Stages:
             parts=parts,
             dev_parts=looked,
             folder=grid.data.folder or "",
+            lexicons=self.lexicons(method),
             hyperparameters=values,
             method=method,
             unlabelled=self.unlabelled(data) if load_method(method).reads_text else None,
@@ -151,8 +154,39 @@ class Stages:
 
     def read(self, stage: Stage) -> Stage:
         """Add a stage once it is known which data it reads, and what of them is left out."""
+        if stage.lexicons:
+            self.refuse_without_lexicon(stage)
         revisions = tuple(map(self.revision, stage.requests))
         return self.add(replace(stage, revisions=revisions, left_out=self.left_out(stage)))
+
+    def lexicons(self, method: str) -> str:
+        """Return the folder of the lexicons that a method reads; empty if it reads none.
+
+        Raises:
+            InputError: it reads some, and the grid names no folder.
+        """
+        if not any(how != CLEAN and parse(how).lexical for how in load_method(method).inputs):
+            return ""
+        if not self.grid.data.lexicons:
+            raise InputError(
+                f"method {method!r} reads lexicons, and none are given; set data: {{lexicons: FOLDER}} to a folder of "
+                "files in MUSE's format such as en-en.txt, a word and a neighbour a line"
+            )
+        return self.grid.data.lexicons
+
+    def refuse_without_lexicon(self, stage: Stage) -> None:
+        """Refuse training data that a method would perturb by a lexicon which is not there.
+
+        Raises:
+            InputError: there are such data; the embedded world has no neighbours of its words.
+        """
+        for request in stage.requests:
+            if request.perturbation != CLEAN and lexicon_file(request) is None:
+                code = request.language
+                raise InputError(
+                    f"method {stage.method!r} has no lexicon for {request.task} in {code}; bring {code}-{code}.txt "
+                    f"into {stage.lexicons}, or smooth by a perturbation that needs none, such as smoothing(swap)"
+                )
 
     def left_out(self, stage: Stage) -> str:
         """Return the hash of the rows that are left out of a stage's training data; empty if there are none."""

@@ -18,6 +18,8 @@ from simxfer.schema.directory import RunDirectory
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import revision
 from simxfer.sources.leaks import Leaks
+from simxfer.sources.perturb import CLEAN
+from simxfer.sources.perturb.examples import NOT_AVAILABLE
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.tasks.intermediate import TaskData
@@ -38,7 +40,7 @@ class StageData:
         tasks = []
         for data, parts, row in zip(stage.data, stage.parts, stage.hyperparameters, strict=True):
             values = Hyperparameters(**row)
-            datasets = self.datasets(stage, data, parts, values)
+            datasets = self.datasets(stage, data, parts, values, stage.inputs)
             features = [training_features(get_task(data.task), dataset) for dataset in datasets]
             tasks.append(
                 TrainingTask(task=get_task(data.task), features=join_features(features), values=values)
@@ -46,15 +48,31 @@ class StageData:
         return tasks
 
     def datasets(
-        self, stage: Stage, data: TaskData, parts: tuple[Part, ...], values: Hyperparameters
+        self,
+        stage: Stage,
+        data: TaskData,
+        parts: tuple[Part, ...],
+        values: Hyperparameters,
+        inputs: tuple[str, ...] = (CLEAN,),
     ) -> list[Dataset]:
-        """Return the data of one task of a stage, by part and language, which share `train_examples` (`draws`)."""
+        """Return the data of one task of a stage, by copy, part and language; these share `train_examples` (`draws`).
+
+        Raises:
+            InputError: they changed after they were planned, or a perturbation has nothing in their language.
+        """
         self.refuse_other_data(stage)
-        return [
-            self.dataset(request, data.task, stage.encoder, values.max_length, values.stride)
-            for part in parts
-            for request in self._requests(stage, data, part, len(parts), values.train_examples)
-        ]
+        found = []
+        for how, part in product(inputs, parts):
+            for request in self._requests(stage, data, part, len(parts), values.train_examples):
+                read = stage.as_read(request, how)
+                dataset = self.dataset(read, data.task, stage.encoder, values.max_length, values.stride)
+                if NOT_AVAILABLE in dataset.noted:
+                    raise InputError(
+                        f"method {stage.method!r}: {how} has nothing to change in the {read.split} data of {read.task} "
+                        f"in {read.language}; smooth by another perturbation"
+                    )
+                found.append(dataset)
+        return found
 
     def _requests(
         self, stage: Stage, data: TaskData, part: Part, parts: int, train_examples: int | None
@@ -131,15 +149,19 @@ class StageData:
         """
         rows = []
         for data, parts, values in zip(stage.data, stage.parts, stage.hyperparameters, strict=True):
-            places = product(parts, data.read_in)
-            datasets = self.datasets(stage, data, parts, Hyperparameters(**values))
+            places = product(stage.inputs, parts, data.read_in)
+            datasets = self.datasets(stage, data, parts, Hyperparameters(**values), stage.inputs)
             features = [training_features(get_task(data.task), dataset) for dataset in datasets]
             units = sum(one.n_units for one in features)
-            for ((name, split), language), dataset, one in zip(places, datasets, features, strict=True):
+            for (how, (name, split), language), dataset, one in zip(places, datasets, features, strict=True):
                 leaks = self.plan.leaks.get(DataRequest(name, split, language).place, Leaks())
                 rows.append(
                     _receipt(data.task, (name, split), language, one, dataset)
-                    | {"updates": updates[data.task] * one.n_units / units, "leaks": dict(leaks.shared)}
+                    | {
+                        "perturbation": how,
+                        "updates": updates[data.task] * one.n_units / units,
+                        "leaks": dict(leaks.shared),
+                    }
                 )
         for request, dataset in zip(stage.texts, self.texts(stage), strict=True):
             part = (request.task, request.split)

@@ -13,7 +13,7 @@ from simxfer.common.errors import InputError, StageFailed
 from simxfer.common.identity import content_id
 from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
-from simxfer.grid.plan import LATER
+from simxfer.grid.plan import LATER, PLACES
 from simxfer.run import evaluations, local
 from simxfer.run.determinism import deterministic
 from simxfer.run.train import train_grid
@@ -81,7 +81,7 @@ def test_ids_of_before_the_key_stand():
         "name: g\nencoders: [world/w0-s0]\nseeds: [0]\nblocks: [{intermediates: [none], targets: [w-xnli]}]"
     )
     for stage in expand(parse_grid(text), revision).stages.values():
-        values = {k: v for k, v in stage.as_dict().items() if k not in ("id", "title", "encoder", "folder")}
+        values = {k: v for k, v in stage.as_dict().items() if k not in ("id", "title", *PLACES)}
         assert not any(values.pop(name) for name in LATER)
         assert stage.id == content_id(values)
 

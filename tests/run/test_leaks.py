@@ -12,7 +12,7 @@ from simxfer.common.identity import content_id
 from simxfer.grid.expand import expand
 from simxfer.grid.file import parse_grid
 from simxfer.grid.growth import compare
-from simxfer.grid.plan import LATER, Plan
+from simxfer.grid.plan import LATER, PLACES, Plan
 from simxfer.run.train import train_grid
 from simxfer.sources import read_examples, revision, sampled
 from simxfer.sources.request import DataRequest
@@ -88,7 +88,7 @@ def test_without_leaks_the_ids_of_stages_are_what_they_were(folder, checkpoint):
     assert one.revisions == two.revisions and one.id != two.id and two.left_out == ""
     [changed] = compare(clean, leaking).changed[:1]
     assert "training rows left out because they share an item with what is scored" in changed
-    named = {k: v for k, v in two._values().items() if k not in ("encoder", "folder", *LATER)}
+    named = {k: v for k, v in two._values().items() if k not in (*PLACES, *LATER)}
     assert two.id == content_id(named)
 
 

@@ -37,6 +37,7 @@ SPELLED = (
     "robust(radius=0.5,passes=3)",
     "adversarial(strength=0.5)",
     "adversarial(tokens,strength=1,labels=permuted)",
+    "smoothing(swap,strength=0.5,copies=2)",
     "adapter(pfeiffer,r=8,phases=stacked,init=normal)",
     "adapter(houlsby,r=8,phases=fused,init=normal)",
 )
@@ -322,6 +323,7 @@ def test_a_method_has_one_spelling(text, spelled, phases):
     [
         ("ful", "unknown method 'ful'. Did you mean 'full'"),
         ("adapter(pfeifer)", "method adapter: unknown kind 'pfeifer'. Did you mean 'pfeiffer'?"),
+        ("smoothing(swp)", "unknown perturbation of words 'swp'. Did you mean 'swap'?"),
         ("adversarial(labels=permutd)", "unknown labels 'permutd'. Did you mean 'permuted'?"),
         ("adapter(red=2)", "method adapter: unknown parameter 'red'"),
         ("adapter(r=0)", "r = '0': Input should be greater than 0"),

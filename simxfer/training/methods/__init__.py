@@ -22,6 +22,7 @@ METHODS: dict[str, str] = {
     "lora": "simxfer.training.methods.lora:LowRankAdaptation",
     "robust": "simxfer.training.methods.robust:RobustTraining",
     "adversarial": "simxfer.training.methods.adversarial:AdversarialTraining",
+    "smoothing": "simxfer.training.methods.smoothing:SmoothedTraining",
 }
 
 _CALL = re.compile(r"^\s*([a-z][a-z0-9-]*)\s*(?:\((.*)\))?\s*$")

@@ -76,6 +76,11 @@ class Method:
         return False
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """How training data are read, `clean` or as `simxfer.sources.perturb` spells it; several are several copies."""
+        return ("clean",)
+
+    @property
     def beneath(self) -> Method | None:
         """What stands beneath all its stages, a stage each language, trained on unlabelled text; None for most."""
         return None
