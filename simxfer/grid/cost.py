@@ -12,6 +12,7 @@ from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.scoring.protocol import Evaluation
 from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
+from simxfer.training.methods import load_method
 
 CHARACTERS_PER_SUBWORD = 4.0
 """English text under XLM-R's tokenizer, roughly; other scripts differ."""
@@ -66,7 +67,7 @@ def project(plan: Plan, keep_checkpoints: str) -> Cost:
             flops += sum(3 * _flops(encoder, work) for work in trained.get(stage.id, ()))
             flops += sum(_flops(encoder, work) for work in scored.get(stage.id, ()))
             kept = stage.checkpoints * (keep_checkpoints == "all" or stage.phase != TARGET)
-            bytes_kept += _BYTES * parameters(encoder) * kept
+            bytes_kept += _BYTES * _stored(encoder, stage.method) * kept
     return Cost(
         training_subwords=_total(trained.values()),
         scored_subwords=_total(scored.values()),
@@ -84,6 +85,12 @@ def parameters(encoder: Encoder) -> int:
     attention = 4 * (hidden * hidden + hidden) + 2 * hidden
     feed_forward = 2 * hidden * inner + inner + hidden + 2 * hidden
     return int(embeddings + c["num_hidden_layers"] * (attention + feed_forward))
+
+
+def _stored(encoder: Encoder, method: str) -> int:
+    """Return the number of weights in a checkpoint of a method."""
+    own = load_method(method).stored(encoder.config["hidden_size"], encoder.config["num_hidden_layers"])
+    return parameters(encoder) if own is None else int(own)
 
 
 def _training(stage: Stage) -> list[Work]:

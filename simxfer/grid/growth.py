@@ -11,7 +11,10 @@ from dataclasses import dataclass, fields
 from simxfer.grid.plan import PRETRAINED, Cell, Plan, Stage
 from simxfer.scoring.protocol import Evaluation
 
-_NO_DIFFERENCE = ("encoder", "folder", "parent", "languages", "hyperparameters", "revisions", "fingerprint")
+_NO_DIFFERENCE = (
+    *("encoder", "folder", "lexicons", "parent", "fused_with", "beneath", "languages"),
+    *("hyperparameters", "revisions", "fingerprint"),
+)
 """Fields of stages and evaluations that are no part of an id, may be added to, or are told of one by one."""
 _KEYS = {
     "limit": "test_examples",

@@ -11,6 +11,8 @@ from transformers import AutoConfig, AutoModel, XLMRobertaForMaskedLM
 
 from simxfer.common.errors import InputError
 from simxfer.encoder.adapters import Adapters, AdapterSpec, Bottleneck, Fusion, Invertible, adapter_places
+from simxfer.training.methods.adapter import AdapterTuning
+from simxfer.training.methods.lora import LowRankAdaptation
 
 CASES = json.loads((FOLDER / "adapters" / "cases.json").read_text()) if FOLDER.is_dir() else {}
 BOTTLENECKS = [
@@ -171,6 +173,23 @@ def test_published_sizes_have_adapterhubs_counts_and_the_formulas(model, folder)
             adapters = Adapters(encoder, {"a": AdapterSpec(), "b": AdapterSpec()}, fuse=fuse)
             assert sum(p.numel() for p in adapters.fusion.parameters()) == counts[name]["trainable"]
             adapters.remove()
+
+
+@pytest.mark.parametrize("model", ["xlm-roberta-base", "xlm-roberta-large"])
+def test_what_a_plan_says_of_stored_weights_are_adapterhubs_counts(model, folder):
+    counts = json.loads((folder / "xlmr_parameter_counts.json").read_text())[model]
+    sizes = (768, 12) if model.endswith("base") else (1024, 24)
+    for name, spec in SIZES:
+        method = AdapterTuning(kind=spec.kind, r=spec.r, invertible=spec.invertible)
+        assert method.stored(*sizes) == counts[name]["trainable"]
+    for r, invertible in ((16, False), (2, True)):
+        method = AdapterTuning(r=r, invertible=invertible, leave_last=True)
+        name = f"pfeiffer{'_inv' * invertible}_r{r}_last_layer_left_out"
+        assert method.stored(*sizes) == counts[name]["trainable"]
+    for kind, name in (("pfeiffer", "fusion_dynamic"), ("houlsby", "fusion_dynamic_houlsby")):
+        assert AdapterTuning(kind=kind, phases="fused").stored(*sizes) == counts[name]["trainable"]
+    for r in (4, 8, 16, 64):
+        assert LowRankAdaptation(r=r).stored(*sizes) == counts[f"lora_qv_r{r}"]["trainable"]
 
 
 @pytest.mark.parametrize("kind", ["pfeiffer", "houlsby", "parallel"])

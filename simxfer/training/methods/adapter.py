@@ -73,6 +73,16 @@ class AdapterTuning(Method):
             phases = self.phases if (part, below) == ("target", "intermediate") else "continued"
         return replace(self, phases=phases, language_r=0.0, swap=True)
 
+    def stored(self, hidden: int, layers: int) -> int:
+        """Return the weights of one adapter, or of the fusion of two."""
+        a_layer = 2 if self.kind == "houlsby" else 1
+        if self.phases == "fused":
+            return layers * a_layer * (3 * hidden**2 + 2 * hidden)
+        places = (layers - self.leave_last) * a_layer
+        inner, half = max(1, int(hidden // self.r)), hidden // 2
+        coupling = 2 * (2 * half * (half // 2) + half // 2 + half) if self.invertible else 0
+        return places * (2 * hidden * inner + inner + hidden) + coupling
+
     def prepare(self, model: TransferModel, seed: int) -> None:
         """Let the adapter of a parent stage go on, or put a new one there; all else rests."""
         model.encoder.requires_grad_(False)

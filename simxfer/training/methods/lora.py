@@ -28,6 +28,10 @@ class LowRankAdaptation(Method):
     beside: ClassVar[bool] = True
     spelled: ClassVar[tuple[str, ...]] = ("r", "alpha")
 
+    def stored(self, hidden: int, layers: int) -> int:
+        """Return the weights of A and B at queries and values."""
+        return 4 * hidden * self.r * layers
+
     def prepare(self, model: TransferModel, seed: int) -> None:
         """Put A and B into the encoder, unless a parent stage's are there; all else rests.
 

@@ -94,6 +94,10 @@ class Method:
         """
         return self
 
+    def stored(self, hidden: int, layers: int) -> int | None:
+        """Return how many weights a stage stores of an encoder of these sizes, heads not counted; None for all."""
+        return None
+
     def prepare(self, model: TransferModel, seed: int) -> None:
         """Make the model ready: add what is trained, let rest what is not. `seed` draws new weights.
 
