@@ -14,6 +14,7 @@ from simxfer.common.atomic import write_file
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream_seed
 from simxfer.encoder.pretrained import Encoder
+from simxfer.encoder.unpadded import spare_padding
 
 transformers.logging.set_verbosity_error()  # load_encoder names every weight that does not fit
 transformers.logging.disable_progress_bar()
@@ -60,7 +61,9 @@ def load_encoder(encoder: Encoder, seed: int | None = None) -> nn.Module:
         config = _load(AutoConfig, encoder)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed or 0, encoder.model, "pretrained", "init"))
-            return AutoModel.from_config(config, dtype=torch.float32, **_without_pooler(config))
+            model = AutoModel.from_config(config, dtype=torch.float32, **_without_pooler(config))
+        spare_padding(model)
+        return model
     config = _load(AutoConfig, encoder)
     model, info = _load(
         AutoModel,
@@ -79,6 +82,7 @@ def load_encoder(encoder: Encoder, seed: int | None = None) -> nn.Module:
     if faults:
         raise InputError(f"checkpoint {encoder.name} does not fit its config.json; " + "; ".join(faults))
     _refuse_one_sided(model, encoder)
+    spare_padding(model)
     return model
 
 

@@ -1,7 +1,7 @@
 """A pretrained encoder and one head a task."""
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch.nn.functional import gelu, linear
 
 from simxfer.common.errors import InputError
 from simxfer.encoder.embedding_attack import perturbed
+from simxfer.encoder.unpadded import layout, spares_padding
 from simxfer.tasks.record import Task
 
 Batch = Mapping[str, Tensor]
@@ -88,6 +89,7 @@ class TransferModel(nn.Module):
         self.heads = nn.ModuleDict()
         self.beside: Any = None
         """An adapter that a method trains beside the encoder; None where the encoder itself is trained."""
+        self._seen: list[Batch] | None = None
 
     @property
     def config(self) -> Any:
@@ -126,13 +128,33 @@ class TransferModel(nn.Module):
             model.heads[task] = self.heads[head]
         return model
 
-    def states(self, batch: Batch) -> Tensor:
-        """Return the last hidden states, (rows, length, hidden); `delta` of a batch is added to its word embeddings."""
-        moved = perturbed(self.encoder, batch["delta"]) if "delta" in batch else nullcontext()
-        with moved:
-            return self.encoder(**self.inputs(batch)).last_hidden_state
+    def states(self, batch: Batch, layer: int = -1) -> Tensor:
+        """Return the hidden states of a layer, (rows, length, hidden); those of padding mean nothing.
 
-    def inputs(self, batch: Batch) -> dict[str, Tensor]:
+        `delta` of a batch is added to its word embeddings.
+        """
+        inputs, delta = self.inputs(batch), batch.get("delta")
+        here = layout(batch["mask"]) if spares_padding(self.encoder) else None
+        if here is not None:
+            inputs, delta = here.inputs(self.encoder, inputs), None if delta is None else here.flat(delta)
+        with nullcontext() if delta is None else perturbed(self.encoder, delta):
+            found = self.encoder(**inputs, output_hidden_states=layer != -1)
+        states = found.last_hidden_state if layer == -1 else found.hidden_states[layer]
+        states = states if here is None else here.padded(states, *batch["ids"].shape)
+        if self._seen is not None:
+            self._seen.append({"states": states, "mask": batch["mask"]})
+        return states
+
+    @contextmanager
+    def watched(self) -> Iterator[list[Batch]]:
+        """Collect states and mask of every pass of the encoder: what a loss has computed is not computed again."""
+        self._seen = []
+        try:
+            yield self._seen
+        finally:
+            self._seen = None
+
+    def inputs(self, batch: Batch) -> dict[str, Any]:
         """Return what the encoder reads of a batch; the parts of a pair where it has vectors for them (BERT)."""
         inputs = {"input_ids": batch["ids"], "attention_mask": batch["mask"]}
         if "segments" in batch and getattr(self.config, "type_vocab_size", 0) > 1:

@@ -65,8 +65,7 @@ def embed(
     """
     out = np.zeros((features.n_rows, model.config.hidden_size), dtype=np.float32)
     for units, batch in _batches(model, features, pad):
-        states = model.encoder(**model.inputs(batch), output_hidden_states=True).hidden_states[layer]
-        pooled = _pool(states.float(), batch["mask"], pooling, special_tokens)
+        pooled = _pool(model.states(batch, layer).float(), batch["mask"], pooling, special_tokens)
         out[_rows_of(features, units)] = pooled.cpu().numpy()
     return out
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import exp
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +140,7 @@ class Adversary(Course):
         count, left = self._count(step.parts), labels
         for part in step.parts:
             here, left = np.split(left, [len(part["rows"])])
-            with self._watched() as seen, step.autocast():
+            with self.model.watched() as seen, step.autocast():
                 own = self.method.loss(self.model, step.task, part) / step.count
             told = self._told(seen, part, here, strength, count, side=0)
             (own + told).backward()
@@ -153,7 +152,7 @@ class Adversary(Course):
         domain, count, left = torch.zeros((), device=self.device), self._count(parts), labels
         for part in parts:
             here, left = np.split(left, [len(part["rows"])])
-            with self._watched() as seen, torch.set_grad_enabled(strength > 0), autocast():
+            with self.model.watched() as seen, torch.set_grad_enabled(strength > 0), autocast():
                 self.model.states(part)
             told = self._told(seen, part, here, strength, count, side=1)
             told.backward()
@@ -180,20 +179,6 @@ class Adversary(Course):
             self.told[side] += len(rows)
             loss = loss + cross_entropy(told, languages, reduction="sum") / (2 * count)
         return loss
-
-    @contextmanager
-    def _watched(self) -> Iterator[list[Batch]]:
-        """Collect the states of every pass of the encoder: what the loss has computed is not computed again."""
-        seen: list[Batch] = []
-
-        def keep(_module: nn.Module, _args: Any, inputs: dict[str, Any], output: Any) -> None:
-            seen.append({"states": output.last_hidden_state, "mask": inputs["attention_mask"]})
-
-        hook = self.model.encoder.register_forward_hook(keep, with_kwargs=True)
-        try:
-            yield seen
-        finally:
-            hook.remove()
 
     def update(self) -> None:
         """Take the discriminator's step, clipped by itself."""

@@ -10,6 +10,7 @@ import torch
 from oracle_folder import FOLDER
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from simxfer.encoder.network import TransferModel
 from simxfer.training.adversary import Adversary, strength_at
 from simxfer.training.methods.method import Step
 
@@ -21,12 +22,14 @@ SCHEDULE = STORED.get("schedule_2_over_1_plus_exp_minus_gamma_p_minus_1", {})
 class Net(torch.nn.Module):
     """h = tanh(W x + b), one token a row; `ids` are looked up in the oracle's rows."""
 
+    config = SimpleNamespace(_attn_implementation="eager")
+
     def __init__(self, rows: torch.Tensor) -> None:
         super().__init__()
         self.rows = rows
         self.W, self.b = (torch.nn.Parameter(given(name)) for name in ("W", "b"))
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor):
+    def forward(self, input_ids: torch.Tensor, **others):
         return SimpleNamespace(last_hidden_state=torch.tanh(self.rows[input_ids] @ self.W.T + self.b))
 
 
@@ -46,9 +49,6 @@ def batch(places: list[int]) -> dict[str, torch.Tensor]:
 def adversary(net: Net) -> Adversary:
     """Return a course without what draws: one logit v h + e against 0 is the oracle's discriminator."""
     course = object.__new__(Adversary)
-    model = SimpleNamespace(
-        encoder=net, states=lambda b: net(input_ids=b["ids"], attention_mask=b["mask"]).last_hidden_state
-    )
     v, e = given("v"), given("e")
     network = torch.nn.Linear(len(v), 2, dtype=torch.float64)
     network.load_state_dict(
@@ -61,7 +61,7 @@ def adversary(net: Net) -> Adversary:
         return binary_cross_entropy_with_logits(logits, given("y_source"), reduction="sum")
 
     course.__dict__ |= {
-        "model": model, "method": SimpleNamespace(loss=loss, reads="first"), "network": network,
+        "model": TransferModel(net), "method": SimpleNamespace(loss=loss, reads="first"), "network": network,
         "device": torch.device("cpu"), "right": torch.zeros(2), "told": torch.zeros(2), "u": u, "c": c,
     }  # fmt: skip
     return course
