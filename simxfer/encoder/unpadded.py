@@ -22,25 +22,32 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 NAME = "simxfer-unpadded"
 """Of the attention, in the configuration of an encoder."""
-ALIKE = 0.75
+ALIKE = 0.6
 """Shortest row of a group over its longest, at least: more groups cost more calls than they save padding (measured)."""
 _TOLERANCE = 1e-4
 
 
+class Places(NamedTuple):
+    """Where the tokens of a group stand when its rows are padded."""
+
+    source: Tensor
+    """(rows x longest,) which token stands in each place; the first one where there is none."""
+    target: Tensor
+    """(tokens,) the place of each token."""
+    mask: Tensor
+    """(rows, 1, 1, longest) whether a place holds a token."""
+
+
 class Group(NamedTuple):
-    """Rows of like length, which attention reads as one padded batch."""
+    """Rows of like length, which attention reads as one batch."""
 
     start: int
     """The first token of the group in the long row, and behind its last."""
     stop: int
     rows: int
     longest: int
-    source: Tensor | None
-    """(rows x longest,) which token of the group stands in each place; None where no place is empty."""
-    target: Tensor | None
-    """(tokens,) the place of each token of the group."""
-    mask: Tensor | None
-    """(rows, 1, 1, longest) whether a place holds a token."""
+    places: Places | None
+    """None where all rows are of one length."""
 
 
 class Layout(NamedTuple):
@@ -94,11 +101,12 @@ def layout(mask: Tensor) -> Layout:
         inside = np.arange(longest) < lengths[first:last, None]
         ends = int(start), int(stop), last - first, int(longest)
         if inside.all():
-            groups.append(Group(*ends, None, None, None))
+            groups.append(Group(*ends, None))
             continue
         # A place without a token holds the first one's states: attention masks them, and nobody reads what it gives.
         source = np.where(inside, starts[first:last, None] - start + np.arange(longest), 0).ravel()
-        groups.append(Group(*ends, put(source), put(np.flatnonzero(inside)), put(inside)[:, None, None, :]))
+        places_of = Places(put(source), put(np.flatnonzero(inside)), put(inside)[:, None, None, :])
+        groups.append(Group(*ends, places_of))
     return Layout(put(places), put(positions)[None], groups)
 
 
@@ -109,6 +117,33 @@ def _cuts(lengths: np.ndarray) -> list[int]:
         if length < ALIKE * lengths[cuts[-1]]:
             cuts.append(i)
     return [*cuts, len(lengths)]
+
+
+class _Spread(torch.autograd.Function):
+    """Tokens of a group -> its places; the gradient of an empty place is zero, so that no two are added up."""
+
+    @staticmethod
+    def forward(ctx: Any, tokens: Tensor, places: Places) -> Tensor:
+        ctx.target = places.target
+        return tokens.index_select(0, places.source)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient.index_select(0, ctx.target), None
+
+
+class _Gathered(torch.autograd.Function):
+    """Places of a group -> its tokens."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, places: Places) -> Tensor:
+        ctx.target, ctx.n = places.target, len(padded)
+        return padded.index_select(0, places.target)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        empty = gradient.new_zeros(ctx.n, *gradient.shape[1:])
+        return empty.index_copy_(0, ctx.target, gradient), None
 
 
 def _attention(
@@ -132,14 +167,16 @@ def _attention(
 def _attend(module: nn.Module, group: Group, states: Sequence[Tensor], kwargs: dict[str, Any]) -> Tensor:
     """Return (tokens, heads, width) of one group."""
     apart = [_apart(group, each[0, :, group.start : group.stop]) for each in states]
-    found = sdpa_attention_forward(module, *apart, group.mask, **kwargs)[0].flatten(0, 1)
-    return found if group.target is None else found.index_select(0, group.target)
+    mask = None if group.places is None else group.places.mask
+    found = sdpa_attention_forward(module, *apart, mask, **kwargs)[0].flatten(0, 1)
+    return found if group.places is None else _Gathered.apply(found, group.places)
 
 
 def _apart(group: Group, states: Tensor) -> Tensor:
     """Return the rows of a group as a padded batch: (heads, tokens, width) -> (rows, heads, longest, width)."""
-    places = states if group.source is None else states.index_select(1, group.source)
-    return places.unflatten(1, (group.rows, group.longest)).transpose(0, 1)
+    states = states.transpose(0, 1)  # as the linear layer gave them: the width of all heads lies together
+    padded = states if group.places is None else _Spread.apply(states, group.places)
+    return padded.unflatten(0, (group.rows, group.longest)).transpose(1, 2)
 
 
 def spares_padding(encoder: Any) -> bool:

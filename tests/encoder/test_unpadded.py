@@ -59,7 +59,7 @@ def test_a_layout_holds_every_token_once_and_rows_of_like_length_together():
     for group in here.groups:
         rows, lengths = lengths[: group.rows], lengths[group.rows :]
         assert rows[0] == group.longest and rows[-1] >= ALIKE * group.longest
-        assert (group.mask is None) == (rows[0] == rows[-1])
+        assert (group.places is None) == (rows[0] == rows[-1])
 
 
 @pytest.mark.parametrize("layer", [-1, 0, 1])
