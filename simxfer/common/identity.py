@@ -30,6 +30,15 @@ def hashed(text: str, size: int) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=size).digest()
 
 
+def hash_of_bytes(*parts: bytes) -> str:
+    """Return the BLAKE2b hash of some bytes, 32 hexadecimal digits; where one part ends and the next begins counts."""
+    found = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.hexdigest()
+
+
 def sha256_of_text(text: str) -> str:
     """Return the SHA-256 of a text in UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()

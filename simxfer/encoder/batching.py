@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from simxfer.common.streams import stream
-from simxfer.encoder.ragged import IGNORED, Features
+from simxfer.encoder.ragged import IGNORED, Features, KnownFeatures
 
 
 class BatchOrder:
@@ -74,16 +74,14 @@ def collate(features: Features, units: np.ndarray, pad: int, device: torch.devic
 
     `ids`, `mask` and `segments` are (rows, length). `rows` is (units, most rows of a unit): which rows each unit
     has, filled up with -1. Labels are (units,) for classification, multiple choice and ranking, (rows, length)
-    for tagging, (rows, 2) for span QA; absent for kinds without labels.
+    for tagging, (rows, 2) for span QA; absent for kinds without labels. Where the states of lower layers are known:
+    `lower`, (rows, length, hidden), and `layers`, of how many, on the host.
     """
     sizes = features.unit_starts[units + 1] - features.unit_starts[units]
     place = np.arange(sizes.max())
     of_unit = np.where(place < sizes[:, None], (np.cumsum(sizes) - sizes)[:, None] + place, -1)
     rows = _rows(features, units)
-    starts, lengths = features.starts[rows], features.lengths[rows]
-    places = np.arange(lengths.max())
-    inside = places < lengths[:, None]
-    index = np.where(inside, starts[:, None] + places, 0)
+    index, inside = token_places(features, units)
     batch = {
         "ids": np.where(inside, features.ids[index], pad).astype(np.int64),
         "mask": inside.astype(np.int64),
@@ -97,7 +95,11 @@ def collate(features: Features, units: np.ndarray, pad: int, device: torch.devic
         batch["labels"] = np.where(inside, features.labels[index], IGNORED)
     elif len(features.labels):
         batch["labels"] = features.labels[units]
-    return {name: torch.from_numpy(array).to(device) for name, array in batch.items()}
+    known = {}
+    if isinstance(features, KnownFeatures):
+        batch["lower"] = np.where(inside[..., None], features.lower[index], np.float32(0))
+        known["layers"] = torch.tensor(features.layers)
+    return known | {name: torch.from_numpy(array).to(device) for name, array in batch.items()}
 
 
 def by_length(features: Features, max_tokens: int) -> list[np.ndarray]:
@@ -112,6 +114,15 @@ def by_length(features: Features, max_tokens: int) -> list[np.ndarray]:
         batches.append(order[first : first + fits])
         first += fits
     return batches
+
+
+def token_places(features: Features, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which token stands in each place of the rows of some units, padded, and whether any does."""
+    rows = _rows(features, units)
+    starts, lengths = features.starts[rows], features.lengths[rows]
+    places = np.arange(lengths.max())
+    inside = places < lengths[:, None]
+    return np.where(inside, starts[:, None] + places, 0), inside
 
 
 def _rows(features: Features, units: np.ndarray) -> np.ndarray:

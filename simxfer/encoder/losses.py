@@ -82,9 +82,9 @@ def _ranking(model: TransferModel, _task: str, batch: Batch) -> Tensor:
 def _first_states(model: TransferModel, batch: Batch, rows: Tensor) -> Tensor:
     """Return the normalised states of the first tokens of some rows, without the padding that others need."""
     longest = int(batch["mask"][rows].sum(dim=1).max())
-    short = {
-        name: batch[name][rows, :longest] for name in ("ids", "mask", "segments", "delta") if name in batch
-    }
+    names = [name for name in ("ids", "mask", "segments", "delta", "lower") if name in batch]
+    short = {name: batch[name][rows, :longest] for name in names}
+    short |= {name: batch[name] for name in ("layers",) if name in batch}
     return normalize(model.states(short)[:, 0].float(), dim=1)
 
 

@@ -1,15 +1,15 @@
 """A pretrained encoder and one head a task."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
-from simxfer.common.errors import InputError
 from simxfer.encoder.embedding_attack import perturbed
+from simxfer.encoder.lower import starting_above
 from simxfer.encoder.unpadded import layout, spares_padding
 from simxfer.tasks.record import Task
 
@@ -131,16 +131,22 @@ class TransferModel(nn.Module):
     def states(self, batch: Batch, layer: int = -1) -> Tensor:
         """Return the hidden states of a layer, (rows, length, hidden); those of padding mean nothing.
 
-        `delta` of a batch is added to its word embeddings.
+        `delta` of a batch is added to its word embeddings; without it what `lower` says is not computed again.
         """
-        inputs, delta = self.inputs(batch), batch.get("delta")
+        inputs, rows, length = self.inputs(batch), *batch["ids"].shape
+        delta, lower = batch.get("delta"), batch.get("lower")
         here = layout(batch["mask"]) if spares_padding(self.encoder) else None
         if here is not None:
-            inputs, delta = here.inputs(self.encoder, inputs), None if delta is None else here.flat(delta)
-        with nullcontext() if delta is None else perturbed(self.encoder, delta):
+            inputs = here.inputs(self.encoder, inputs)
+            delta, lower = (None if each is None else here.flat(each) for each in (delta, lower))
+        with ExitStack() as changes:
+            if delta is not None:
+                changes.enter_context(perturbed(self.encoder, delta))
+            elif lower is not None:
+                changes.enter_context(starting_above(self.encoder, int(batch["layers"]), lower))
             found = self.encoder(**inputs, output_hidden_states=layer != -1)
         states = found.last_hidden_state if layer == -1 else found.hidden_states[layer]
-        states = states if here is None else here.padded(states, *batch["ids"].shape)
+        states = states if here is None else here.padded(states, rows, length)
         if self._seen is not None:
             self._seen.append({"states": states, "mask": batch["mask"]})
         return states
@@ -177,18 +183,3 @@ def dropout_generator(device: torch.device) -> torch.Generator:
     return (
         torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
     )
-
-
-def lowest(encoder: Any, layers: int) -> list[Any]:
-    """Return the embeddings and so many of the lowest layers of an encoder.
-
-    Raises:
-        InputError: it has no more layers than that, or they cannot be told apart.
-    """
-    total = encoder.config.num_hidden_layers
-    stacks = [m for m in encoder.modules() if isinstance(m, nn.ModuleList) and len(m) == total]
-    if not stacks or layers >= total:
-        raise InputError(
-            f"freeze={layers} leaves nothing to train in an encoder of {total} layers; expected at most {total - 1}"
-        )
-    return [getattr(encoder, "embeddings", encoder.get_input_embeddings()), *stacks[0][:layers]]

@@ -5,7 +5,7 @@ of all choices of an example, for the training of a bi-encoder a query and a can
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -58,6 +58,25 @@ class Features:
         return np.diff(self.starts)
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnownFeatures(Features):
+    """Features with the states that the lowest layers of an encoder give for them.
+
+    Attributes:
+        lower: (tokens, hidden) float32.
+        layers: how many layers gave them, the embeddings not counted.
+    """
+
+    lower: np.ndarray
+    layers: int
+
+
+def with_lower(features: Features, lower: np.ndarray, layers: int) -> KnownFeatures:
+    """Return features with states of the lowest layers."""
+    own = {each.name: getattr(features, each.name) for each in fields(Features)}
+    return KnownFeatures(**own, lower=lower, layers=layers)
+
+
 def join_features(parts: Sequence[Features]) -> Features:
     """Put the features of several languages behind one another."""
     if len(parts) == 1:
@@ -96,7 +115,7 @@ def select_rows(
         unit_rows: how many rows make a unit.
         labels: of the units; none unless given.
 
-    `counts` stay those of the whole.
+    `counts` stay those of the whole; states of lower layers are left behind.
     """
     starts = np.concatenate([[0], np.cumsum(features.lengths[rows])])
     shift = np.repeat(features.starts[rows] - starts[:-1], np.diff(starts))

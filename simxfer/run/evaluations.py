@@ -14,6 +14,7 @@ from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.network import TransferModel
 from simxfer.grid.plan import TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints
+from simxfer.run.frozen_states import FrozenStates
 from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.schema.tables import TARGET_DEV
@@ -37,8 +38,16 @@ def kept_ends(folder: StageDirectory) -> list[int]:
 class Evaluations:
     """Scores the checkpoints of the stages of one run on one device."""
 
-    def __init__(self, run: RunDirectory, plan: Plan, data: StageData, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self,
+        run: RunDirectory,
+        plan: Plan,
+        data: StageData,
+        checkpoints: Checkpoints,
+        frozen: FrozenStates,
+    ) -> None:
         self.run, self.plan, self.data, self.checkpoints = run, plan, data, checkpoints
+        self.frozen = frozen
         self.chosen: dict[tuple[str, str, bool], dict[str, int]] = {}
         """The step of each language's own checkpoint, by stage and target, and whether adapters are swapped."""
 
@@ -98,7 +107,8 @@ class Evaluations:
         if stage.phase == TARGET:
             model = model.known_as(stage.tasks[0], evaluation.target)
         first, *others = (
-            partial(self._dataset, stage, evaluation, evaluation.split, draw) for draw in evaluation.variants
+            partial(self._dataset, model, stage, evaluation, evaluation.split, draw)
+            for draw in evaluation.variants
         )
         return evaluate(
             model,
@@ -107,7 +117,7 @@ class Evaluations:
             self.data.tokenizer(stage.encoder).pad_token_id,
             seen,
             [*self._flags(stage), *flags],
-            partial(self._dev, stage, evaluation),
+            partial(self._dev, model, stage, evaluation),
             others,
             among,
         )
@@ -135,7 +145,7 @@ class Evaluations:
         for step in kept_ends(self.run.stage(stage.id)):
             self.checkpoints.switch(model, stage, f"{TARGET_DEV}/{step}")
             for language in evaluation.languages:
-                dev = self._dataset(stage, evaluation, evaluation.tuned_on, CLEAN, language)
+                dev = self._dataset(known, stage, evaluation, evaluation.tuned_on, CLEAN, language)
                 with self._over(model, dict(evaluation.beneath).get(language, "")):
                     score = dev_score(known, task, dev, pad, language)
                 if language not in best or score > best[language][0]:
@@ -146,13 +156,21 @@ class Evaluations:
         """Put the adapter of a language, of the stage of this id, beneath a model; nothing without one."""
         return self.checkpoints.over(model, language) if language else nullcontext()
 
-    def _dev(self, stage: Stage, evaluation: Evaluation, language: str) -> Dataset | None:
+    def _dev(
+        self, model: TransferModel, stage: Stage, evaluation: Evaluation, language: str
+    ) -> Dataset | None:
         """Return the data that a threshold is tuned on, if there are any."""
         split = evaluation.tuned_on
-        return self._dataset(stage, evaluation, split, CLEAN, language) if split else None
+        return self._dataset(model, stage, evaluation, split, CLEAN, language) if split else None
 
     def _dataset(
-        self, stage: Stage, evaluation: Evaluation, split: str, perturbation: str, language: str
+        self,
+        model: TransferModel,
+        stage: Stage,
+        evaluation: Evaluation,
+        split: str,
+        perturbation: str,
+        language: str,
     ) -> Dataset:
         request = DataRequest(
             evaluation.target,
@@ -166,9 +184,10 @@ class Evaluations:
             perturbation,
             evaluation.lexicons,
         )
-        return self.data.dataset(
+        dataset = self.data.dataset(
             request, evaluation.target, stage.encoder, evaluation.max_length, evaluation.stride
         )
+        return self.frozen.dataset(model, stage, dataset, self.data.tokenizer(stage.encoder).pad_token_id)
 
     def _flags(self, stage: Stage) -> list[str]:
         """Return the flags of the stages on the path; all scores of this stage carry them."""

@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from simxfer.common.errors import StageFailed
 from simxfer.common.identity import sha256
 from simxfer.encoder.batching import collate
 from simxfer.encoder.network import Batch, TransferModel
+from simxfer.encoder.ragged import KnownFeatures
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints, is_trained, load_checkpoint, save_checkpoint
 from simxfer.run.determinism import deterministic
 from simxfer.run.domains import lacks_states, write_states
 from simxfer.run.environment import environment
 from simxfer.run.evaluations import Evaluations, kept_ends
+from simxfer.run.frozen_states import FrozenStates
 from simxfer.run.log import open_log, read_log
 from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory, StageDirectory
@@ -61,7 +64,8 @@ class StageRunner:
         self.keep_checkpoints = keep_checkpoints
         self.environment = environment(device_name(device), torch.get_num_threads())
         self.data, self.checkpoints = StageData(run, plan), Checkpoints(run, plan, device)
-        self.evaluations = Evaluations(run, plan, self.data, self.checkpoints)
+        self.frozen = FrozenStates(run, plan)
+        self.evaluations = Evaluations(run, plan, self.data, self.checkpoints, self.frozen)
 
     def work(self, stage: Stage) -> None:
         """Do what is left to do for a stage whose parent is trained.
@@ -112,7 +116,7 @@ class StageRunner:
         self.checkpoints.prepare(model, stage)
         model.to(self.device)
         method = load_method(stage.method)
-        tasks, step = self.data.training_tasks(stage), saved_step(folder.state)
+        tasks, step = self._training_tasks(model, stage), saved_step(folder.state)
         looked_at = self._looked_at(stage, tasks)
         before = self._states(model, looked_at)
         log = open_log(folder.log, step)
@@ -140,6 +144,7 @@ class StageRunner:
             "seconds": round(time.monotonic() - started, 3),
             "data": receipts,
             "updates": given,
+            "frozen_states": [isinstance(each.features, KnownFeatures) for each in tasks],
             "flags": [
                 *["learning-rate-never-peaks"] * never_peaks,
                 *["method-changes-nothing"] * unchanged,
@@ -152,6 +157,16 @@ class StageRunner:
         }
         write_json(folder.done, done)
         return model
+
+    def _training_tasks(self, model: TransferModel, stage: Stage) -> list[TrainingTask]:
+        """Return what a stage is trained on; text is masked anew every time, so that no state of it is known before."""
+        pad = self.data.tokenizer(stage.encoder).pad_token_id
+        return [
+            each
+            if each.task.kind == "mlm"
+            else replace(each, features=self.frozen.below(model, stage, each.features, pad))
+            for each in self.data.training_tasks(stage)
+        ]
 
     def _states(self, model: TransferModel, batches: list[Batch]) -> list[torch.Tensor]:
         model.eval()
@@ -199,7 +214,7 @@ class StageRunner:
 
         A mixture's score is the mean over its tasks. The first of equal checkpoints is kept.
         """
-        tokenizer = self.data.tokenizer(stage.encoder)
+        pad = self.data.tokenizer(stage.encoder).pad_token_id
         files = folder.kept(BEST) if stage.kept else folder
         dev = [
             (get_task(data.task), self.data.datasets(stage, data, parts, Hyperparameters(**values)))
@@ -208,7 +223,9 @@ class StageRunner:
 
         def mark(step: int) -> None:
             scores = [
-                dev_score(model, task, part, tokenizer.pad_token_id, task.train_languages[0])
+                dev_score(
+                    model, task, self.frozen.dataset(model, stage, part, pad), pad, task.train_languages[0]
+                )
                 for task, found in dev
                 for part in found
             ]

@@ -70,6 +70,11 @@ class RunDirectory:
         """The cache of tokenised data."""
         return self.root / "features"
 
+    @property
+    def frozen_states(self) -> Path:
+        """States of layers that no stage trains, by data."""
+        return self.root / "frozen-states"
+
     def representations(self, checkpoint: str) -> Path:
         """Embeddings of the sample texts by a pretrained encoder (`.npz`; the rows are in `.parquet`)."""
         return self.root / "representations" / (checkpoint.replace("/", "__") + ".npz")

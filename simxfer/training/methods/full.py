@@ -20,12 +20,17 @@ class FullFineTuning(Method):
     freeze: Annotated[int, Field(ge=0)] = 0
     """Embeddings and so many of the lowest layers stay as they are and run without dropout."""
 
+    @property
+    def untouched(self) -> int:
+        """Return how many of the lowest layers."""
+        return self.freeze
+
     def resting(self, model: TransferModel) -> list[Any]:
         """Return embeddings and lowest layers.
 
         Raises:
             InputError: the encoder has no layer above them.
         """
-        from simxfer.encoder.network import lowest
+        from simxfer.encoder.lower import lowest
 
         return lowest(model.encoder, self.freeze) if self.freeze else []

@@ -76,6 +76,11 @@ class Method:
         return False
 
     @property
+    def untouched(self) -> int:
+        """How many of the lowest layers, and the embeddings below, give the states that they gave before."""
+        return 0
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """How training data are read, `clean` or as `simxfer.sources.perturb` spells it; several are several copies."""
         return ("clean",)
