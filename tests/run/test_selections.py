@@ -27,7 +27,7 @@ from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 
 ASKED = ["averaged", "best-en-dev", "best-target-dev", "last"]
-VALUES = {"steps": 20, "batch_size": 4, "train_examples": 200, "learning_rate": 0.003, "look_every": 5}
+VALUES = {"steps": 20, "batch_size": 4, "train_examples": 200, "learning_rate": 0.01, "look_every": 5}
 GRID = {
     "name": "selections",
     "languages": ["x-pivot", "x-agg", "x-sov"],
