@@ -50,8 +50,8 @@ check: $(READY)  ## lint, format, types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(READY)  ## speed, side by side with other implementations
-	$(BIN)/python -m tests.bench
+bench: $(READY)  ## speed, side by side with other implementations; writes bench/results.json
+	$(BIN)/python -m tests.bench --out bench/results.json
 
 world-encoders: $(READY)  ## make the shipped encoders of the embedded world anew
 	$(BIN)/python -m simxfer.training.pretrain --out data/encoders

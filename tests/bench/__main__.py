@@ -15,6 +15,8 @@ from .table import show, write
 BENCHES: dict[str, str] = {
     "world-step": "training steps of the world's encoder against Hugging Face Trainer (needs accelerate)",
     "world-predict": "prediction against plain loops over the examples",
+    "packaged-step": "training steps of a real encoder of 118 million weights against Trainer, on English XNLI",
+    "packaged-predict": "prediction with it against plain loops over the examples",
     "world-corpus": "sentences of the embedded world a minute",
     "import-time": "`simxfer --help` and `import analyses`, in fresh processes",
     "mantel": "Mantel's test, 10,000 permutations, against scikit-bio, vegan (R) and a plain loop",

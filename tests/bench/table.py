@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -33,7 +34,8 @@ def show(rows: list[Row], timer: Timer) -> None:
     facts = environment(timer)
     console.print(
         f"{facts['clock']} time, one thread a process, {timer.rounds} rounds at most, load "
-        f"{facts['load']:.1f} on {facts['cores']} cores, {facts['machine']}, numpy {facts['numpy']}",
+        f"{facts['load']:.1f} on {facts['cores']} cores, {facts['machine']}, {facts['processor']}, "
+        f"{facts['instructions']}, numpy {facts['numpy']}",
         highlight=False,
     )
 
@@ -58,9 +60,20 @@ def environment(timer: Timer) -> dict[str, str | int | float]:
         "load": os.getloadavg()[0],
         "cores": os.cpu_count() or 0,
         "machine": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
+
+
+def _processor() -> str:
+    """Return the model of the processor, as Linux tells it."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
 
 
 def cells(row: Row) -> list[str]:

