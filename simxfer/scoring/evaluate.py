@@ -2,12 +2,13 @@
 
 import json
 import logging
-from collections.abc import Callable, Collection, Sequence, Set
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 
+import numpy as np
 import pandas as pd
 
-from simxfer.encoder.dataset import Dataset
+from simxfer.encoder.dataset import Dataset, repeated
 from simxfer.encoder.network import TransferModel
 from simxfer.scoring.answers import answers
 from simxfer.scoring.attack import Attacked
@@ -37,7 +38,7 @@ def evaluate(
     evaluation: Evaluation,
     dataset_of: Callable[[str], Dataset],
     pad: int,
-    seen: Set[str] = frozenset(),
+    seen: Sequence[np.ndarray] = (),
     flags: Sequence[str] = (),
     dev_of: Callable[[str], Dataset | None] = lambda language: None,
     more_draws: Sequence[Callable[[str], Dataset]] = (),
@@ -55,7 +56,7 @@ def evaluate(
         evaluation: target, languages, protocol.
         dataset_of: the test data of a language.
         pad: id of the padding subword.
-        seen: digests of everything that the model was trained on; test examples among them are flagged.
+        seen: the `digests` of each data set that the model was trained on; test examples among them are flagged.
         flags: what all scores of the checkpoint are flagged with.
         dev_of: other data of a language, to choose mining's threshold on; None where there are none.
         more_draws: the test data of a language in every draw of the perturbation after the first.
@@ -79,7 +80,7 @@ def evaluate(
     for draws in zip(*asked, strict=True):
         language, dataset, _ = draws[0]
         found = lowest([given for _, _, given in draws], task.metric, language)
-        known = int(dataset.gold["digest"].isin(seen).sum())
+        known = int(repeated(dataset.digests, seen).sum())
         _, unknown, subwords, without_gold = map(int, dataset.features.counts)
         warnings = [
             *flags,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from simxfer.encoder.dataset import Dataset, make_dataset
+from simxfer.encoder.dataset import Dataset, as_digests, make_dataset
 from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
@@ -316,10 +316,11 @@ def test_scores_tell_what_was_seen_in_training_and_what_no_constant_answer_beats
     dataset, task = dataset_of("w-xnli", 90), get_task("w-xnli")
     gold = [json.loads(text) for text in dataset.gold["gold"]]
     seen = set(dataset.gold["digest"][:7])
+    parts = [np.sort(as_digests(part)) for part in (sorted(seen)[:4], [], sorted(seen)[2:])]
     for predictions, flags in ((["neutral"] * 90, ["chance-level"]), (gold, [])):
         monkeypatch.setattr("simxfer.scoring.answers.predict", lambda *_, found=predictions: found)
         told = Told(3, whole=True)
-        frames = evaluate(told, evaluation(task.name, "x-agg"), lambda _: dataset, PAD, seen, ["slow"])
+        frames = evaluate(told, evaluation(task.name, "x-agg"), lambda _: dataset, PAD, parts, ["slow"])
         repeated = int(dataset.gold["digest"].isin(seen).sum())
         assert repeated >= 7
         assert list(frames["scores"]["flags"]) == [";".join(["slow", f"seen-in-training={repeated}", *flags])]
