@@ -19,7 +19,7 @@ from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.metrics import METRICS
 from simxfer.scoring.evaluate import evaluate
-from simxfer.scoring.predict import MAX_ANSWER_TOKENS, _best_span, _pool, embed, predict
+from simxfer.scoring.predict import MAX_ANSWER_TOKENS, _best_spans, _pool, embed, predict
 from simxfer.scoring.protocol import Evaluation
 from simxfer.scoring.search import nearest
 from simxfer.sources import read_examples
@@ -39,9 +39,12 @@ class Told(TransferModel):
         self.table = nn.Parameter(torch.randn(3000, outputs, generator=generator))
         self.whole = whole
 
-    def forward(self, task: str, batch) -> torch.Tensor:
+    def states(self, batch) -> torch.Tensor:
         logits = self.table[batch["ids"]]
         return (logits * batch["mask"][..., None]).sum(dim=1) if self.whole else logits
+
+    def logits(self, task: str, states: torch.Tensor) -> torch.Tensor:
+        return states
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +112,27 @@ def test_the_best_span_is_the_best_of_all(question, context, seed):
     logits = rng.normal(size=(question + context, 2)).astype(np.float32)
     places = np.full((question + context, 2), -1)
     places[question:] = np.arange(context)[:, None] * 3 + [0, 2]
+    at, windows = question + context, torch.full((2, question + context + 3, 2), 9.0)
+    windows[1, :at] = torch.from_numpy(logits)
+    inside = torch.zeros(windows.shape[:2], dtype=torch.bool)  # nothing of the first window, no padding
+    inside[1, question:at] = True
     expected = brute_force_span(logits, places)
-    found = _best_span(logits, places)
+    scores, first, last = _best_spans(windows, inside)
+    assert scores[0] == -np.inf
     if expected is None:
-        assert found == (-np.inf, 0, 0)
+        assert scores[1] == -np.inf
     else:
+        found = float(scores[1]), *places[first[1], :1], *places[last[1], 1:]
         assert found == (pytest.approx(expected[0]), *expected[1:])
+
+
+def test_of_equal_spans_the_earliest_is_taken():
+    logits, context = torch.zeros(1, 50, 2), torch.ones(1, 50, dtype=torch.bool)
+    context[0, :3] = False
+    assert [int(x) for x in _best_spans(logits, context)] == [0, 3, 3]
+    logits[0, [4, 9], 0] = 1.0
+    logits[0, [7, 12, 40], 1] = 1.0
+    assert [int(x) for x in _best_spans(logits, context)] == [2, 4, 7]
 
 
 def test_span_qa_takes_the_best_window(world_tokenizer):
