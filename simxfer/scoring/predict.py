@@ -91,7 +91,7 @@ def rank(model: TransferModel, dataset: Dataset, pool: Pool, pad: int) -> list[l
     """
     rows = [i for i, gold in enumerate(read_gold(dataset)) if gold["side"] == "query"]
     queries = _first_vectors(model, dataset, rows, pad)
-    return pool.ids[nearest(queries, pool.vectors, RANKED).ids].tolist()
+    return pool.ids[nearest(queries, pool.vectors, RANKED, device=_device(model)).ids].tolist()
 
 
 def _first_vectors(model: TransferModel, dataset: Dataset, rows: list[int], pad: int) -> np.ndarray:
@@ -110,12 +110,16 @@ def _pool(states: Tensor, mask: Tensor, pooling: str, special_tokens: bool = Fal
 
 
 def _batches(model: TransferModel, features: Features, pad: int) -> Iterator[tuple[np.ndarray, Batch]]:
-    device = next(model.parameters()).device
+    device = _device(model)
     roomy = device.type == "cuda" and not isinstance(model, Attacked)
     model.eval()
     with torch.inference_mode():
         for units in by_length(features, MAX_TOKENS * (16 if roomy else 1)):
             yield units, collate(features, units, pad, device)
+
+
+def _device(model: TransferModel) -> torch.device:
+    return next(model.parameters()).device
 
 
 def _rows_of(features: Features, units: np.ndarray) -> np.ndarray:
@@ -213,7 +217,8 @@ def _retrieval(model: TransferModel, _task: Task, dataset: Dataset, pad: int, pr
     if protocol.get("direction") == "from-pivot":
         queries, candidates = candidates, queries
     ids = dataset.gold["id"].to_numpy()
-    return list(ids[nearest(queries, candidates, 1, **_scoring(protocol)).ids[:, 0]])
+    found = nearest(queries, candidates, 1, **_scoring(protocol), device=_device(model))
+    return list(ids[found.ids[:, 0]])
 
 
 def _mining(model: TransferModel, _task: Task, dataset: Dataset, pad: int, protocol: dict) -> list:
@@ -226,7 +231,7 @@ def _mining(model: TransferModel, _task: Task, dataset: Dataset, pad: int, proto
         ids.append(dataset.gold["id"].to_numpy()[rows])
         once.append(~repeated)
         vectors.append(_centred(found, protocol))
-    pairs = mine(vectors[0], vectors[1], **_scoring(protocol))
+    pairs = mine(vectors[0], vectors[1], **_scoring(protocol), device=_device(model))
     return [
         (str(ids[0][s]), str(ids[1][t]), float(score))
         for s, t, score in zip(*pairs, strict=True)
