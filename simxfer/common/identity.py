@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-CODE_VERSION = 4
+CODE_VERSION = 5
 """Bumped whenever a change of the code changes what training or evaluation computes."""
 FEATURES_VERSION = 5
 """Bumped whenever equal examples become other arrays."""

@@ -138,7 +138,7 @@ class Evaluations:
             for language in evaluation.languages:
                 dev = self._dataset(stage, evaluation, evaluation.tuned_on, CLEAN, language)
                 with self._over(model, dict(evaluation.beneath).get(language, "")):
-                    score = dev_score(known, task, dev, pad, language)
+                    score = dev_score(known, task, dev, pad, language, evaluation.numerics)
                 if language not in best or score > best[language][0]:
                     best[language] = score, step
         return {language: step for language, (_, step) in best.items()}

@@ -208,7 +208,7 @@ class StageRunner:
 
         def mark(step: int) -> None:
             scores = [
-                dev_score(model, task, part, tokenizer.pad_token_id, task.train_languages[0])
+                dev_score(model, task, part, tokenizer.pad_token_id, task.train_languages[0], stage.numerics)
                 for task, found in dev
                 for part in found
             ]

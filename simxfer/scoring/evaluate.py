@@ -12,6 +12,7 @@ from simxfer.encoder.dataset import Dataset, repeated
 from simxfer.encoder.network import TransferModel
 from simxfer.scoring.answers import answers
 from simxfer.scoring.attack import Attacked
+from simxfer.scoring.predict import encoder_numerics
 from simxfer.scoring.protocol import Evaluation
 from simxfer.scoring.record import Answers, data_flags, lowest
 from simxfer.sources.perturb.examples import NOT_AVAILABLE
@@ -27,9 +28,15 @@ _COLUMNS = {
 }
 
 
-def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int, language: str) -> float:
-    """Return the score of a task on dev data of a language by its first metric, in points."""
-    [(_, _, found)] = answers(model, task, [language], lambda _: dataset, lambda _: None, pad, {})
+def dev_score(
+    model: TransferModel, task: Task, dataset: Dataset, pad: int, language: str, numerics: str = "fp32"
+) -> float:
+    """Return the score of a task on dev data of a language by its first metric, in points.
+
+    `numerics` is what the encoder computes in: `fp32` or `bf16`.
+    """
+    with encoder_numerics(model, numerics):
+        [(_, _, found)] = answers(model, task, [language], lambda _: dataset, lambda _: None, pad, {})
     return found.score(task.metric, language).value
 
 
@@ -77,24 +84,25 @@ def evaluate(
     if evaluation.radius:
         ways.append((Attacked(model, task, evaluation.radius), dataset_of))
     asked = [answers(by, task, languages, of, dev_of, pad, evaluation.protocol) for by, of in ways]
-    for draws in zip(*asked, strict=True):
-        language, dataset, _ = draws[0]
-        found = lowest([given for _, _, given in draws], task.metric, language)
-        known = int(repeated(dataset.digests, seen).sum())
-        _, unknown, subwords, without_gold = map(int, dataset.features.counts)
-        warnings = [
-            *flags,
-            *found.flags,
-            *data_flags(without_gold, dataset.noted, unknown, subwords),
-            *([f"seen-in-training={known}"] * bool(known)),
-            *([f"{NOT_AVAILABLE}-in={','.join(without)}"] * bool(without)),
-        ]
-        rows["scores"] += _scores(task, dataset, found, language, evaluation.split, warnings)
-        rows["examples"] += _examples(task, found, language)
-        rows["predictions"] += [
-            {"language": language, "example_id": i, "prediction": json.dumps(p, ensure_ascii=False)}
-            for i, p in zip(found.ids, found.predictions, strict=True)
-        ]
+    with encoder_numerics(model, evaluation.numerics):
+        for draws in zip(*asked, strict=True):
+            language, dataset, _ = draws[0]
+            found = lowest([given for _, _, given in draws], task.metric, language)
+            known = int(repeated(dataset.digests, seen).sum())
+            _, unknown, subwords, without_gold = map(int, dataset.features.counts)
+            warnings = [
+                *flags,
+                *found.flags,
+                *data_flags(without_gold, dataset.noted, unknown, subwords),
+                *([f"seen-in-training={known}"] * bool(known)),
+                *([f"{NOT_AVAILABLE}-in={','.join(without)}"] * bool(without)),
+            ]
+            rows["scores"] += _scores(task, dataset, found, language, evaluation.split, warnings)
+            rows["examples"] += _examples(task, found, language)
+            rows["predictions"] += [
+                {"language": language, "example_id": i, "prediction": json.dumps(p, ensure_ascii=False)}
+                for i, p in zip(found.ids, found.predictions, strict=True)
+            ]
     frames = {name: pd.DataFrame(found, columns=_COLUMNS[name]) for name, found in rows.items()}
     counts = dict.fromkeys(("tp", "fp", "fn"), "Int64")
     return {**frames, "examples": frames["examples"].astype(counts)}

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +49,17 @@ def predict(
     Mining: not one an example but the candidate pairs (source id, target id, score) under `protocol`, the best first.
     """
     return _PREDICT[task.kind](model, task, dataset, pad, protocol or {})
+
+
+def encoder_numerics(model: TransferModel, numerics: str) -> AbstractContextManager:
+    """Let a model's encoder compute in `fp32` or `bf16` for a while, as it was trained.
+
+    What is compared stays in single precision: heads, which cost nothing and whose rounded logits would often tie, and
+    similarities.
+    """
+    # Weights are cast anew for every batch: copies made without gradients could not stand in an attack's graph.
+    enabled = numerics == "bf16"
+    return torch.autocast(_device(model).type, torch.bfloat16, enabled=enabled, cache_enabled=False)
 
 
 def embed(
@@ -122,6 +134,12 @@ def _device(model: TransferModel) -> torch.device:
     return next(model.parameters()).device
 
 
+def _logits(model: TransferModel, task: Task, states: Tensor) -> Tensor:
+    """Return the logits of a task in single precision, whatever the encoder computes in."""
+    with torch.autocast(states.device.type, enabled=False):
+        return model.logits(task.name, states.float())
+
+
 def _rows_of(features: Features, units: np.ndarray) -> np.ndarray:
     return np.concatenate([np.arange(features.unit_starts[u], features.unit_starts[u + 1]) for u in units])
 
@@ -129,7 +147,7 @@ def _rows_of(features: Features, units: np.ndarray) -> np.ndarray:
 def _classification(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict) -> list:
     found = np.zeros(dataset.features.n_units, dtype=np.int64)
     for units, batch in _batches(model, dataset.features, pad):
-        found[units] = model(task.name, batch).argmax(dim=1).cpu().numpy()
+        found[units] = _logits(model, task, model.states(batch)).argmax(dim=1).cpu().numpy()
     return [task.labels[k] for k in found]
 
 
@@ -137,7 +155,7 @@ def _choice(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dic
     features = dataset.features
     scores = np.zeros(features.n_rows, dtype=np.float32)
     for units, batch in _batches(model, features, pad):
-        scores[_rows_of(features, units)] = model(task.name, batch)[:, 0].float().cpu().numpy()
+        scores[_rows_of(features, units)] = _logits(model, task, model.states(batch))[:, 0].cpu().numpy()
     bounds = zip(features.unit_starts[:-1], features.unit_starts[1:], strict=True)
     return [int(scores[a:b].argmax()) for a, b in bounds]
 
@@ -150,7 +168,7 @@ def _tagging(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: di
         at, places = _places(features, _rows_of(features, units), batch["ids"].shape[1])
         first = features.spans[at, 0] >= 0
         states = model.states(batch).flatten(0, 1)[torch.from_numpy(places[first]).to(batch["ids"].device)]
-        best[at[first]] = model.logits(task.name, states).argmax(dim=1).cpu().numpy()
+        best[at[first]] = _logits(model, task, states).argmax(dim=1).cpu().numpy()
     predictions = [["?"] * len(json.loads(gold)) for gold in dataset.gold["gold"]]
     example = np.repeat(features.example, features.lengths)
     for position in np.flatnonzero(features.spans[:, 0] >= 0):
@@ -184,7 +202,7 @@ def _span(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict)
         at, places = _places(features, rows, batch["ids"].shape[1])
         context = torch.zeros(batch["ids"].shape, dtype=torch.bool)
         context.view(-1)[torch.from_numpy(places[features.spans[at, 0] >= 0])] = True
-        logits = model(task.name, batch).float()
+        logits = _logits(model, task, model.states(batch))
         found = _best_spans(logits, context.to(logits.device))
         none = logits[:, 0].sum(dim=1)
         for row, score, first, last, empty in zip(rows, *(x.tolist() for x in (*found, none)), strict=True):

@@ -154,12 +154,13 @@ def _search(
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Multiply matrices without TF32, whatever the process is set to."""
+    """Multiply matrices without TF32 or autocast, whatever the process is set to."""
     matmul = torch.backends.cuda.matmul
     before = matmul.fp32_precision
     matmul.fp32_precision = "ieee"
     try:
-        yield
+        with torch.autocast("cuda", enabled=False):
+            yield
     finally:
         matmul.fp32_precision = before
 

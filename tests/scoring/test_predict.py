@@ -18,7 +18,7 @@ from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.metrics import METRICS
-from simxfer.scoring.evaluate import evaluate
+from simxfer.scoring.evaluate import dev_score, evaluate
 from simxfer.scoring.predict import MAX_ANSWER_TOKENS, _best_spans, _pool, embed, predict
 from simxfer.scoring.protocol import Evaluation
 from simxfer.scoring.search import nearest
@@ -159,12 +159,15 @@ class Scored(TransferModel):
     def __init__(self, table: dict[tuple[int, ...], list[list[float]]]) -> None:
         nn.Module.__init__(self)
         self.weight = nn.Parameter(torch.zeros(1))
-        self.logits = table
+        self.table = table
 
-    def forward(self, task: str, batch) -> torch.Tensor:
+    def logits(self, task: str, states: torch.Tensor) -> torch.Tensor:
+        return states
+
+    def states(self, batch) -> torch.Tensor:
         out = torch.zeros(*batch["ids"].shape, 2)
         for k, (ids, mask) in enumerate(zip(batch["ids"], batch["mask"], strict=True)):
-            values = self.logits[tuple(ids[mask == 1].tolist())]
+            values = self.table[tuple(ids[mask == 1].tolist())]
             out[k, : len(values)] = torch.tensor(values)
         return out
 
@@ -282,8 +285,35 @@ def test_retrieval_by_margin(neighbours, model, dataset_of):
     assert predicted != predict(model, get_task("w-tatoeba"), dataset, PAD, protocol | {"scoring": "cosine"})
 
 
-def evaluation(target: str, *languages: str) -> Evaluation:
-    return Evaluation(target=target, split="test", languages=languages, revision="r", draw=0, world=0)
+def evaluation(target: str, *languages: str, **values) -> Evaluation:
+    return Evaluation(
+        target=target, split="test", languages=languages, revision="r", draw=0, world=0, **values
+    )
+
+
+@pytest.mark.parametrize("numerics", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["w-xnli", "w-xcloze", "w-pos", "w-xqa", "w-tatoeba"])
+def test_the_encoder_computes_in_the_numerics_and_heads_in_single_precision(
+    name, numerics, checkpoint, dataset_of
+):
+    model, task = TransferModel(load_encoder(resolve_encoder(str(checkpoint)))), get_task(name)
+    if task.kind != "retrieval":
+        model.add_head(task, seed=0)
+    computed: dict[str, set] = {"encoder": set(), "heads": set()}
+    for part, found in computed.items():
+        for module in getattr(model, part).modules():
+            if isinstance(module, nn.Linear):
+                module.register_forward_hook(lambda _, given, out, found=found: found.add(out.dtype))
+    dataset, protocol = dataset_of(name, 12), {"layer": 1, "pooling": "mean", "centre": True}
+    asked = evaluation(name, "x-agg", numerics=numerics, protocol=protocol)
+    frames = evaluate(model, asked, lambda _: dataset, PAD)
+    assert len(frames["predictions"]) == 12
+    if task.kind != "retrieval":
+        assert 0 <= dev_score(model, task, dataset, PAD, "x-agg", numerics) <= 100
+    assert computed["encoder"] == {torch.bfloat16 if numerics == "bf16" else torch.float32}
+    assert computed["heads"] == ({torch.float32} if model.heads else set())
+    assert asked.id == evaluation(name, "x-agg", numerics=numerics, protocol=protocol).id
+    assert asked.id != replace(asked, numerics="bf16" if numerics == "fp32" else "fp32").id
 
 
 def test_scores_are_the_metrics_over_the_test_set_and_its_subsets(dataset_of):
