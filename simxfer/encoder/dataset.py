@@ -1,8 +1,9 @@
 """Examples of a split -> features and gold, cached on disk by what decides them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from simxfer.tasks.examples import (
 )
 from simxfer.tasks.record import Task
 
+_DIGEST_BYTES = 12
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -46,6 +49,11 @@ class Dataset:
     features: Features
     gold: pd.DataFrame
     noted: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def digests(self) -> np.ndarray:
+        """The digests of all examples as `as_digests` gives them, ascending."""
+        return np.sort(as_digests(self.gold["digest"]))
 
 
 def read_gold(dataset: Dataset) -> list:
@@ -168,4 +176,17 @@ def _gold(example: AnyExample) -> dict[str, str]:
 def digest(texts: Sequence[str]) -> str:
     """Return a hash of an example's inputs, equal for inputs that differ in case and blanks alone."""
     plain = "\x1f".join(" ".join(text.casefold().split()) for text in texts)
-    return hashed(plain, 12).hex()
+    return hashed(plain, _DIGEST_BYTES).hex()
+
+
+def as_digests(column: Iterable[str]) -> np.ndarray:
+    """Return digests as an array of fixed width, (digests,): a few dozen times smaller than a set, and sorted fast."""
+    return np.array(list(column), dtype=f"S{2 * _DIGEST_BYTES}")
+
+
+def repeated(digests: np.ndarray, seen: Iterable[np.ndarray]) -> np.ndarray:
+    """Tell of every digest whether it stands in any of some ascending arrays of digests; (digests,) bool."""
+    found = np.zeros(len(digests), dtype=bool)
+    for one in filter(len, seen):
+        found |= one[np.searchsorted(one, digests).clip(max=len(one) - 1)] == digests
+    return found

@@ -60,6 +60,7 @@ class _Cells:
             max_length=values.max_length,
             stride=values.stride,
             protocol=_protocol(grid, task, encoder),
+            numerics=grid.numerics,
         )
         return replace(evaluation, revision=joint_revision(evaluation.requests, self.stages.revision))
 

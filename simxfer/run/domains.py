@@ -8,6 +8,7 @@ from safetensors.numpy import save_file
 
 from simxfer.common.atomic import write_file, write_json
 from simxfer.common.identity import sha256
+from simxfer.encoder.dataset import as_digests, repeated
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import select_rows
@@ -44,7 +45,7 @@ def write_states(run: RunDirectory, model: TransferModel, data: StageData, plan:
     `LANGUAGE/POOLING` are the states (texts, hidden), `LANGUAGE/seen` (texts,) says which texts the path was trained
     on: with their labels, or by an adapter of a language.
     """
-    seen = data.seen(stage)
+    seen = data.seen(stage.id)
     positions, pad = resolve_encoder(stage.encoder).positions, data.tokenizer(stage.encoder).pad_token_id
     longest = min(MAX_LENGTH, positions or MAX_LENGTH)
     states: dict[str, np.ndarray] = {}
@@ -54,7 +55,8 @@ def write_states(run: RunDirectory, model: TransferModel, data: StageData, plan:
         dataset = data.dataset(replace(request, world=stage.world), TEXT, stage.encoder, longest, 0)
         rows = np.arange(min(TEXTS, dataset.features.n_rows))
         features = select_rows(dataset.features, rows)
-        states[f"{request.language}/seen"] = dataset.gold["digest"].iloc[rows].isin(seen).to_numpy(bool)
+        digests = as_digests(dataset.gold["digest"].iloc[rows])
+        states[f"{request.language}/seen"] = repeated(digests, seen)
         for pooling in POOLINGS:
             states[f"{request.language}/{pooling}"] = embed(model, features, pad, -1, pooling)
     folder = run.stage(stage.id)

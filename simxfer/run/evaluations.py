@@ -1,12 +1,13 @@
 """The checkpoints of a trained stage, scored: which one each evaluation reads, and the files of what comes of it."""
 
 import json
-from collections.abc import Collection, Set
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from simxfer.common.atomic import write_table
@@ -84,13 +85,13 @@ class Evaluations:
         among: Collection[str] = (),
     ) -> Frames:
         """Score the weights that the model has; where adapters of languages are swapped, each over its own."""
-        seen = self.data.seen(stage)
+        seen = self.data.seen(stage.id)
         if not evaluation.beneath:
             return self._frames(model, stage, evaluation, seen, flags, among)
         parts = []
         for code, language in evaluation.beneath:
             if code in (among or [code]):
-                read = seen | self.data.seen(self.plan.stages[language])
+                read = (*seen, *self.data.seen(language))
                 with self.checkpoints.over(model, language):
                     parts.append(self._frames(model, stage, evaluation, read, flags, [code]))
         return _joined(parts)
@@ -100,7 +101,7 @@ class Evaluations:
         model: TransferModel,
         stage: Stage,
         evaluation: Evaluation,
-        seen: Set[str],
+        seen: Sequence[np.ndarray],
         flags: tuple[str, ...],
         among: Collection[str],
     ) -> Frames:
@@ -147,7 +148,7 @@ class Evaluations:
             for language in evaluation.languages:
                 dev = self._dataset(known, stage, evaluation, evaluation.tuned_on, CLEAN, language)
                 with self._over(model, dict(evaluation.beneath).get(language, "")):
-                    score = dev_score(known, task, dev, pad, language)
+                    score = dev_score(known, task, dev, pad, language, evaluation.numerics)
                 if language not in best or score > best[language][0]:
                     best[language] = score, step
         return {language: step for language, (_, step) in best.items()}

@@ -6,6 +6,8 @@ from functools import cache, lru_cache
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from simxfer.common.errors import InputError
 from simxfer.encoder.dataset import Dataset, load_dataset, training_features
 from simxfer.encoder.loading import load_tokenizer
@@ -34,6 +36,7 @@ class StageData:
         self.run, self.plan = run, plan
         self.tokenizer = cache(self._tokenizer)
         self.dataset = lru_cache(maxsize=512)(self._dataset)
+        self.seen = lru_cache(maxsize=64)(self._seen)
 
     def training_tasks(self, stage: Stage) -> list[TrainingTask]:
         """Return what a stage is trained on, a mixture's tasks one by one."""
@@ -168,15 +171,15 @@ class StageData:
             rows.append(_receipt("unlabelled", part, request.language, dataset.features, dataset))
         return rows
 
-    def seen(self, stage: Stage) -> set[str]:
-        """Return the digests of everything that the stages on the path were trained on."""
-        return {
-            digest
-            for one in self.plan.path(stage.id)
+    def _seen(self, stage_id: str) -> tuple[np.ndarray, ...]:
+        """Return the `digests` of each data set that the stages on the path to this one were trained on."""
+        found = [
+            dataset.digests
+            for one in self.plan.path(stage_id)
             for data, parts, row in zip(one.data, one.parts, one.hyperparameters, strict=True)
             for dataset in (*self.datasets(one, data, parts, Hyperparameters(**row)), *self.texts(one))
-            for digest in dataset.gold["digest"]
-        }
+        ]
+        return tuple({id(digests): digests for digests in found}.values())
 
 
 def _receipt(task: str, part: Part, language: str, features: Features, dataset: Dataset) -> dict[str, Any]:

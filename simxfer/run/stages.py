@@ -224,7 +224,12 @@ class StageRunner:
         def mark(step: int) -> None:
             scores = [
                 dev_score(
-                    model, task, self.frozen.dataset(model, stage, part, pad), pad, task.train_languages[0]
+                    model,
+                    task,
+                    self.frozen.dataset(model, stage, part, pad),
+                    pad,
+                    task.train_languages[0],
+                    stage.numerics,
                 )
                 for task, found in dev
                 for part in found

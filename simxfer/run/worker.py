@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from simxfer.run.stages import StageRunner, is_complete
 from simxfer.schema.directory import RunDirectory
 
 POLL_SECONDS = 0.1
+LONGEST_POLL_SECONDS = 1.0
+"""How long a worker waits before it looks for work again: twice as long after every look in vain."""
 BAD_INPUT, INTERRUPTED = 2, 75
 AT, BY = "at", "by"
 """What a worker tells its parent: where it is, by what it ended."""
@@ -62,13 +65,52 @@ def _work(run: RunDirectory, device: torch.device, told: Connection) -> None:
     plan, kept = read_plan(run), json.loads(run.grid_json.read_text())["keep_checkpoints"]
     runner = StageRunner(run, plan, device, kept)
     order = sorted(plan.stages.values(), key=lambda stage: -plan.urgency[stage.id])
-    while todo := [s for s in order if not is_complete(run, plan, s) and not _blocked(run, plan, s)]:
-        if not any(_try(runner, stage, told) for stage in todo):
-            time.sleep(POLL_SECONDS)
+    left, pause = order, POLL_SECONDS
+    while True:
+        look = _Look(run, plan)
+        left = [stage for stage in left if not look.is_over(stage)]
+        if not left:
+            return
+        try:
+            worked = any(_try(runner, stage, told) for stage in left if look.is_ready(stage))
+        except DamagedCheckpoint:
+            left, worked = order, True  # what was complete is trained anew
+        if worked:
+            pause = POLL_SECONDS
+        else:
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_POLL_SECONDS)
+
+
+class _Look:
+    """One look at a run, at each marker once: a thousand stages wait for a few."""
+
+    def __init__(self, run: RunDirectory, plan: Plan) -> None:
+        self.run, self.plan = run, plan
+        self.trained = cache(lambda name: is_trained(run, plan.stages[name]))
+        self.blocked = cache(self._blocked)
+
+    def is_ready(self, stage: Stage) -> bool:
+        """Tell whether all that a stage needs is trained."""
+        return all(map(self.trained, self.plan.needs[stage.id]))
+
+    def is_over(self, stage: Stage) -> bool:
+        """Tell whether a stage is complete or blocked; of one that waits only what it needs is looked at."""
+        if self.is_ready(stage):
+            return self.blocked(stage.id) or is_complete(self.run, self.plan, stage)
+        return any(map(self.blocked, self.plan.needs[stage.id]))
+
+    def _blocked(self, name: str) -> bool:
+        """Tell whether a stage or something that it needs failed for good."""
+        return self.run.stage(name).failed.exists() or any(map(self.blocked, self.plan.needs[name]))
 
 
 def _try(runner: StageRunner, stage: Stage, told: Connection) -> bool:
-    """Work on a stage if what it needs is trained and nobody else does; tell whether anything was done."""
+    """Work on a stage if what it needs is trained and nobody else does; tell whether anything was done.
+
+    Raises:
+        DamagedCheckpoint: it, or one that it needs, is to be trained anew.
+    """
     run, plan = runner.run, runner.plan
     if not all(is_trained(run, plan.stages[name]) for name in plan.needs[stage.id]):
         return False
@@ -78,16 +120,9 @@ def _try(runner: StageRunner, stage: Stage, told: Connection) -> bool:
         _tell(told, AT, stage.title)
         try:
             runner.work(stage)
-        except (StageFailed, DamagedCheckpoint):
-            return True  # the stage's folder says why; its children are blocked, or it is trained anew
+        except StageFailed:
+            return True  # the stage's folder says why, and its children are blocked
     return True
-
-
-def _blocked(run: RunDirectory, plan: Plan, stage: Stage) -> bool:
-    """Tell whether the stage or something that it needs failed for good."""
-    return run.stage(stage.id).failed.exists() or any(
-        _blocked(run, plan, plan.stages[name]) for name in plan.needs[stage.id]
-    )
 
 
 def _end_with(parent: int) -> None:

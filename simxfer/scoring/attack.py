@@ -25,9 +25,9 @@ class Attacked(TransferModel):
         self.attacked, self.heads, self.beside = model, model.heads, model.beside
         self.task, self.radius = task, radius
 
-    def forward(self, task: str, batch: Batch) -> Tensor:
-        """Return the logits of a task where the embeddings have moved to."""
-        return super().forward(task, {**batch, "delta": self.delta(batch)})
+    def states(self, batch: Batch, layer: int = -1) -> Tensor:
+        """Return the hidden states of a layer where the embeddings have moved to."""
+        return super().states({**batch, "delta": self.delta(batch)}, layer)
 
     def delta(self, batch: Batch) -> Tensor:
         """Return by what the word embeddings of a batch move, (rows, length, dimensions)."""

@@ -2,15 +2,17 @@
 
 import json
 import logging
-from collections.abc import Callable, Collection, Sequence, Set
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 
+import numpy as np
 import pandas as pd
 
-from simxfer.encoder.dataset import Dataset
+from simxfer.encoder.dataset import Dataset, repeated
 from simxfer.encoder.network import TransferModel
 from simxfer.scoring.answers import answers
 from simxfer.scoring.attack import Attacked
+from simxfer.scoring.predict import encoder_numerics
 from simxfer.scoring.protocol import Evaluation
 from simxfer.scoring.record import Answers, data_flags, lowest
 from simxfer.sources.perturb.examples import NOT_AVAILABLE
@@ -26,9 +28,15 @@ _COLUMNS = {
 }
 
 
-def dev_score(model: TransferModel, task: Task, dataset: Dataset, pad: int, language: str) -> float:
-    """Return the score of a task on dev data of a language by its first metric, in points."""
-    [(_, _, found)] = answers(model, task, [language], lambda _: dataset, lambda _: None, pad, {})
+def dev_score(
+    model: TransferModel, task: Task, dataset: Dataset, pad: int, language: str, numerics: str = "fp32"
+) -> float:
+    """Return the score of a task on dev data of a language by its first metric, in points.
+
+    `numerics` is what the encoder computes in: `fp32` or `bf16`.
+    """
+    with encoder_numerics(model, numerics):
+        [(_, _, found)] = answers(model, task, [language], lambda _: dataset, lambda _: None, pad, {})
     return found.score(task.metric, language).value
 
 
@@ -37,7 +45,7 @@ def evaluate(
     evaluation: Evaluation,
     dataset_of: Callable[[str], Dataset],
     pad: int,
-    seen: Set[str] = frozenset(),
+    seen: Sequence[np.ndarray] = (),
     flags: Sequence[str] = (),
     dev_of: Callable[[str], Dataset | None] = lambda language: None,
     more_draws: Sequence[Callable[[str], Dataset]] = (),
@@ -55,7 +63,7 @@ def evaluate(
         evaluation: target, languages, protocol.
         dataset_of: the test data of a language.
         pad: id of the padding subword.
-        seen: digests of everything that the model was trained on; test examples among them are flagged.
+        seen: the `digests` of each data set that the model was trained on; test examples among them are flagged.
         flags: what all scores of the checkpoint are flagged with.
         dev_of: other data of a language, to choose mining's threshold on; None where there are none.
         more_draws: the test data of a language in every draw of the perturbation after the first.
@@ -76,24 +84,25 @@ def evaluate(
     if evaluation.radius:
         ways.append((Attacked(model, task, evaluation.radius), dataset_of))
     asked = [answers(by, task, languages, of, dev_of, pad, evaluation.protocol) for by, of in ways]
-    for draws in zip(*asked, strict=True):
-        language, dataset, _ = draws[0]
-        found = lowest([given for _, _, given in draws], task.metric, language)
-        known = int(dataset.gold["digest"].isin(seen).sum())
-        _, unknown, subwords, without_gold = map(int, dataset.features.counts)
-        warnings = [
-            *flags,
-            *found.flags,
-            *data_flags(without_gold, dataset.noted, unknown, subwords),
-            *([f"seen-in-training={known}"] * bool(known)),
-            *([f"{NOT_AVAILABLE}-in={','.join(without)}"] * bool(without)),
-        ]
-        rows["scores"] += _scores(task, dataset, found, language, evaluation.split, warnings)
-        rows["examples"] += _examples(task, found, language)
-        rows["predictions"] += [
-            {"language": language, "example_id": i, "prediction": json.dumps(p, ensure_ascii=False)}
-            for i, p in zip(found.ids, found.predictions, strict=True)
-        ]
+    with encoder_numerics(model, evaluation.numerics):
+        for draws in zip(*asked, strict=True):
+            language, dataset, _ = draws[0]
+            found = lowest([given for _, _, given in draws], task.metric, language)
+            known = int(repeated(dataset.digests, seen).sum())
+            _, unknown, subwords, without_gold = map(int, dataset.features.counts)
+            warnings = [
+                *flags,
+                *found.flags,
+                *data_flags(without_gold, dataset.noted, unknown, subwords),
+                *([f"seen-in-training={known}"] * bool(known)),
+                *([f"{NOT_AVAILABLE}-in={','.join(without)}"] * bool(without)),
+            ]
+            rows["scores"] += _scores(task, dataset, found, language, evaluation.split, warnings)
+            rows["examples"] += _examples(task, found, language)
+            rows["predictions"] += [
+                {"language": language, "example_id": i, "prediction": json.dumps(p, ensure_ascii=False)}
+                for i, p in zip(found.ids, found.predictions, strict=True)
+            ]
     frames = {name: pd.DataFrame(found, columns=_COLUMNS[name]) for name, found in rows.items()}
     counts = dict.fromkeys(("tp", "fp", "fn"), "Int64")
     return {**frames, "examples": frames["examples"].astype(counts)}

@@ -3,11 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad as padded
 
 from simxfer.encoder.batching import by_length, collate
 from simxfer.encoder.dataset import Dataset, read_gold
@@ -47,6 +49,17 @@ def predict(
     Mining: not one an example but the candidate pairs (source id, target id, score) under `protocol`, the best first.
     """
     return _PREDICT[task.kind](model, task, dataset, pad, protocol or {})
+
+
+def encoder_numerics(model: TransferModel, numerics: str) -> AbstractContextManager:
+    """Let a model's encoder compute in `fp32` or `bf16` for a while, as it was trained.
+
+    What is compared stays in single precision: heads, which cost nothing and whose rounded logits would often tie, and
+    similarities.
+    """
+    # Weights are cast anew for every batch: copies made without gradients could not stand in an attack's graph.
+    enabled = numerics == "bf16"
+    return torch.autocast(_device(model).type, torch.bfloat16, enabled=enabled, cache_enabled=False)
 
 
 def embed(
@@ -89,7 +102,7 @@ def rank(model: TransferModel, dataset: Dataset, pool: Pool, pad: int) -> list[l
     """
     rows = [i for i, gold in enumerate(read_gold(dataset)) if gold["side"] == "query"]
     queries = _first_vectors(model, dataset, rows, pad)
-    return pool.ids[nearest(queries, pool.vectors, RANKED).ids].tolist()
+    return pool.ids[nearest(queries, pool.vectors, RANKED, device=_device(model)).ids].tolist()
 
 
 def _first_vectors(model: TransferModel, dataset: Dataset, rows: list[int], pad: int) -> np.ndarray:
@@ -108,12 +121,22 @@ def _pool(states: Tensor, mask: Tensor, pooling: str, special_tokens: bool = Fal
 
 
 def _batches(model: TransferModel, features: Features, pad: int) -> Iterator[tuple[np.ndarray, Batch]]:
-    device = next(model.parameters()).device
+    device = _device(model)
     roomy = device.type == "cuda" and not isinstance(model, Attacked)
     model.eval()
     with torch.inference_mode():
         for units in by_length(features, MAX_TOKENS * (16 if roomy else 1)):
             yield units, collate(features, units, pad, device)
+
+
+def _device(model: TransferModel) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _logits(model: TransferModel, task: Task, states: Tensor) -> Tensor:
+    """Return the logits of a task in single precision, whatever the encoder computes in."""
+    with torch.autocast(states.device.type, enabled=False):
+        return model.logits(task.name, states.float())
 
 
 def _rows_of(features: Features, units: np.ndarray) -> np.ndarray:
@@ -123,7 +146,7 @@ def _rows_of(features: Features, units: np.ndarray) -> np.ndarray:
 def _classification(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict) -> list:
     found = np.zeros(dataset.features.n_units, dtype=np.int64)
     for units, batch in _batches(model, dataset.features, pad):
-        found[units] = model(task.name, batch).argmax(dim=1).cpu().numpy()
+        found[units] = _logits(model, task, model.states(batch)).argmax(dim=1).cpu().numpy()
     return [task.labels[k] for k in found]
 
 
@@ -131,24 +154,36 @@ def _choice(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dic
     features = dataset.features
     scores = np.zeros(features.n_rows, dtype=np.float32)
     for units, batch in _batches(model, features, pad):
-        scores[_rows_of(features, units)] = model(task.name, batch)[:, 0].float().cpu().numpy()
+        scores[_rows_of(features, units)] = _logits(model, task, model.states(batch))[:, 0].cpu().numpy()
     bounds = zip(features.unit_starts[:-1], features.unit_starts[1:], strict=True)
     return [int(scores[a:b].argmax()) for a, b in bounds]
 
 
 def _tagging(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict) -> list:
+    """Return the tag of every word by its first subword; the head looks at these alone."""
     features = dataset.features
     best = np.zeros(len(features.ids), dtype=np.int64)
     for units, batch in _batches(model, features, pad):
-        tags = model(task.name, batch).argmax(dim=2).cpu().numpy()
-        for row, values in zip(_rows_of(features, units), tags, strict=True):
-            start, stop = features.starts[row], features.starts[row + 1]
-            best[start:stop] = values[: stop - start]
+        at, places = _places(features, _rows_of(features, units), batch["ids"].shape[1])
+        first = features.spans[at, 0] >= 0
+        states = model.states(batch).flatten(0, 1)[torch.from_numpy(places[first]).to(batch["ids"].device)]
+        best[at[first]] = _logits(model, task, states).argmax(dim=1).cpu().numpy()
     predictions = [["?"] * len(json.loads(gold)) for gold in dataset.gold["gold"]]
     example = np.repeat(features.example, features.lengths)
     for position in np.flatnonzero(features.spans[:, 0] >= 0):
         predictions[example[position]][features.spans[position, 0]] = task.labels[best[position]]
     return predictions
+
+
+def _places(features: Features, rows: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return of every subword of some rows its index in the features, and in their batch padded to `length`, laid flat.
+
+    Both are (subwords,) int64.
+    """
+    lengths = features.lengths[rows]
+    row = np.repeat(np.arange(len(rows)), lengths)
+    column = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return features.starts[rows][row] + column, row * length + column
 
 
 def _span(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict) -> list:
@@ -162,28 +197,35 @@ def _span(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict)
     # -inf where every question has an answer: the best span is then better than none, whatever its score.
     nothing = np.full(len(dataset.gold), np.inf if task.unanswerable else -np.inf)
     for units, batch in _batches(model, features, pad):
-        logits = model(task.name, batch).float().cpu().numpy()
-        for row, values in zip(_rows_of(features, units), logits, strict=True):
-            start, stop, example = features.starts[row], features.starts[row + 1], features.example[row]
-            found = _best_span(values[: stop - start], features.spans[start:stop])
-            best[example] = max(best[example], found, key=lambda span: span[0])
-            nothing[example] = min(nothing[example], float(values[0].sum()))
+        rows = _rows_of(features, units)
+        at, places = _places(features, rows, batch["ids"].shape[1])
+        context = torch.zeros(batch["ids"].shape, dtype=torch.bool)
+        context.view(-1)[torch.from_numpy(places[features.spans[at, 0] >= 0])] = True
+        logits = _logits(model, task, model.states(batch))
+        found = _best_spans(logits, context.to(logits.device))
+        none = logits[:, 0].sum(dim=1)
+        for row, score, first, last, empty in zip(rows, *(x.tolist() for x in (*found, none)), strict=True):
+            example, start = features.example[row], features.starts[row]
+            span = score, features.spans[start + first, 0], features.spans[start + last, 1]
+            best[example] = max(best[example], span, key=lambda span: span[0])
+            nothing[example] = min(nothing[example], empty)
     spans = zip(dataset.gold["context"], best, nothing, strict=True)
     return [context[a:b] if score > none else "" for context, (score, a, b), none in spans]
 
 
-def _best_span(logits: np.ndarray, places: np.ndarray) -> tuple[float, int, int]:
-    """Return (score, first character, last + 1) of the best span inside the context of one window."""
-    inside = np.flatnonzero(places[:, 0] >= 0)
-    if not len(inside):
-        return -np.inf, 0, 0
-    scores = logits[inside, 0][:, None] + logits[inside, 1][None, :]
-    allowed = np.triu(np.ones(scores.shape, dtype=bool)) & ~np.triu(
-        np.ones(scores.shape, bool), MAX_ANSWER_TOKENS
-    )
-    scores = np.where(allowed, scores, -np.inf)
-    first, last = np.unravel_index(int(scores.argmax()), scores.shape)
-    return float(scores[first, last]), int(places[inside[first], 0]), int(places[inside[last], 1])
+def _best_spans(logits: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the score, the first and the last token of the best span of every window; of equal ones the earliest.
+
+    Args:
+        logits: (windows, length, 2), of the first and of the last token.
+        context: (windows, length) bool, true at the tokens of the context, which stand together; of a window without
+            any the score is -inf.
+    """
+    firsts, lasts = logits.masked_fill(~context[..., None], -torch.inf).unbind(dim=2)
+    within = padded(lasts, (0, MAX_ANSWER_TOKENS - 1), value=-torch.inf).unfold(1, MAX_ANSWER_TOKENS, 1)
+    scores, at = (firsts[..., None] + within).flatten(1).max(dim=1)
+    first = at // MAX_ANSWER_TOKENS
+    return scores, first, first + at % MAX_ANSWER_TOKENS
 
 
 def _retrieval(model: TransferModel, _task: Task, dataset: Dataset, pad: int, protocol: dict) -> list:
@@ -192,7 +234,8 @@ def _retrieval(model: TransferModel, _task: Task, dataset: Dataset, pad: int, pr
     if protocol.get("direction") == "from-pivot":
         queries, candidates = candidates, queries
     ids = dataset.gold["id"].to_numpy()
-    return list(ids[nearest(queries, candidates, 1, **_scoring(protocol)).ids[:, 0]])
+    found = nearest(queries, candidates, 1, **_scoring(protocol), device=_device(model))
+    return list(ids[found.ids[:, 0]])
 
 
 def _mining(model: TransferModel, _task: Task, dataset: Dataset, pad: int, protocol: dict) -> list:
@@ -205,7 +248,7 @@ def _mining(model: TransferModel, _task: Task, dataset: Dataset, pad: int, proto
         ids.append(dataset.gold["id"].to_numpy()[rows])
         once.append(~repeated)
         vectors.append(_centred(found, protocol))
-    pairs = mine(vectors[0], vectors[1], **_scoring(protocol))
+    pairs = mine(vectors[0], vectors[1], **_scoring(protocol), device=_device(model))
     return [
         (str(ids[0][s]), str(ids[1][t]), float(score))
         for s, t, score in zip(*pairs, strict=True)

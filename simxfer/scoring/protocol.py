@@ -60,6 +60,8 @@ class Evaluation:
     max_length: int = 64
     stride: int = 16
     protocol: dict = field(default_factory=dict)
+    numerics: str = "fp32"
+    """What the encoder computes in, as in training (`fp32`, `bf16`); heads and similarities are single precision."""
     code: int = CODE_VERSION
     features: int = FEATURES_VERSION
     readers: int = READER_VERSION

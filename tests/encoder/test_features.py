@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
 from simxfer.common.errors import InputError
-from simxfer.encoder.dataset import digest, load_dataset, make_dataset, read_gold
+from simxfer.encoder.dataset import as_digests, digest, load_dataset, make_dataset, read_gold, repeated
 from simxfer.encoder.features import mlm_features, text_features
 from simxfer.encoder.ragged import IGNORED, Features, join_features, select_rows
 from simxfer.metrics import normalise
@@ -441,6 +441,16 @@ def test_gold_answers_are_kept_as_json(world_tokenizer):
 def test_digests_tell_inputs_apart_but_not_case_and_blanks():
     assert digest(["A  b ", "c"]) == digest(["a b", "C"])
     assert len({digest(texts) for texts in (["a", "b"], ["b", "a"], ["a b"], ["ab"], ["a", "b", ""])}) == 5
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 30), max_size=20), max_size=3), st.lists(st.integers(0, 30), max_size=20)
+)
+def test_what_was_seen_is_what_stands_in_any_of_the_sets(seen, asked):
+    names = [digest([str(n)]) for n in range(31)]
+    arrays = [np.sort(as_digests(names[n] for n in part)) for part in seen]
+    found = repeated(as_digests(names[n] for n in asked), arrays)
+    assert found.tolist() == [any(n in part for part in seen) for n in asked]
 
 
 def test_texts_for_masked_language_modelling(tokenizer):

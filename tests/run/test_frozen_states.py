@@ -74,9 +74,7 @@ def test_the_done_marker_says_which_tasks_were_read_with_them(runs):
 
 def test_a_second_cell_computes_none_of_them_again(runs, monkeypatch):
     kept, _ = runs
-    stage = kept.plan.stages[
-        kept.cell(method="full(freeze=1)", intermediate="w-nli", target="w-pos").stage
-    ]
+    stage = kept.plan.stages[kept.cell(method="full(freeze=1)", intermediate="w-nli", target="w-pos").stage]
     monkeypatch.setattr(frozen_states, "_write", None)
     model = kept.runner.checkpoints.load(stage)
     [training] = kept.runner._training_tasks(model, stage)

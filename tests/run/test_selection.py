@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from simxfer.common.errors import InputError
 from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid, parse_grid
+from simxfer.run import stages
 from simxfer.run.opening import open_run
 from simxfer.run.results import gather
 from simxfer.run.stages import StageRunner
@@ -130,6 +131,14 @@ def test_dev_data_that_a_task_has_not_are_refused(tmp_path, checkpoint):
     made = opened(tmp_path, checkpoint, extra="data: {tasks: {w-xnli: {dev: dev}}}\n")
     with pytest.raises(InputError, match="unknown split 'dev'"):
         work(made)
+
+
+@pytest.mark.parametrize("numerics", ["fp32", "bf16"])
+def test_dev_data_are_looked_at_in_the_numerics_of_the_stage(numerics, tmp_path, checkpoint, monkeypatch):
+    asked = []
+    monkeypatch.setattr(stages, "dev_score", lambda *given: asked.append(given[-1]) or 50.0)
+    work(opened(tmp_path, checkpoint, extra=f"numerics: {numerics}\n"))
+    assert set(asked) == {numerics}
 
 
 def test_looks_are_at_the_end_of_epochs_or_ten_times(chosen):

@@ -106,6 +106,7 @@ WEIGHTS: dict[str, tuple[dict, dict]] = {
 
 SENTENCES = block(target="w-tatoeba") | {"languages": "all", "test_examples": 200}
 SCORES: dict[str, tuple[dict, dict]] = {
+    "numerics, of an encoder as it is": (SENTENCES, {"numerics": "bf16"}),
     "languages": ({}, {"languages": ["x-pivot", "x-sov"]}),
     "test_examples": ({}, {"test_examples": 7}),
     "perturbations": ({}, {"perturbations": ["drop(1)"]}),

@@ -14,7 +14,8 @@ import torch
 from simxfer.common.errors import InputError, StageFailed
 from simxfer.grid.expand import expand
 from simxfer.grid.file import load_grid
-from simxfer.run import local
+from simxfer.run import local, worker
+from simxfer.run.checkpoints import DamagedCheckpoint
 from simxfer.run.log import open_log, read_log
 from simxfer.run.opening import open_run
 from simxfer.run.stages import StageRunner
@@ -64,7 +65,7 @@ def refused(root, device, threads, parent, told) -> None:
     sys.exit(2)
 
 
-def worker(how):
+def ending_by(how):
     def work(root, device, threads, parent, told):
         ended(how, told)
 
@@ -75,10 +76,10 @@ def worker(how):
     ("target", "error", "message"),
     [
         (refused, InputError, "some stage: panx/dev.tsv, line 3: no tab. What was finished is kept"),
-        (worker(killed), StageFailed, "some stage: a worker ended by signal SIGKILL. What was"),
-        (worker(broken), StageFailed, "some stage: a worker ended by exit code 3. What was"),
+        (ending_by(killed), StageFailed, "some stage: a worker ended by signal SIGKILL. What was"),
+        (ending_by(broken), StageFailed, "some stage: a worker ended by exit code 3. What was"),
         (
-            worker(lambda: raises(KeyError("x"), None)),
+            ending_by(lambda: raises(KeyError("x"), None)),
             StageFailed,
             "some stage: a worker ended by exit code 1",
         ),
@@ -161,3 +162,39 @@ def test_an_interrupted_stage_has_the_log_of_an_undisturbed_one(made, tmp_path, 
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
     done = json.loads(folder.done.read_text())
     assert done["environment"]["threads"] == 7 and [e["threads"] for e in done["begun_under"]] == [1]
+
+
+class Marking:
+    """Stands in for a runner: it writes what a stage leaves behind, the first time without its child's."""
+
+    def __init__(self, run, plan, *_) -> None:
+        self.run, self.plan, self.worked = run, plan, []
+
+    def work(self, stage) -> None:
+        self.worked.append(stage.id)
+        folder = self.run.stage(stage.id)
+        if self.worked.count(stage.id) == 1 and stage.parent:
+            self.run.stage(stage.parent).done.unlink()
+            raise DamagedCheckpoint
+        folder.done.write_text("{}")
+        for name in self.plan.evaluations.get(stage.id, {}):
+            folder.scores(name).parent.mkdir(exist_ok=True)
+            folder.scores(name).touch()
+
+
+def test_a_worker_does_what_is_ready_and_looks_no_more_at_what_is_complete(made, monkeypatch):
+    root, stage = made.plan.stages.values()
+    runner = Marking(made.run, made.plan)
+    looked_at = []
+
+    def is_complete(run, plan, one):
+        looked_at.append(one.id)
+        return complete(run, plan, one)
+
+    complete = worker.is_complete
+    monkeypatch.setattr(worker, "is_complete", is_complete)
+    monkeypatch.setattr(worker, "StageRunner", lambda *_: runner)
+    worker._work(made.run, torch.device("cpu"), SimpleNamespace(send=lambda _: None))
+    assert runner.worked == [root.id, stage.id, root.id, stage.id]  # its parent was damaged
+    # Twice each time before it is worked on, once after; the child never while its parent is not trained.
+    assert looked_at == [*[root.id] * 3, *[stage.id] * 2, *[root.id] * 3, *[stage.id] * 3]

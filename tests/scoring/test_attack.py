@@ -81,6 +81,9 @@ def test_no_example_scores_more_under_an_attack_than_without(name, model, datase
     wrong = before["examples"]["score"] == 0
     assert list(after["predictions"]["prediction"][wrong]) == list(before["predictions"]["prediction"][wrong])
     assert predict(Attacked(model, task, 1.0), task, dataset, PAD) != predict(model, task, dataset, PAD)
+    evaluate(
+        model, replace(attack, numerics="bf16"), lambda _: dataset, PAD
+    )  # gradients through bf16 as well
     assert attack.id != clean.id != replace(clean, perturbation="pgd(0.5)").id != attack.id
 
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from simxfer.encoder.dataset import Dataset, make_dataset
+from simxfer.encoder.dataset import Dataset, as_digests, make_dataset
 from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.metrics import METRICS
-from simxfer.scoring.evaluate import evaluate
-from simxfer.scoring.predict import MAX_ANSWER_TOKENS, _best_span, _pool, embed, predict
+from simxfer.scoring.evaluate import dev_score, evaluate
+from simxfer.scoring.predict import MAX_ANSWER_TOKENS, _best_spans, _pool, embed, predict
 from simxfer.scoring.protocol import Evaluation
 from simxfer.scoring.search import nearest
 from simxfer.sources import read_examples
@@ -39,9 +39,12 @@ class Told(TransferModel):
         self.table = nn.Parameter(torch.randn(3000, outputs, generator=generator))
         self.whole = whole
 
-    def forward(self, task: str, batch) -> torch.Tensor:
+    def states(self, batch) -> torch.Tensor:
         logits = self.table[batch["ids"]]
         return (logits * batch["mask"][..., None]).sum(dim=1) if self.whole else logits
+
+    def logits(self, task: str, states: torch.Tensor) -> torch.Tensor:
+        return states
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +112,27 @@ def test_the_best_span_is_the_best_of_all(question, context, seed):
     logits = rng.normal(size=(question + context, 2)).astype(np.float32)
     places = np.full((question + context, 2), -1)
     places[question:] = np.arange(context)[:, None] * 3 + [0, 2]
+    at, windows = question + context, torch.full((2, question + context + 3, 2), 9.0)
+    windows[1, :at] = torch.from_numpy(logits)
+    inside = torch.zeros(windows.shape[:2], dtype=torch.bool)  # nothing of the first window, no padding
+    inside[1, question:at] = True
     expected = brute_force_span(logits, places)
-    found = _best_span(logits, places)
+    scores, first, last = _best_spans(windows, inside)
+    assert scores[0] == -np.inf
     if expected is None:
-        assert found == (-np.inf, 0, 0)
+        assert scores[1] == -np.inf
     else:
+        found = float(scores[1]), *places[first[1], :1], *places[last[1], 1:]
         assert found == (pytest.approx(expected[0]), *expected[1:])
+
+
+def test_of_equal_spans_the_earliest_is_taken():
+    logits, context = torch.zeros(1, 50, 2), torch.ones(1, 50, dtype=torch.bool)
+    context[0, :3] = False
+    assert [int(x) for x in _best_spans(logits, context)] == [0, 3, 3]
+    logits[0, [4, 9], 0] = 1.0
+    logits[0, [7, 12, 40], 1] = 1.0
+    assert [int(x) for x in _best_spans(logits, context)] == [2, 4, 7]
 
 
 def test_span_qa_takes_the_best_window(world_tokenizer):
@@ -141,12 +159,15 @@ class Scored(TransferModel):
     def __init__(self, table: dict[tuple[int, ...], list[list[float]]]) -> None:
         nn.Module.__init__(self)
         self.weight = nn.Parameter(torch.zeros(1))
-        self.logits = table
+        self.table = table
 
-    def forward(self, task: str, batch) -> torch.Tensor:
+    def logits(self, task: str, states: torch.Tensor) -> torch.Tensor:
+        return states
+
+    def states(self, batch) -> torch.Tensor:
         out = torch.zeros(*batch["ids"].shape, 2)
         for k, (ids, mask) in enumerate(zip(batch["ids"], batch["mask"], strict=True)):
-            values = self.logits[tuple(ids[mask == 1].tolist())]
+            values = self.table[tuple(ids[mask == 1].tolist())]
             out[k, : len(values)] = torch.tensor(values)
         return out
 
@@ -264,8 +285,35 @@ def test_retrieval_by_margin(neighbours, model, dataset_of):
     assert predicted != predict(model, get_task("w-tatoeba"), dataset, PAD, protocol | {"scoring": "cosine"})
 
 
-def evaluation(target: str, *languages: str) -> Evaluation:
-    return Evaluation(target=target, split="test", languages=languages, revision="r", draw=0, world=0)
+def evaluation(target: str, *languages: str, **values) -> Evaluation:
+    return Evaluation(
+        target=target, split="test", languages=languages, revision="r", draw=0, world=0, **values
+    )
+
+
+@pytest.mark.parametrize("numerics", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["w-xnli", "w-xcloze", "w-pos", "w-xqa", "w-tatoeba"])
+def test_the_encoder_computes_in_the_numerics_and_heads_in_single_precision(
+    name, numerics, checkpoint, dataset_of
+):
+    model, task = TransferModel(load_encoder(resolve_encoder(str(checkpoint)))), get_task(name)
+    if task.kind != "retrieval":
+        model.add_head(task, seed=0)
+    computed: dict[str, set] = {"encoder": set(), "heads": set()}
+    for part, found in computed.items():
+        for module in getattr(model, part).modules():
+            if isinstance(module, nn.Linear):
+                module.register_forward_hook(lambda _, given, out, found=found: found.add(out.dtype))
+    dataset, protocol = dataset_of(name, 12), {"layer": 1, "pooling": "mean", "centre": True}
+    asked = evaluation(name, "x-agg", numerics=numerics, protocol=protocol)
+    frames = evaluate(model, asked, lambda _: dataset, PAD)
+    assert len(frames["predictions"]) == 12
+    if task.kind != "retrieval":
+        assert 0 <= dev_score(model, task, dataset, PAD, "x-agg", numerics) <= 100
+    assert computed["encoder"] == {torch.bfloat16 if numerics == "bf16" else torch.float32}
+    assert computed["heads"] == ({torch.float32} if model.heads else set())
+    assert asked.id == evaluation(name, "x-agg", numerics=numerics, protocol=protocol).id
+    assert asked.id != replace(asked, numerics="bf16" if numerics == "fp32" else "fp32").id
 
 
 def test_scores_are_the_metrics_over_the_test_set_and_its_subsets(dataset_of):
@@ -316,10 +364,11 @@ def test_scores_tell_what_was_seen_in_training_and_what_no_constant_answer_beats
     dataset, task = dataset_of("w-xnli", 90), get_task("w-xnli")
     gold = [json.loads(text) for text in dataset.gold["gold"]]
     seen = set(dataset.gold["digest"][:7])
+    parts = [np.sort(as_digests(part)) for part in (sorted(seen)[:4], [], sorted(seen)[2:])]
     for predictions, flags in ((["neutral"] * 90, ["chance-level"]), (gold, [])):
         monkeypatch.setattr("simxfer.scoring.answers.predict", lambda *_, found=predictions: found)
         told = Told(3, whole=True)
-        frames = evaluate(told, evaluation(task.name, "x-agg"), lambda _: dataset, PAD, seen, ["slow"])
+        frames = evaluate(told, evaluation(task.name, "x-agg"), lambda _: dataset, PAD, parts, ["slow"])
         repeated = int(dataset.gold["digest"].isin(seen).sum())
         assert repeated >= 7
         assert list(frames["scores"]["flags"]) == [";".join(["slow", f"seen-in-training={repeated}", *flags])]
