@@ -10,7 +10,7 @@ from simxfer.grid.cost import CHARACTERS_PER_SUBWORD, UTILISATION, Cost, project
 from simxfer.grid.file import Grid
 from simxfer.grid.parts import Retrieval
 from simxfer.grid.plan import PRETRAINED, TARGET, Plan, Stage
-from simxfer.run.progress import Status
+from simxfer.run.progress import Progress, Status
 from simxfer.sources.request import UNRESOLVED
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.record import Task
@@ -237,52 +237,40 @@ def _shortened(names: tuple[str, ...], most: int = 40) -> str:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[float, float], None]]:
-    """Yield a function of (done, total) that shows a bar with ETA, or lines where there is no terminal."""
+def progress_bar() -> Iterator[Callable[[Progress], None]]:
+    """Yield a function that shows how far a run is: a bar, or lines where there is no terminal."""
     if not sys.stderr.isatty():
         yield _line_reporter()
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("training", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("measuring", total=1.0)
+        yield lambda found: bar.update(task, completed=found.share, description=_said(found))
 
 
-def _line_reporter() -> Callable[[float, float], None]:
+def _said(found: Progress) -> str:
+    """Return what is said beside the share: the time left, the speed, the first stage at work."""
+    if found.left is None:
+        return "measuring how long it takes"
+    left = f"about {found.left / 60:.1f} minutes left" if found.left else ""
+    speed = f"{found.speed:,.0f} subwords/s" if found.speed else ""
+    return ", ".join(filter(None, [left, speed, *found.at_work[:1]]))
+
+
+def _line_reporter() -> Callable[[Progress], None]:
     started = time.monotonic()
-    state = {"printed": started, "first": -1.0, "done": -1.0}
+    state = {"printed": started, "share": -1.0}
 
-    def report(done: float, total: float) -> None:
+    def report(found: Progress) -> None:
         now = time.monotonic()
-        if state["first"] < 0:
-            state["first"] = done
-        if (now - state["printed"] < LINE_SECONDS and done < total) or state["done"] == total:
+        if (now - state["printed"] < LINE_SECONDS and found.share < 1) or state["share"] == 1:
             return
-        state.update(printed=now, done=done)
-        gained = done - state["first"]
-        left = (total - done) * (now - started) / gained if gained else float("nan")
-        said = f", about {left / 60:.1f} minutes left" if left == left and done < total else ""
-        print(
-            f"{100 * done / total:3.0f} % after {(now - started) / 60:.1f} minutes{said}",
-            file=sys.stderr,
-            flush=True,
-        )
+        state.update(printed=now, share=found.share)
+        said = [f"{100 * found.share:3.0f} % after {(now - started) / 60:.1f} minutes", _said(found)]
+        print(", ".join(filter(None, said)), file=sys.stderr, flush=True)
 
     return report

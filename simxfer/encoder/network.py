@@ -10,7 +10,7 @@ from torch.nn.functional import gelu, linear
 
 from simxfer.encoder.embedding_attack import perturbed
 from simxfer.encoder.lower import starting_above
-from simxfer.encoder.unpadded import layout, spares_padding
+from simxfer.encoder.unpadded import layout, pays, spares_padding
 from simxfer.tasks.record import Task
 
 Batch = Mapping[str, Tensor]
@@ -135,7 +135,8 @@ class TransferModel(nn.Module):
         """
         inputs, rows, length = self.inputs(batch), *batch["ids"].shape
         delta, lower = batch.get("delta"), batch.get("lower")
-        here = layout(batch["mask"]) if spares_padding(self.encoder) else None
+        spared = spares_padding(self.encoder) and pays(batch["mask"], self.config.hidden_size)
+        here = layout(batch["mask"]) if spared else None
         if here is not None:
             inputs = here.inputs(self.encoder, inputs)
             delta, lower = (None if each is None else here.flat(each) for each in (delta, lower))

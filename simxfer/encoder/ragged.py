@@ -57,6 +57,11 @@ class Features:
         """(rows,) number of subwords of each row."""
         return np.diff(self.starts)
 
+    def subwords(self, units: np.ndarray) -> int:
+        """Return the number of subwords of some units."""
+        bounds = self.starts[self.unit_starts[units]], self.starts[self.unit_starts[units + 1]]
+        return int((bounds[1] - bounds[0]).sum())
+
 
 @dataclass(frozen=True, kw_only=True)
 class KnownFeatures(Features):

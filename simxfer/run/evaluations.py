@@ -1,6 +1,7 @@
 """The checkpoints of a trained stage, scored: which one each evaluation reads, and the files of what comes of it."""
 
 import json
+import time
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -16,6 +17,7 @@ from simxfer.encoder.network import TransferModel
 from simxfer.grid.plan import TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints
 from simxfer.run.frozen_states import FrozenStates
+from simxfer.run.log import append_row
 from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.schema.tables import TARGET_DEV
@@ -68,12 +70,15 @@ class Evaluations:
             if rule not in ("", TARGET_DEV):
                 self.checkpoints.switch(model, stage, rule)
             for evaluation in evaluations:
+                started = time.monotonic()
                 self.data.refuse_other_data(evaluation)
                 how = self._by_language if rule == TARGET_DEV else self._as_it_is
                 frames = how(model, stage, evaluation)
                 frames["scores"].attrs["environment"] = environment
                 write_table(folder.examples(evaluation.id), frames["examples"])
                 write_table(folder.predictions(evaluation.id), frames["predictions"])
+                seconds = round(time.monotonic() - started, 3)
+                append_row(folder.log, {"evaluation": evaluation.id, "seconds": seconds})
                 write_table(folder.scores(evaluation.id), frames["scores"])
 
     def _as_it_is(

@@ -14,11 +14,11 @@ import torch
 
 from simxfer.common.errors import InputError, StageFailed
 from simxfer.grid.plan import Plan
-from simxfer.run.progress import stage_progress
+from simxfer.run.progress import Progress, Watch
 from simxfer.run.worker import AT, BAD_INPUT, BY, work
 from simxfer.schema.directory import RunDirectory
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.5
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -37,7 +37,7 @@ def run_local(
     run: RunDirectory,
     plan: Plan,
     workers: int,
-    report: Callable[[float, float], None] = lambda done, total: None,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> None:
     """Execute the plan with worker processes and wait for them.
 
@@ -45,7 +45,7 @@ def run_local(
         run: the run directory, grid file and all.
         plan: the plan of its grid.
         workers: number of processes.
-        report: called a few times a second with the work done and the work in all (plan cost units).
+        report: called about twice a second with how far the run is.
 
     Raises:
         InputError: a worker refused its input.
@@ -117,13 +117,13 @@ class _Worker:
 
 
 def _wait(
-    workers: Sequence[_Worker], run: RunDirectory, plan: Plan, report: Callable[[float, float], None]
+    workers: Sequence[_Worker], run: RunDirectory, plan: Plan, report: Callable[[Progress], None]
 ) -> None:
-    alive = True
+    alive, watch = True, Watch(run, plan, len(workers))
     while alive:
         alive = any(worker.process.is_alive() for worker in workers)
         for worker in workers:
             worker.listen()
             worker.raise_for_end()
-        report(*stage_progress(run, plan))
+        report(watch.look())
         time.sleep(POLL_SECONDS * alive)

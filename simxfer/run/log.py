@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ def open_log(path: Path, step: int) -> Callable[[Mapping[str, Any]], None]:
 
     Rows of later steps are taken out: those steps are made again.
     """
-    kept = [row for row in read_log(path) if step and row["step"] <= step]
+    kept = [row for row in read_log(path) if step and row.get("step", step) <= step]
     write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
 
-    def log(row: Mapping[str, Any]) -> None:
-        with path.open("a") as stream:
-            stream.write(json.dumps({**row, "time": round(time.time(), 3)}) + "\n")
+    return partial(append_row, path)
 
-    return log
+
+def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Write one more row, with the time."""
+    with path.open("a") as stream:
+        stream.write(json.dumps({**row, "time": round(time.time(), 3)}) + "\n")
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -1,15 +1,18 @@
-"""How far a run is, read from its directory: done-markers, score files and the last lines of the logs."""
+"""How far a run is and how long it will take, read from its directory: done-markers, scores, the lines of the logs."""
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
-from simxfer.grid.plan import PRETRAINED, Plan, Stage
+from simxfer.grid.plan import Plan, Stage
 from simxfer.run.log import read_log
 from simxfer.schema.directory import RunDirectory
+from simxfer.scoring.protocol import Evaluation
 
 EVALUATION_COST = 100
-"""Cost of scoring one target in one language, in training sequences (a test set is a few hundred forward passes)."""
+"""Scoring a target in one language, in training sequences, as long as none was measured."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,20 @@ class Status:
         return self.trained == self.stages and self.evaluated == self.evaluations
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    share: float
+    """Of the seconds of all its work, 0 to 1."""
+    left: float | None
+    """Seconds, with the workers that there are; None as long as nothing was measured."""
+    at_work: tuple[str, ...] = ()
+    """Titles of the stages that are being trained."""
+    speed: float = 0.0
+    """Useful subwords a second that they train on, all workers together."""
+
+
 def status(run: RunDirectory, plan: Plan) -> Status:
     """Count what is done."""
     evaluations = [(s, e) for s, found in plan.evaluations.items() for e in found]
@@ -42,48 +59,125 @@ def status(run: RunDirectory, plan: Plan) -> Status:
     )
 
 
-def stage_progress(run: RunDirectory, plan: Plan) -> tuple[float, float]:
-    """Return (work done, work in all) in training sequences.
+class Rates:
+    """Seconds a unit of work, by a key of which the first parts say the most.
 
-    What a stage takes is known once it has begun; until then it is what the records' sizes say, corrected by what
-    they said of the stages that have, of the same tasks if there are any.
+    What was never measured under its whole key takes the rate of all that share the beginning of it.
+
+    Example:
+        >>> rates = Rates()
+        >>> rates.add(("encoder", "xnli"), units=10, seconds=20)
+        >>> rates.of(("encoder", "xnli")), rates.of(("encoder", "panx")), Rates().of(("encoder",))
+        (2.0, 2.0, None)
     """
-    trained = [stage for stage in plan.stages.values() if stage.phase != PRETRAINED]
-    steps = {stage.id: found for stage in trained if (found := _steps(run, stage))}
-    begun = [stage for stage in trained if stage.id in steps and stage.cost]
-    cost = {stage.id: _batch(stage) * steps[stage.id][1] for stage in begun}
-    corrected = {
-        tasks: _ratio([s for s in begun if s.tasks == tasks], cost) for tasks in {s.tasks for s in begun}
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, ...], list[float]] = defaultdict(lambda: [0.0, 0.0])
+
+    def add(self, key: tuple[str, ...], units: float, seconds: float) -> None:
+        """Add something that was measured."""
+        for end in range(len(key) + 1):
+            self._sums[key[:end]][0] += units
+            self._sums[key[:end]][1] += seconds
+
+    def of(self, key: tuple[str, ...]) -> float | None:
+        """Return the rate of a key; None where nothing was measured."""
+        for end in range(len(key), -1, -1):
+            units, seconds = self._sums.get(key[:end], (0.0, 0.0))
+            if units:
+                return seconds / units
+        return None
+
+
+class Watch:
+    """Looks at a run again and again, and at nothing twice that is finished."""
+
+    def __init__(self, run: RunDirectory, plan: Plan, workers: int) -> None:
+        self.run, self.plan, self.workers = run, plan, workers
+        self._training, self._scoring = Rates(), Rates()
+        self._untrained = {s.id: s for s in plan.stages.values()}
+        self._unscored = {(s, e.id): e for s, found in plan.evaluations.items() for e in found.values()}
+        self._spent, self._began = 0.0, time.time()
+
+    def look(self) -> Progress:
+        """Return how far the run is now."""
+        self._note_finished()
+        running = {id: rows for id in self._untrained if (rows := _rows(self.run, id, self._began))}
+        measured = self._training
+        if measured.of(()) is None:  # nothing is finished yet: what is at work says how fast it goes
+            measured = Rates()
+            for stage_id, rows in running.items():
+                stage, seconds = self._untrained[stage_id], rows[-1]["time"] - rows[0]["time"]
+                measured.add(_key(stage), stage.cost * (_share(rows[-1:]) - _share(rows[:1])), seconds)
+        done, left = self._spent, 0.0
+        for stage in self._untrained.values():
+            seconds, begun = stage.cost * (measured.of(_key(stage)) or 0.0), _share(running.get(stage.id, []))
+            done, left = done + seconds * begun, left + seconds * (1 - begun)
+        for (stage_id, _), evaluation in self._unscored.items():
+            left += self._scoring_seconds(self.plan.stages[stage_id], evaluation, measured)
+        unfinished = {*self._untrained, *(stage_id for stage_id, _ in self._unscored)}
+        if unfinished and not left:
+            return Progress(0.0, None)
+        return Progress(
+            share=done / (done + left) if unfinished else 1.0,
+            left=left / max(1, min(self.workers, len(unfinished))),
+            at_work=tuple(self._untrained[stage_id].title for stage_id in running),
+            speed=sum(map(_speed, running.values())),
+        )
+
+    def _note_finished(self) -> None:
+        """Take what was trained and scored since the last look out of what is left, and learn how long it took."""
+        for stage_id in {stage_id for stage_id, _ in self._unscored}:
+            scored = [e for s, e in self._unscored if s == stage_id and self.run.stage(s).scores(e).exists()]
+            seconds = _seconds_of_scoring(self.run, stage_id) if scored else {}
+            for name in scored:
+                work = _scored(self.plan.stages[stage_id], self._unscored.pop((stage_id, name)))
+                if name in seconds:
+                    self._learn(self._scoring, work, seconds[name])
+        for stage in list(self._untrained.values()):
+            if self.run.stage(stage.id).done.exists():
+                del self._untrained[stage.id]
+                if stage.cost:
+                    done = json.loads(self.run.stage(stage.id).done.read_text())
+                    self._learn(self._training, (_key(stage), stage.cost), done["seconds"])
+
+    def _learn(self, rates: Rates, work: tuple[tuple[str, ...], float], seconds: float) -> None:
+        rates.add(*work, seconds)
+        self._spent += seconds
+
+    def _scoring_seconds(self, stage: Stage, evaluation: Evaluation, training: Rates) -> float:
+        key, units = _scored(stage, evaluation)
+        rate = self._scoring.of(key)
+        return units * (EVALUATION_COST * (training.of(_key(stage)) or 0.0) if rate is None else rate)
+
+
+def _key(stage: Stage) -> tuple[str, ...]:
+    return stage.encoder, "+".join(stage.tasks), stage.method
+
+
+def _scored(stage: Stage, evaluation: Evaluation) -> tuple[tuple[str, ...], float]:
+    """Return key and units of an evaluation."""
+    return (stage.encoder, evaluation.target), float(len(evaluation.languages) * evaluation.passes)
+
+
+def _rows(run: RunDirectory, stage_id: str, since: float) -> list[dict[str, Any]]:
+    """Return the rows that a stage's log has of its training since a time; [] where it has fewer than two."""
+    rows = [row for row in read_log(run.stage(stage_id).log) if "steps" in row and row["time"] >= since]
+    return rows if len(rows) > 1 else []
+
+
+def _seconds_of_scoring(run: RunDirectory, stage_id: str) -> dict[str, float]:
+    return {
+        row["evaluation"]: row["seconds"] for row in read_log(run.stage(stage_id).log) if "evaluation" in row
     }
-    anywhere = _ratio(begun, cost)
-    done = total = 0.0
-    for stage in plan.stages.values():
-        of_stage = cost.get(stage.id, corrected.get(stage.tasks, anywhere) * stage.cost)
-        at, last = steps.get(stage.id, (0, 1))
-        done, total = done + of_stage * at / max(1, last), total + of_stage
-        for evaluation in plan.evaluations.get(stage.id, {}).values():
-            scoring = EVALUATION_COST * len(evaluation.languages)
-            total += scoring
-            done += scoring * run.stage(stage.id).scores(evaluation.id).exists()
-    return done, max(total, 1.0)
 
 
-def _ratio(begun: Sequence[Stage], cost: Mapping[str, float]) -> float:
-    """Return what stages take over what the records said."""
-    said = sum(stage.cost for stage in begun)
-    return sum(cost[stage.id] for stage in begun) / said if said else 1.0
+def _share(rows: list[dict[str, Any]]) -> float:
+    """Return the share of a stage's steps that its last row has behind it."""
+    return rows[-1]["step"] / rows[-1]["steps"] if rows else 0.0
 
 
-def _batch(stage: Stage) -> float:
-    """Return the sequences of a step, in the mean over the tasks of a mixture."""
-    return stage.cost / sum(each.updates for each in stage.expected)
-
-
-def _steps(run: RunDirectory, stage: Stage) -> tuple[int, int] | None:
-    """Return (steps done, steps in all) of a stage that has begun."""
-    folder = run.stage(stage.id)
-    if folder.done.exists():
-        steps = json.loads(folder.done.read_text())["steps"]
-        return steps, steps
-    rows = [row for row in read_log(folder.log) if "steps" in row]  # of training, not of looks at dev data
-    return (rows[-1]["step"], rows[-1]["steps"]) if rows else None
+def _speed(rows: list[dict[str, Any]]) -> float:
+    """Return the subwords a second behind the first of some rows."""
+    seconds = rows[-1]["time"] - rows[0]["time"]
+    return sum(row["subwords"] for row in rows[1:]) / seconds if seconds > 0 else 0.0

@@ -15,7 +15,7 @@ from simxfer.grid.plan import Plan
 from simxfer.run.environment import differences, environment
 from simxfer.run.opening import open_run, read_plan
 from simxfer.run.preflight import read_tests, refuse_leaks
-from simxfer.run.progress import Status, status
+from simxfer.run.progress import Progress, Status, status
 from simxfer.run.results import OTHER_ENVIRONMENT
 from simxfer.schema.directory import RunDirectory
 from simxfer.sources import revision
@@ -27,7 +27,7 @@ def train_grid(
     grid_file: Path,
     out: Path = Path("runs"),
     workers: int = 0,
-    report: Callable[[float, float], None] = lambda done, total: None,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> RunDirectory:
     """Train and evaluate a grid, or go on with it where it was left; write its results table.
 
@@ -35,7 +35,7 @@ def train_grid(
         grid_file: YAML; see `simxfer.grid.file.Grid`.
         out: folder of the runs.
         workers: processes; 0 means one a GPU, or one a CPU core.
-        report: called with (work done, work in all) as it goes on.
+        report: called with how far it is as it goes on.
 
     Returns:
         The run directory.
@@ -60,7 +60,7 @@ def _train(
     grid: Grid,
     plan: Plan,
     workers: int,
-    report: Callable[[float, float], None],
+    report: Callable[[Progress], None],
 ) -> RunDirectory:
     import torch
 

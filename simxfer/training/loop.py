@@ -50,7 +50,8 @@ def fit(
         model: encoder with a head for every task, prepared by the method.
         tasks: one task, or several for a mixture; the lowest peak learning rate of them is used.
         settings: seed, phase, method, numerics.
-        log: called with step, steps, task, loss (mean since the last call), learning_rate, gradient_norm.
+        log: called with step, steps, task, loss (mean since the last call), learning_rate, gradient_norm, subwords
+            (read since the last call, padding not counted).
         marks: what is done with the model after some of the steps, such as those of `looks` or `epoch_ends`.
         state: where weights and optimizer of a long stage are saved every `save_every_seconds`, and taken up.
         texts: unlabelled text, by language, where the method reads any.
@@ -75,7 +76,7 @@ def fit(
     course = method.begin(model, begun)
     moving = nn.ModuleDict({"trained": method.trained(model), "heads": model.heads})
     first = _resume(state, moving, optimizer, course)
-    saved, loss_total, loss_steps = time.monotonic(), 0.0, 0
+    saved, loss_total, loss_steps, subwords = time.monotonic(), 0.0, 0, 0
     rates = _rates(values, len(turns))
     used.decay(*(1 - rate * values.weight_decay for rate in rates[:first]))
     method.train(model)
@@ -97,6 +98,7 @@ def fit(
         used.decay(1 - rate * values.weight_decay)
         optimizer.zero_grad(set_to_none=True)
         loss_total, loss_steps = loss_total + loss, loss_steps + 1
+        subwords += by_name[name].features.subwords(units)
         if (step + 1) % settings.log_every == 0 or step + 1 == len(turns):
             log(
                 {
@@ -106,10 +108,11 @@ def fit(
                     "loss": loss_total / loss_steps,
                     "learning_rate": rate,
                     "gradient_norm": norm,
+                    "subwords": subwords,
                     **course.noted(),
                 }
             )
-            loss_total, loss_steps = 0.0, 0
+            loss_total, loss_steps, subwords = 0.0, 0, 0
         if due := [mark for mark in marks if step + 1 in mark.steps]:
             with used.widened():
                 for mark in due:

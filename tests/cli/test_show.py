@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from simxfer.cli import show
+from simxfer.run.progress import Progress
 
 
 @pytest.fixture
@@ -16,21 +17,26 @@ def clock(monkeypatch):
     return now
 
 
-def test_lines_say_how_far_and_how_long_by_what_was_done_since_the_start(clock, capsys):
-    """A run taken up at 20 of 100 that gains 20 a minute has 3 minutes left at 40; what stood before is no speed."""
+def test_lines_say_how_far_how_long_how_fast_and_what(clock, capsys):
     with show.progress_bar() as report:
-        for seconds, done in ((0, 20.0), (1, 21.0), (60, 40.0), (61, 41.0), (240, 100.0), (300, 100.0)):
+        for seconds, found in (
+            (0, Progress(0.0, None)),
+            (20, Progress(0.2, 180.0, ("stage 1", "stage 2"), 1234.5)),
+            (21, Progress(0.21, 179.0)),
+            (240, Progress(1.0, 0.0)),
+            (300, Progress(1.0, 0.0)),
+        ):
             clock["seconds"] = float(seconds)
-            report(done, 100.0)
+            report(found)
     assert capsys.readouterr().err.splitlines() == [
-        " 40 % after 1.0 minutes, about 3.0 minutes left",
+        " 20 % after 0.3 minutes, about 3.0 minutes left, 1,234 subwords/s, stage 1",
         "100 % after 4.0 minutes",
     ]
 
 
-def test_nothing_is_said_of_the_time_left_before_anything_is_done(clock, capsys):
+def test_nothing_is_said_of_the_time_left_before_anything_is_measured(clock, capsys):
     with show.progress_bar() as report:
-        report(0.0, 100.0)
+        report(Progress(0.0, None))
         clock["seconds"] = 120.0
-        report(0.0, 100.0)
-    assert capsys.readouterr().err.splitlines() == ["  0 % after 2.0 minutes"]
+        report(Progress(0.0, None))
+    assert capsys.readouterr().err.splitlines() == ["  0 % after 2.0 minutes, measuring how long it takes"]

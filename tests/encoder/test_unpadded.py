@@ -9,6 +9,7 @@ import transformers
 from torch import nn
 from transformers import AutoModel
 
+from simxfer.encoder import unpadded
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.unpadded import ALIKE, layout, spare_padding, spares_padding
 
@@ -33,6 +34,12 @@ def batch_of(segments=False):
     ids = torch.randint(3, 90, mask.shape, generator=torch.Generator().manual_seed(0)) * mask
     batch = {"ids": ids, "mask": mask}
     return batch | ({"segments": ids % 2} if segments else {})
+
+
+@pytest.fixture(autouse=True)
+def _always(monkeypatch):
+    """Spare the padding of the smallest batch."""
+    monkeypatch.setattr(unpadded, "PAYS", 0)
 
 
 @pytest.fixture(params=CONFIGURATIONS)
@@ -101,6 +108,20 @@ def test_linear_layers_see_no_padding(models):
     with torch.no_grad():
         models[1].eval().states(batch_of())
     assert set(seen) == {(1, sum(LENGTHS))}
+
+
+def test_a_batch_is_padded_where_that_is_faster(models, monkeypatch):
+    padding, seen = mask_of().numel() - sum(LENGTHS), []
+    # Of keywords too: what a layer is given by name.
+    models[1].encoder.register_forward_pre_hook(
+        lambda _, __, given: seen.append(len(given)), with_kwargs=True
+    )
+    for least in (padding * 32**2, padding * 32**2 + 1):
+        monkeypatch.setattr(unpadded, "PAYS", least)
+        with torch.no_grad():
+            models[1].eval().states(batch_of())
+    without, padded = seen
+    assert without == padded + 1  # positions and the layout in place of a mask
 
 
 def test_rows_do_not_see_each_other(models):

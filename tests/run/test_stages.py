@@ -24,7 +24,7 @@ from simxfer.grid.file import load_grid
 from simxfer.run import representations as represent
 from simxfer.run.checkpoints import DamagedCheckpoint
 from simxfer.run.opening import open_run
-from simxfer.run.progress import stage_progress, status
+from simxfer.run.progress import Watch, status
 from simxfer.run.representations import write_samples
 from simxfer.run.results import export_results, gather, import_results, read_results
 from simxfer.run.stages import StageRunner, _training_flags, is_complete, pending_evaluations
@@ -97,8 +97,8 @@ def test_everything_is_done_and_counted(made):
     assert all(is_complete(made.run, made.plan, stage) for stage in made.plan.stages.values())
     found = status(made.run, made.plan)
     assert found.complete and found.failed == ()
-    done, total = stage_progress(made.run, made.plan)
-    assert done == total > 0
+    found = Watch(made.run, made.plan, 1).look()
+    assert (found.share, found.left) == (1.0, 0.0)
 
 
 def test_results_and_examples_are_what_the_stages_scored(made):
@@ -430,34 +430,6 @@ def test_long_samples_are_cut_to_what_the_encoder_reads(checkpoint, tmp_path, mo
     counts = represent._represent(run, str(checkpoint), samples, "cpu")
     assert counts["count"].sum() == 128 - 2  # the encoder's 128 positions, without <s> and </s>
     assert run.representations(str(checkpoint)).exists()
-
-
-def test_progress_knows_what_has_begun_and_corrects_the_rest(tmp_path, checkpoint):
-    """A log that says 8 steps where the records said 2: the stages that have not begun are taken to be longer too."""
-    run = opened(tmp_path, checkpoint)
-    first, *others = [stage for stage in run.plan.stages.values() if stage.parent is not None]
-    scoring = stage_progress(run.run, run.plan)[1] - sum(s.cost for s in (first, *others))
-    folder = run.run.stage(first.id)
-    folder.root.mkdir(parents=True)
-    folder.log.write_text(
-        '{"step": 2, "steps": 8}\n{"step": 4, "steps": 8}\n{"step": 4, "dev_score": 1.0}\n{"st'
-    )
-    done, total = stage_progress(run.run, run.plan)
-    assert done == 4 * 4
-    assert total - scoring == 4 * sum(stage.cost for stage in (first, *others))
-    second = next(stage for stage in others if stage.tasks != first.tasks)
-    folder = run.run.stage(second.id)
-    folder.root.mkdir(parents=True)
-    folder.log.write_text('{"step": 0, "steps": 2}\n')
-    like_first = [stage for stage in (first, *others) if stage.tasks == first.tasks]
-    like_second = [stage for stage in others if stage.tasks == second.tasks]
-    rest = [stage for stage in others if stage.tasks not in (first.tasks, second.tasks)]
-    said = (
-        4 * sum(s.cost for s in like_first)
-        + sum(s.cost for s in like_second)
-        + 2.5 * sum(s.cost for s in rest)
-    )
-    assert stage_progress(run.run, run.plan)[1] - scoring == said
 
 
 def test_what_is_noted_of_training_data_is_a_flag_with_its_task():

@@ -24,7 +24,6 @@ from simxfer.encoder.loading import load_tokenizer
 from simxfer.encoder.network import TransferModel
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.encoder.ragged import Features
-from simxfer.encoder.unpadded import spare_padding
 from simxfer.scoring.evaluate import evaluate
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import read_examples
@@ -176,7 +175,6 @@ def _model(tasks: list) -> TransferModel:
         for k, weight in enumerate(model.parameters()):
             places = torch.arange(weight.numel(), dtype=torch.float64).reshape(weight.shape)
             weight.copy_(0.3 * torch.sin(1.7 * places + k) + (weight.ndim == 1) * 0.5)
-    spare_padding(model.encoder)
     return model.eval()
 
 
