@@ -38,6 +38,7 @@ from simxfer.grid.parts import (
 )
 from simxfer.grid.selections import refuse_rules
 from simxfer.sources.perturb import parse
+from simxfer.sources.perturb.examples import can_change
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, parse_intermediate, tasks_of
 from simxfer.training.methods import load_method, name_of, phases_of
@@ -141,6 +142,19 @@ class Grid(Strict):
                 raise ValueError(
                     f"perturbation '{how}' reads lexicons, and none are given; set data: {{lexicons: FOLDER}} to a "
                     f"folder of files in MUSE's format such as sw-{how.mixed_in or 'sw'}.txt"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _perturbations_change_a_target(self) -> "Grid":
+        for how in map(parse, self.perturbations):
+            if not any(can_change(TASKS[target].kind, how) for target in self.targets):
+                why = (
+                    "follows the loss of a trained target" if how.follows_loss else "changes no searched text"
+                )
+                raise ValueError(
+                    f"perturbation '{how}' {why}, and no target of the grid is of such a kind "
+                    f"({', '.join(self.targets)}); leave it out, or add a target such as a classification task"
                 )
         return self
 

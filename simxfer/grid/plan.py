@@ -197,7 +197,7 @@ class Stage:
 
     def as_read(self, request: DataRequest, how: str) -> DataRequest:
         """Return training data in one of the ways that they are read; what cannot be perturbed is read as it is."""
-        if how == CLEAN or not can_change(TASKS[request.task].kind, parse(how).name):
+        if how == CLEAN or not can_change(TASKS[request.task].kind, parse(how)):
             return request
         return replace(request, perturbation=how, lexicons=self.lexicons)
 

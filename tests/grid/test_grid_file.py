@@ -168,6 +168,14 @@ def test_a_tasks_own_row_changes_only_what_it_names(grid_text):
     assert (grid.task_data("w-xnli").fields, grid.task_data("w-xnli").dev) == ("as-is", "held-out")
 
 
+@pytest.mark.parametrize("asked", ["pgd(1)", "adversarial(code-mix(0.3,x-d1))"])
+def test_what_follows_a_loss_is_refused_where_no_target_has_one(grid_text, asked):
+    text = grid_text + f"perturbations: ['{asked}']\n"
+    [fault] = faults_of(text.replace("[w-xnli]", "[w-tatoeba]"))
+    assert "follows the loss of a trained target" in fault and "(w-tatoeba)" in fault
+    assert parse_grid(text.replace("[w-xnli]", "[w-tatoeba, w-xnli]")).perturbations == (asked,)
+
+
 def test_the_control_needs_its_baseline(grid_text):
     block = "intermediates: [w-nli], no_pretraining_control: true"
     [fault] = faults_of(grid_text.replace("intermediates: [none, w-nli]", block))
