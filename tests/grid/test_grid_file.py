@@ -127,6 +127,11 @@ nmae: h
         ("method_overrides: {adaptr: {}}\n", "unknown method 'adaptr'. Did you mean 'adapter'?"),
         ("method_overrides: {lora: {}}\n", "no method of the grid is 'lora'; it has full"),
         ("method_overrides: {full: {w-nli: {step: 1}}}\n", "unknown key 'step'. Did you mean 'steps'?"),
+        ("perturbations: ['code-mix(0.2,x-svo)']\n", "unknown language 'x-svo'. Did you mean 'x-vso'?"),
+        (
+            "perturbations: ['worst(k=2,code-mix(0.2,x-svo))']\n",
+            "unknown language 'x-svo'. Did you mean 'x-vso'?",
+        ),
         ("numerics: fp16\n", "'fp32' or 'bf16' (got 'fp16')"),
     ],
 )
