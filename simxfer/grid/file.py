@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from simxfer.common.errors import InputError, nearest
+from simxfer.common.errors import InputError, nearest, unknown
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.faults import Location, causes, fault, positions
 from simxfer.grid.names import (
@@ -37,6 +37,7 @@ from simxfer.grid.parts import (
     without_twins,
 )
 from simxfer.grid.selections import refuse_rules
+from simxfer.sources.files import is_pattern
 from simxfer.sources.perturb import parse
 from simxfer.sources.perturb.examples import can_change
 from simxfer.tasks import TASKS, get_task
@@ -187,6 +188,9 @@ class Grid(Strict):
                 f"unlabelled: task {task!r} has no text in any of the languages {self.unlabelled.languages} that the "
                 "targets are tested in"
             )
+        known = TASKS[task].splits
+        if split not in known and not (TASKS[task].files and is_pattern(split)):
+            raise ValueError(f"unlabelled: {unknown(f'split of {task}', split, known)}")
         scored = [t for t in self.targets if t == task and self.task_data(t).test == split]
         if scored:
             raise ValueError(
