@@ -79,6 +79,11 @@ class Evaluation:
         return f"{self.target}-{content_id(spec)}"
 
     @property
+    def reported_split(self) -> str:
+        """The split as results name it, where what stands behind a slash is a subset of it."""
+        return self.split.replace("/", ":")
+
+    @property
     def variants(self) -> tuple[str, ...]:
         """The perturbations under which data are read; of several each example keeps its lowest score."""
         if self.perturbation == CLEAN or self.radius:

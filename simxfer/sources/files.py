@@ -153,7 +153,7 @@ def _patterns(task: Task, split: str) -> tuple[str, ...]:
     if split in SPLITS:
         return _files(task).paths.get(split, ())
     if Path(split).is_absolute() or ".." in Path(split).parts:
-        raise InputError(f"training data {split!r}: expected a path pattern below the folder of {task.name}")
+        raise InputError(f"data {split!r}: expected a path pattern below the folder of {task.name}")
     return (split,)
 
 
