@@ -86,6 +86,13 @@ def load_encoder(encoder: Encoder, seed: int | None = None) -> nn.Module:
     return model
 
 
+def shape_of(encoder: Encoder) -> nn.Module:
+    """Return an encoder's architecture without any values (torch's meta device): nothing but its config is read."""
+    config = _load(AutoConfig, encoder)
+    with torch.device("meta"):
+        return AutoModel.from_config(config, dtype=torch.float32, **_without_pooler(config))
+
+
 def _refuse_one_sided(model: Any, encoder: Encoder) -> None:
     """Refuse a decoder: its first state does not know what stands behind it."""
     ids = torch.tensor([[5, 6, 7, 8], [5, 6, 7, 9]]) % model.config.vocab_size

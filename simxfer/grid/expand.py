@@ -76,7 +76,7 @@ class _Cells:
         others = [
             replace(clean, perturbation=text, lexicons=folder if parse(text).lexical else "")
             for text in self.grid.perturbations
-            if can_change(kind, parse(text).name)
+            if can_change(kind, parse(text))
         ]
         return [replace(e, revision=joint_revision(e.requests, self.stages.revision)) for e in others]
 

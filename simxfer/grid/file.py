@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from simxfer.common.errors import InputError, nearest
+from simxfer.common.errors import InputError, nearest, unknown
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.faults import Location, causes, fault, positions
 from simxfer.grid.names import (
@@ -37,7 +37,9 @@ from simxfer.grid.parts import (
     without_twins,
 )
 from simxfer.grid.selections import refuse_rules
+from simxfer.sources.files import is_pattern
 from simxfer.sources.perturb import parse
+from simxfer.sources.perturb.examples import can_change
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, parse_intermediate, tasks_of
 from simxfer.training.methods import load_method, name_of, phases_of
@@ -145,6 +147,19 @@ class Grid(Strict):
         return self
 
     @model_validator(mode="after")
+    def _perturbations_change_a_target(self) -> "Grid":
+        for how in map(parse, self.perturbations):
+            if not any(can_change(TASKS[target].kind, how) for target in self.targets):
+                why = (
+                    "follows the loss of a trained target" if how.follows_loss else "changes no searched text"
+                )
+                raise ValueError(
+                    f"perturbation '{how}' {why}, and no target of the grid is of such a kind "
+                    f"({', '.join(self.targets)}); leave it out, or add a target such as a classification task"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _overridden_methods_are_there(self) -> "Grid":
         used = {name_of(phase) for method in self.methods for phase in phases_of(method)}
         for name in self.method_overrides:
@@ -173,6 +188,9 @@ class Grid(Strict):
                 f"unlabelled: task {task!r} has no text in any of the languages {self.unlabelled.languages} that the "
                 "targets are tested in"
             )
+        known = TASKS[task].splits
+        if split not in known and not (TASKS[task].files and is_pattern(split)):
+            raise ValueError(f"unlabelled: {unknown(f'split of {task}', split, known)}")
         scored = [t for t in self.targets if t == task and self.task_data(t).test == split]
         if scored:
             raise ValueError(

@@ -50,7 +50,10 @@ def _method_name(name: str) -> str:
 
 
 def _perturbation(text: str) -> str:
-    return str(parse(text))
+    how = parse(text)
+    if how.mixed_in:
+        _language(how.mixed_in)
+    return str(how)
 
 
 def _encoder(name: str) -> str:

@@ -5,9 +5,12 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
+from simxfer.common.errors import unknown
 from simxfer.grid.names import ALL, Intermediate, Language, Languages, Overridden, Seed, Target, TaskName
 from simxfer.scoring.protocol import Direction
+from simxfer.sources.files import is_pattern
 from simxfer.tasks.intermediate import NONE
+from simxfer.tasks.record import SPLITS
 from simxfer.training.recipes import Hyperparameters, Selection, TargetSelection
 
 
@@ -53,8 +56,9 @@ class DataChoice(Strict):
     """Split, or path pattern under the task's folder, with `{language}` for the code: `16-*/train.tsv`."""
     dev: Literal["dev", "held-out", "test"] | None = None
     """English data that `selection: best-en-dev` looks at; held-out is a twentieth of the training data."""
-    test: Literal["train", "dev", "test"] | None = None
-    """Split that is scored: one with gold."""
+    test: str | None = None
+    """Split that is scored, one with gold; or as for `train` a path pattern, of a further test set in the same form:
+    `typos-5/test-{language}.tsv`."""
     trains_on: tuple[Overridden, ...] | None = None
     """Tasks whose training data the target is trained on."""
     fields: Literal["english", "as-is"] = "english"
@@ -62,6 +66,15 @@ class DataChoice(Strict):
     or as the language's own files have it."""
     untested: tuple[Language, ...] = ()
     """Languages that the target is not tested in, such as those whose test files have no gold."""
+
+    @field_validator("test")
+    @classmethod
+    def _is_a_split_or_a_pattern(cls, value: str | None) -> str | None:
+        if value is not None and value not in SPLITS and not is_pattern(value):
+            raise ValueError(
+                f"{unknown('split', value, SPLITS)} Or a path pattern such as typos/test-{{language}}.tsv"
+            )
+        return value
 
 
 class UnlabelledText(Strict):

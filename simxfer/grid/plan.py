@@ -76,7 +76,17 @@ class Unlabelled:
     def requests(self, hand: int, world: int, draw: int, folder: str) -> tuple[DataRequest, ...]:
         """Return what is read, a request each language; the text is dealt out to two hands, `READ` and `COMPARED`."""
         return tuple(
-            DataRequest(self.task, self.split, code, world, draw, 2 * self.examples, folder, share=(hand, 2))
+            DataRequest(
+                self.task,
+                self.split,
+                code,
+                world,
+                draw,
+                2 * self.examples,
+                folder,
+                share=(hand, 2),
+                labelled=False,
+            )
             for code in self.languages
         )
 
@@ -197,7 +207,7 @@ class Stage:
 
     def as_read(self, request: DataRequest, how: str) -> DataRequest:
         """Return training data in one of the ways that they are read; what cannot be perturbed is read as it is."""
-        if how == CLEAN or not can_change(TASKS[request.task].kind, parse(how).name):
+        if how == CLEAN or not can_change(TASKS[request.task].kind, parse(how)):
             return request
         return replace(request, perturbation=how, lexicons=self.lexicons)
 
@@ -206,7 +216,10 @@ class Stage:
             for task, split in read:
                 draw = self.draw_of(task)
                 for language in data.read_in:
-                    yield DataRequest(task, split, language, self.world, draw, folder=self.folder)
+                    text = TASKS[data.task].kind == "mlm"
+                    yield DataRequest(
+                        task, split, language, self.world, draw, folder=self.folder, labelled=not text
+                    )
 
     @property
     def texts(self) -> tuple[DataRequest, ...]:

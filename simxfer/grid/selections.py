@@ -24,8 +24,7 @@ def target_dev(task: Task, options: DataChoice, languages: tuple[str, ...]) -> s
 
     It is the target's own dev split, or the held-out part of its own training data; never the one that is scored.
     """
-    splits = {*(task.files.paths if task.files else ()), *(task.hub.splits if task.hub else ())}
-    if "dev" in splits and options.test != "dev":
+    if "dev" in task.splits and options.test != "dev":
         return "dev"
     trained = set(languages) <= set(task.train_languages) and options.test != options.train
     return f"{options.train}{HELD_OUT}" if trained and options.dev == "held-out" else ""

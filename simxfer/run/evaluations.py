@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from itertools import groupby
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from simxfer.common.atomic import write_table
-from simxfer.encoder.dataset import Dataset
+from simxfer.encoder.dataset import Dataset, make_dataset
 from simxfer.encoder.network import TransferModel
 from simxfer.grid.plan import TARGET, Plan, Stage
 from simxfer.run.checkpoints import Checkpoints
@@ -22,8 +23,12 @@ from simxfer.run.stage_data import StageData
 from simxfer.schema.directory import RunDirectory, StageDirectory
 from simxfer.schema.tables import TARGET_DEV
 from simxfer.scoring.evaluate import dev_score, evaluate
+from simxfer.scoring.predict import encoder_numerics
 from simxfer.scoring.protocol import Evaluation
-from simxfer.sources.perturb import CLEAN
+from simxfer.scoring.word_attack import WordAttack
+from simxfer.sources import read_examples
+from simxfer.sources.perturb import CLEAN, parse
+from simxfer.sources.perturb.examples import NOT_AVAILABLE
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 
@@ -112,10 +117,13 @@ class Evaluations:
     ) -> Frames:
         if stage.phase == TARGET:
             model = model.known_as(stage.tasks[0], evaluation.target)
-        first, *others = (
+        readers: list[Callable[[str], Dataset]] = [
             partial(self._dataset, model, stage, evaluation, evaluation.split, draw)
             for draw in evaluation.variants
-        )
+        ]
+        first, *others = readers
+        if evaluation.adversarial:
+            first = cache(partial(self._attacked, model, stage, evaluation, first, among))
         return evaluate(
             model,
             evaluation,
@@ -169,6 +177,30 @@ class Evaluations:
         split = evaluation.tuned_on
         return self._dataset(model, stage, evaluation, split, CLEAN, language) if split else None
 
+    def _attacked(
+        self,
+        model: TransferModel,
+        stage: Stage,
+        evaluation: Evaluation,
+        drawn: Callable[[str], Dataset],
+        among: Collection[str],
+        language: str,
+    ) -> Dataset:
+        """Return the data of a language with words exchanged against the model; no other model reads them.
+
+        `drawn` tells where the lexicon has nothing, and stands for languages that are not scored now.
+        """
+        dataset = drawn(language)
+        if NOT_AVAILABLE in dataset.noted or language not in (among or [language]):
+            return dataset
+        clean = _request(evaluation, evaluation.split, CLEAN, language)
+        how = replace(parse(evaluation.perturbation), request=clean)
+        task, tokenizer = get_task(evaluation.target), self.data.tokenizer(stage.encoder)
+        lengths = evaluation.max_length, evaluation.stride
+        with encoder_numerics(model, evaluation.numerics):
+            examples = WordAttack(model, task, how, tokenizer, *lengths)(read_examples(clean))
+        return make_dataset(examples, task, tokenizer, *lengths)
+
     def _dataset(
         self,
         model: TransferModel,
@@ -178,18 +210,7 @@ class Evaluations:
         perturbation: str,
         language: str,
     ) -> Dataset:
-        request = DataRequest(
-            evaluation.target,
-            split,
-            language,
-            evaluation.world,
-            evaluation.draw,
-            evaluation.limit,
-            evaluation.folder,
-            evaluation.fields,
-            perturbation,
-            evaluation.lexicons,
-        )
+        request = _request(evaluation, split, perturbation, language)
         dataset = self.data.dataset(
             request, evaluation.target, stage.encoder, evaluation.max_length, evaluation.stride
         )
@@ -201,6 +222,22 @@ class Evaluations:
         return sorted(
             {flag for folder in folders for flag in json.loads(folder.done.read_text()).get("flags", ())}
         )
+
+
+def _request(evaluation: Evaluation, split: str, perturbation: str, language: str) -> DataRequest:
+    """Return the request for what an evaluation reads of a split in one language."""
+    return DataRequest(
+        evaluation.target,
+        split,
+        language,
+        evaluation.world,
+        evaluation.draw,
+        evaluation.limit,
+        evaluation.folder,
+        evaluation.fields,
+        perturbation,
+        evaluation.lexicons,
+    )
 
 
 def _rule(evaluation: Evaluation) -> str:

@@ -3,7 +3,6 @@
 Nothing is trained and nothing downloaded; without an encoder no torch is loaded.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from simxfer.encoder.ragged import Features
 from simxfer.run.inputs import data_inputs
 from simxfer.scoring.record import data_flags
 from simxfer.sources import read_examples, revision
-from simxfer.sources.files import find_files
+from simxfer.sources.files import find_files, is_pattern
 from simxfer.sources.origin import at_hand, source_of
 from simxfer.sources.passages import from_questions
 from simxfer.sources.request import HELD_OUT, KEPT, DataRequest
@@ -46,8 +45,6 @@ SIDES = {
     "query": "queries",
     "candidate": "candidates",
 }
-
-_PATTERN = re.compile(r"[*?./\[]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +157,7 @@ def _cutter(task: Task, encoder: Encoder, asked: Mapping[str, int]) -> Cutter:
 def _requests(task: Task, split: str, language: str, folder: str, world: int) -> list[DataRequest]:
     """Return what is read: one request for each task whose data are meant, in the language or the first at hand."""
     whole = split.removesuffix(KEPT).removesuffix(HELD_OUT)
-    if whole not in SPLITS and not _PATTERN.search(whole):
+    if whole not in SPLITS and not is_pattern(whole):
         raise InputError(unknown("split", split, SPLITS))
     trains = whole == "train"
     names, codes = (task.data_tasks, task.train_languages) if trains else ((task.name,), task.languages)

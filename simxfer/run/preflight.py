@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from simxfer.common.errors import InputError
+from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.plan import Plan
 from simxfer.scoring.protocol import Evaluation
 from simxfer.sources import read_examples
@@ -19,6 +20,7 @@ from simxfer.sources.leaks import Leaks
 from simxfer.sources.perturb import CLEAN
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
+from simxfer.training.methods import load_method
 
 TestData = dict[str, dict[str, dict[str, Any]]]
 """Target -> language -> {examples: how many, flags: what is noted of them}."""
@@ -93,6 +95,28 @@ def refuse_leaks(plan: Plan) -> None:
             + "\nTrain on other data, or score fewer languages (`data: {tasks: {TARGET: {untested: [...]}}}`) or fewer "
             "test_examples: only rows that share an item with scored ones are left out"
         )
+
+
+def refuse_encoders(plan: Plan) -> None:
+    """Refuse methods that find no place in an encoder for what they train beside it.
+
+    Raises:
+        InputError: there are such methods; all are named, with the encoder.
+    """
+    asked = {(s.encoder, s.method) for s in plan.stages.values() if load_method(s.method).beside}
+    if not asked:
+        return
+    from simxfer.encoder.loading import shape_of
+    from simxfer.encoder.network import TransferModel
+
+    faults = []
+    for name, method in sorted(asked):
+        try:
+            load_method(method).prepare(TransferModel(shape_of(resolve_encoder(name))), 0)
+        except InputError as error:
+            faults.append(f"  {method}, {name}: {error}")
+    if faults:
+        raise InputError("methods that do not fit their encoders; nothing was trained:\n" + "\n".join(faults))
 
 
 def _leak(request: DataRequest, leaks: Leaks, out: int, batch: int) -> str:

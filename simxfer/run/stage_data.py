@@ -93,6 +93,7 @@ class StageData:
                 draw.limit,
                 stage.folder,
                 share=draw.share,
+                labelled=get_task(data.task).kind != "mlm",
             )
             for code, draw in zip(data.read_in, drawn, strict=True)
         ]

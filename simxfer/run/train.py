@@ -14,7 +14,7 @@ from simxfer.grid.lock import check_lock
 from simxfer.grid.plan import Plan
 from simxfer.run.environment import differences, environment
 from simxfer.run.opening import open_run, read_plan
-from simxfer.run.preflight import read_tests, refuse_leaks
+from simxfer.run.preflight import read_tests, refuse_encoders, refuse_leaks
 from simxfer.run.progress import Progress, Status, status
 from simxfer.run.results import OTHER_ENVIRONMENT
 from simxfer.schema.directory import RunDirectory
@@ -49,6 +49,7 @@ def train_grid(
     plan = expand(grid, revision)
     check_lock(grid_file, plan)
     _refuse_missing_data(plan, grid_file)
+    refuse_encoders(plan)
     tests = read_tests(plan, RunDirectory(out / grid.name).receipts)
     refuse_leaks(plan)
     run = open_run(grid_file, grid, plan, out, tests)

@@ -97,7 +97,7 @@ def evaluate(
                 *([f"seen-in-training={known}"] * bool(known)),
                 *([f"{NOT_AVAILABLE}-in={','.join(without)}"] * bool(without)),
             ]
-            rows["scores"] += _scores(task, dataset, found, language, evaluation.split, warnings)
+            rows["scores"] += _scores(task, dataset, found, language, evaluation.reported_split, warnings)
             rows["examples"] += _examples(task, found, language)
             rows["predictions"] += [
                 {"language": language, "example_id": i, "prediction": json.dumps(p, ensure_ascii=False)}

@@ -30,6 +30,8 @@ def middle_layer(layers: int) -> int:
 
 PGD_STEPS = 5
 """Steps of the attack on embeddings, each a forward and a backward pass."""
+VARIANTS = 64
+"""Most variants of an example that an attack on words ranks them by, each with one word in another's place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +81,22 @@ class Evaluation:
         return f"{self.target}-{content_id(spec)}"
 
     @property
+    def reported_split(self) -> str:
+        """The split as results name it, where what stands behind a slash is a subset of it."""
+        return self.split.replace("/", ":")
+
+    @property
     def variants(self) -> tuple[str, ...]:
         """The perturbations under which data are read; of several each example keeps its lowest score."""
         if self.perturbation == CLEAN or self.radius:
             return (CLEAN,)
-        return tuple(map(str, parse(self.perturbation).draws))
+        drawn = tuple(map(str, parse(self.perturbation).draws))
+        return (*drawn, CLEAN) if self.adversarial else drawn
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether the first of the variants gives way to what the model's loss makes of it (`word_attack`)."""
+        return self.perturbation != CLEAN and parse(self.perturbation).adversarial
 
     @property
     def radius(self) -> float:
@@ -93,7 +106,9 @@ class Evaluation:
 
     @property
     def passes(self) -> int:
-        """How often the data go through the model; a backward pass counts as two."""
+        """How often the data go through the model, at most; a backward pass counts as two."""
+        if self.adversarial:
+            return 3 + int(VARIANTS * (1 + parse(self.perturbation).strength))
         return 2 + 3 * PGD_STEPS if self.radius else len(self.variants)
 
     @property

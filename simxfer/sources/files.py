@@ -56,7 +56,8 @@ def revision(request: "DataRequest") -> str:
 
 def read_examples(request: "DataRequest") -> Examples:
     """Return the examples of a request, or raise an InputError that names the file and what is wrong with it."""
-    return read_files(find_files(request), get_task(request.task), request.language)
+    task = get_task(request.task)
+    return read_files(find_files(request), task, request.language, labelled=request.labelled)
 
 
 def read_questions(request: "DataRequest") -> dict[str, str]:
@@ -69,8 +70,8 @@ def read_questions(request: "DataRequest") -> dict[str, str]:
     return found
 
 
-def read_files(paths: Sequence[Path], task: Task, language: str) -> Examples:
-    """Return the examples of native files of a task.
+def read_files(paths: Sequence[Path], task: Task, language: str, *, labelled: bool = True) -> Examples:
+    """Return the examples of native files of a task; where gold is not needed, the text of files without any.
 
     Where there are several files, the ids begin with the path below the folder that they share, unless the file
     name says what tells the ids apart (MLQA's cross-language files).
@@ -82,7 +83,7 @@ def read_files(paths: Sequence[Path], task: Task, language: str) -> Examples:
     for path in paths:
         if not path.is_file():
             raise InputError(f"{path} is not there; asked for {task.name} in {language}")
-        examples = examples_of(read(path, code, **files.options), task, files, str(path))
+        examples = examples_of(read(path, code, **files.options), task, files, str(path), labelled=labelled)
         found.without_gold += examples.without_gold
         found.noted += examples.noted
         if len(paths) > 1 and "file_name" not in files.options:
@@ -152,8 +153,13 @@ def _patterns(task: Task, split: str) -> tuple[str, ...]:
     if split in SPLITS:
         return _files(task).paths.get(split, ())
     if Path(split).is_absolute() or ".." in Path(split).parts:
-        raise InputError(f"training data {split!r}: expected a path pattern below the folder of {task.name}")
+        raise InputError(f"data {split!r}: expected a path pattern below the folder of {task.name}")
     return (split,)
+
+
+def is_pattern(split: str) -> bool:
+    """Tell whether what stands for a split is a path pattern below the folder of a task."""
+    return any(sign in split for sign in "*?./[")
 
 
 def _filled(pattern: str, task: Task, language: str) -> list[str]:

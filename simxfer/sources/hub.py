@@ -105,7 +105,8 @@ def read_examples(request: "DataRequest") -> Examples:
         InputError: the data are not in the cache, or their rows are not what the record says.
     """
     place, files = _at_hand(request)
-    return examples_of(_rows(place, files), get_task(request.task), place.hub, f"hub:{place}")
+    task = get_task(request.task)
+    return examples_of(_rows(place, files), task, place.hub, f"hub:{place}", labelled=request.labelled)
 
 
 def read_questions(request: "DataRequest") -> dict[str, str]:

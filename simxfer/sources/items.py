@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simxfer.common.identity import hashed
-from simxfer.tasks.examples import AnyExample, RankingExample, SpanExample
+from simxfer.tasks.examples import AnyExample, RankingExample, SpanExample, TextExample
 from simxfer.tasks.nli import LABELS as INFERENCE
 from simxfer.tasks.record import Kind, Task
 
@@ -51,7 +51,8 @@ def item_keys(example: AnyExample, task: Task) -> Set[bytes]:
         example: an example of the task.
         task: whose data it is of: it decides which of its texts make the item.
     """
-    texts = [f"text:{words}" for words in map(bag_of_words, item_of(task).texts(example)) if words]
+    item = ITEMS["mlm"] if isinstance(example, TextExample) else item_of(task)
+    texts = [f"text:{words}" for words in map(bag_of_words, item.texts(example)) if words]
     if isinstance(example, SpanExample | RankingExample) and example.title:
         texts.append(f"title:{bag_of_words(example.title)}")
     return {hashed(text, 8) for text in texts}

@@ -71,7 +71,7 @@ def checked(examples: Examples, request: DataRequest) -> Examples:
     found.noted["placeholder-texts"] = len(stand_ins | _stand_ins(examples, items))
     if items:
         pairs = [(e, items[e.id]) for e in examples if e.id in items]
-        found.noted["labels-not-as-english"] = sum(_label(a) != _label(b) for a, b in pairs)
+        found.noted["labels-not-as-english"] = sum(_label(a) not in (None, _label(b)) for a, b in pairs)
         found.noted["unmatched-with-english"] = len(items.keys() ^ {e.id for e in examples})
     if task.pivot_task and request.language not in task.train_languages:
         questions = _questions(english, _revision(english)) if english else {}

@@ -35,6 +35,8 @@ class DataRequest:
     """Folder of the lexicons that a perturbation reads; empty: none."""
     share: tuple[int, int] = (0, 1)
     """Which hand, and of how many, where what the limit draws is dealt out."""
+    labelled: bool = True
+    """Whether gold is needed; without it, data that have none are read as well."""
     without: tuple[str, ...] = ()
     """Ids of rows that are left out before the limit draws."""
 

@@ -8,10 +8,12 @@ a text, is left out and counted; data in which no row has gold, or all have the 
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from simxfer.common.errors import InputError
 from simxfer.sources.texts import lacks_breaks, lacks_text, read_texts
+from simxfer.tasks import get_task
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
@@ -24,6 +26,7 @@ from simxfer.tasks.examples import (
     TaggingExample,
     TextExample,
 )
+from simxfer.tasks.plain_text import TEXT
 from simxfer.tasks.record import Rows, Task
 
 LINE = "@line"
@@ -47,8 +50,14 @@ class _NoGold(Exception):
     """The row has no label or answer."""
 
 
-def examples_of(rows: Iterable[Row], task: Task, how: Rows, where: str) -> Examples:
+class WithoutGold(InputError):
+    """Data in which no row has a label or answer."""
+
+
+def examples_of(rows: Iterable[Row], task: Task, how: Rows, where: str, *, labelled: bool = True) -> Examples:
     """Return the examples that the rows hold, in their order, and how many rows have no gold.
+
+    Where gold is not needed and no row has any, they are plain text: the inputs alone.
 
     Notes: `without-text`, rows left out because they lack a text; `no-sentence-breaks`, sentences that a file to tag
     has no blank line in.
@@ -58,11 +67,20 @@ def examples_of(rows: Iterable[Row], task: Task, how: Rows, where: str) -> Examp
         task: the record that decides kind, label space and spellings of labels.
         how: which columns hold what, and the conversion of odd rows.
         where: file or data set, for messages.
+        labelled: whether gold is needed.
 
     Raises:
         InputError: a missing column, a label outside the label space, an answer that does not stand where its
             offset says, an id that occurs twice, no gold at all, no usable row.
     """
+    if not labelled:
+        rows = list(rows)
+        try:
+            return examples_of(rows, task, how, where)
+        except WithoutGold:
+            return examples_of(
+                rows, get_task(TEXT), Rows(convert=partial(_inputs, task=task, how=how)), where
+            )
     examples: list[AnyExample] = []
     seen: dict[str, str] = {}
     without_gold = without_text = left_out = 0
@@ -121,7 +139,7 @@ def _check_any(
 ) -> None:
     """Refuse data without a usable row; log what was left out."""
     if not examples and without_gold:
-        raise InputError(
+        raise WithoutGold(
             f"{where}: none of the {without_gold} rows has gold ({task.name} is unlabelled here, as in XTREME's "
             "test files); score on the dev split, or give files with labels"
         )
@@ -129,7 +147,7 @@ def _check_any(
         raise InputError(f"{where}: no usable {task.name} row ({left_out} left out); is it the right file?")
     labels = {label for example in examples for label in _labels(example)}
     if len(examples) >= FEWEST_OF_ONE_LABEL and len(labels) == 1:
-        raise InputError(
+        raise WithoutGold(
             f"{where}: all {len(examples)} labels of {task.name} are {labels.pop()!r}, which are placeholders and no "
             "gold; score on the dev split, or give files with labels"
         )
@@ -204,6 +222,24 @@ def _standard(found: Row, task: Task, how: Rows) -> Row | None:
         raise _Fault(_missing(str(error.args[0]), row)) from None
     except (ValueError, TypeError, AttributeError, IndexError) as error:
         raise _Fault(f"is not a {task.name} row ({error}); it has the columns {_columns(row)}") from None
+
+
+def _inputs(found: Row, task: Task, how: Rows) -> Row | None:
+    """Return the row of plain text that the inputs of a row are, as `texts` of its example would be."""
+    row = _standard(found, task, how)
+    if row is None:
+        return None
+    first, second = _INPUTS[task.kind](row)
+    return row | {"text": first, "text_pair": second}
+
+
+_INPUTS: dict[str, Callable[[Row], tuple[Any, Any]]] = {
+    "classification": lambda row: (_column(row, "text"), row.get("text_pair")),
+    "tagging": lambda row: (" ".join(map(str, _column(row, "words"))), None),
+    "multiple_choice": lambda row: (_column(row, "context"), _column(row, "choices")[0]),
+    "span": lambda row: (_column(row, "question"), _column(row, "context")),
+}
+"""What masked language modelling reads of a row: one text or two. Rows of other kinds always have gold."""
 
 
 def _classification(row: Row, task: Task, common: Row) -> ClassificationExample:

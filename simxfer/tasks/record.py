@@ -164,6 +164,14 @@ class Task:
         """Return the label that a spelling stands for; one that is unknown stays as it is."""
         return self.spellings.get(text, text)
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that its files or its data set have, or the embedded world makes."""
+        if self.world:
+            return tuple(split for split, _ in self.sizes)
+        there = {*(self.files.paths if self.files else ()), *(self.hub.splits if self.hub else ())}
+        return tuple(split for split in SPLITS if split in there)
+
     def size(self, split: str) -> int:
         """Return the number of examples of a split, `UNKNOWN_SIZE` where the record does not know it."""
         return dict(self.sizes).get(split.partition("#")[0], UNKNOWN_SIZE)

@@ -8,11 +8,13 @@ from typing import get_args
 
 import pytest
 
-from simxfer.sources.perturb import ATTACKS, PERTURBATIONS, WORST
+from simxfer.sources.perturb import ADVERSARIAL, ATTACKS, PERTURBATIONS, WORST, parse
 from simxfer.training.methods import METHODS, canonical_method
 from simxfer.training.recipes import TargetSelection
 
 PAGE = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
+
+METHODS_ONLY = PAGE.split("\n## Perturbations\n")[0]
 
 
 def rows_of(section: str) -> list[list[str]]:
@@ -40,11 +42,19 @@ def test_every_method_stands_there_with_its_parameters():
 def test_every_selection_and_every_perturbation_stands_there():
     assert [named(row[0])[0] for row in rows_of("Selections")] == list(get_args(TargetSelection))
     listed = [name for row in rows_of("Perturbations") for name in named(row[0])]
-    assert sorted(listed) == sorted([*PERTURBATIONS, *ATTACKS, WORST])
+    assert sorted({*listed}) == sorted([*PERTURBATIONS, *ATTACKS, WORST, ADVERSARIAL])
 
 
 @pytest.mark.parametrize(
-    "spelled", sorted(set(re.findall(r"`((?:full|adapter|lora|smoothing|adversarial)[(>][^`]+)`", PAGE)))
+    "spelled",
+    sorted(set(re.findall(r"`((?:full|adapter|lora|smoothing|adversarial)[(>][^`]+)`", METHODS_ONLY))),
 )
 def test_the_methods_that_it_spells_can_be_read(spelled):
     assert canonical_method(spelled)
+
+
+@pytest.mark.parametrize(
+    "spelled", sorted(set(re.findall(r"`([a-z-]+\([^`.]*[0-9][^`N]*\))`", PAGE.removeprefix(METHODS_ONLY))))
+)
+def test_the_perturbations_that_it_spells_can_be_read(spelled):
+    assert str(parse(spelled)) == spelled

@@ -90,13 +90,15 @@ def test_a_projection_by_hand():
     assert project(plan, "intermediates").checkpoint_bytes == 0
 
 
-def test_every_draw_of_a_perturbation_is_scored():
+def test_every_draw_of_a_perturbation_is_scored(tmp_path):
     text = "blocks: [{{intermediates: [none], targets: [xnli]}}]\nperturbations: [{}]\n"
-    clean, plain, worst = (
+    text += f"data: {{{{lexicons: {tmp_path}}}}}\n"
+    clean, plain, worst, adversarial = (
         project(plan_of(text.format(name))[1], "all").scored_subwords
-        for name in ("", "swap(0.1)", "'worst(k=5,swap(0.1))'")
+        for name in ("", "swap(0.1)", "'worst(k=5,swap(0.1))'", "'adversarial(code-mix(0.5,de))'")
     )
     assert (plain, worst) == (pytest.approx(2 * clean), pytest.approx(6 * clean))
+    assert adversarial == pytest.approx((1 + 3 + 64 * 1.5) * clean)  # a bound
 
 
 def test_inputs_are_cut_at_the_maximal_length():

@@ -127,6 +127,11 @@ nmae: h
         ("method_overrides: {adaptr: {}}\n", "unknown method 'adaptr'. Did you mean 'adapter'?"),
         ("method_overrides: {lora: {}}\n", "no method of the grid is 'lora'; it has full"),
         ("method_overrides: {full: {w-nli: {step: 1}}}\n", "unknown key 'step'. Did you mean 'steps'?"),
+        ("perturbations: ['code-mix(0.2,x-svo)']\n", "unknown language 'x-svo'. Did you mean 'x-vso'?"),
+        (
+            "perturbations: ['worst(k=2,code-mix(0.2,x-svo))']\n",
+            "unknown language 'x-svo'. Did you mean 'x-vso'?",
+        ),
         ("numerics: fp16\n", "'fp32' or 'bf16' (got 'fp16')"),
     ],
 )
@@ -166,6 +171,14 @@ def test_a_tasks_own_row_changes_only_what_it_names(grid_text):
     rows = "data: {tasks: {'*': {fields: as-is}, w-xnli: {dev: held-out}}}\n"
     grid = parse_grid(grid_text + rows)
     assert (grid.task_data("w-xnli").fields, grid.task_data("w-xnli").dev) == ("as-is", "held-out")
+
+
+@pytest.mark.parametrize("asked", ["pgd(1)", "adversarial(code-mix(0.3,x-d1))"])
+def test_what_follows_a_loss_is_refused_where_no_target_has_one(grid_text, asked):
+    text = grid_text + f"perturbations: ['{asked}']\n"
+    [fault] = faults_of(text.replace("[w-xnli]", "[w-tatoeba]"))
+    assert "follows the loss of a trained target" in fault and "(w-tatoeba)" in fault
+    assert parse_grid(text.replace("[w-xnli]", "[w-tatoeba, w-xnli]")).perturbations == (asked,)
 
 
 def test_the_control_needs_its_baseline(grid_text):

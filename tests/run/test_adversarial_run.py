@@ -140,6 +140,11 @@ def test_how_well_languages_are_told_apart_is_flagged(run):
         ({"unlabelled": None}, "reads unlabelled text; say which"),
         ({"methods": ["full"]}, "read by adversarial methods and language adapters alone"),
         ({"unlabelled": {"task": "w-xnli", "split": "test"}}, "is what target 'w-xnli' is scored on"),
+        (
+            {"unlabelled": {"task": "w-xnli", "split": "trian"}},
+            "split of w-xnli 'trian'. Did you mean 'train'",
+        ),
+        ({"unlabelled": {"task": "w-xnli", "split": "*.txt"}}, "unknown split of w-xnli"),
         ({"unlabelled": {"task": "w-xnli", "languages": ["en"]}}, "has no text in any of the languages"),
         ({"unlabelled": {"task": "w-xnl"}}, "Did you mean 'w-xnli'"),
         ({"unlabelled": {"task": "w-xnli", "example": 3}}, "Did you mean 'examples'"),

@@ -164,3 +164,52 @@ def test_an_attack_on_embeddings_is_scored_where_there_is_a_loss(tmp_path, check
     )
     assert wide.loc["w-tatoeba", "pgd(1)"].isna().all() and wide.drop("w-tatoeba").notna().all(axis=None)
     assert not (wide["pgd(1)"] > wide["clean"]).any() and (wide["pgd(1)"] < wide["clean"]).any()
+
+
+ADVERSARIAL = "adversarial(code-mix(0.5,x-d1))"
+
+
+@pytest.fixture(scope="module")
+def adversarial(tmp_path_factory, checkpoint) -> Trained:
+    asked = {
+        "encoders": [str(checkpoint)],
+        "perturbations": ["code-mix(0.5,x-d1)", ADVERSARIAL],
+        "languages": ["x-agg", "x-d1"],
+    }
+    return train(tmp_path_factory.mktemp("adversarial"), GRID | asked)
+
+
+def test_words_are_exchanged_against_every_model_that_has_a_loss(adversarial):
+    results = adversarial.results[adversarial.results["perturbation"] == ADVERSARIAL]
+    assert set(results["target"]) == {"w-xnli", "w-pos", "w-xqa", "w-xcloze"}
+    assert (
+        set(results["language"]) == {"x-agg"} and results["flags"].str.contains("not-available-in=x-d1").all()
+    )
+    wide = pd.read_parquet(adversarial.run.examples).pivot(
+        index=["target", "language", "example_id"], columns="perturbation", values="score"
+    )
+    wide = wide.loc[wide[ADVERSARIAL].notna()]
+    assert len(wide) == 4 * 8 and not (wide[ADVERSARIAL] > wide["clean"]).any()
+    assert (wide[ADVERSARIAL] < wide["clean"]).any()
+
+
+def test_the_share_of_words_that_were_exchanged_stands_in_the_flags_and_keeps_to_its_bound(adversarial):
+    flags = adversarial.results.loc[adversarial.results["perturbation"] == ADVERSARIAL, "flags"]
+    counts = flags.str.extract(r"perturbed-words=(\d+)")[0].fillna("0").astype(int)
+    words = flags.str.extract(r"perturbed-words-of=(\d+)")[0].astype(int)
+    assert (counts <= 0.5 * words).all() and (counts > 0).any()
+
+
+def test_an_attack_on_words_is_scored_again_to_the_byte_by_another_worker(adversarial):
+    folder = adversarial.run.stage(adversarial.cell(target="w-pos").stage)
+    paths = [
+        path(name)
+        for name in adversarial.cell(target="w-pos").perturbed
+        for path in (folder.examples, folder.predictions, folder.scores)
+    ]
+    before = {path: path.read_bytes() for path in paths}
+    for path in (*paths, *adversarial.run.features.iterdir()):
+        path.unlink()
+    stage = adversarial.plan.stages[adversarial.cell(target="w-pos").stage]
+    StageRunner(adversarial.run, adversarial.plan, torch.device("cpu"), "all").work(stage)
+    assert {path: path.read_bytes() for path in paths} == before

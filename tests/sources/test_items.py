@@ -76,6 +76,17 @@ def test_sentences_contexts_and_text():
     assert share(choice, choice, "copa", "xcopa") and not share(choice, other, "copa", "xcopa")
 
 
+def test_inputs_that_were_read_without_gold_share_items_as_their_rows_would():
+    question = SpanExample(id="0", question="who", context="the paragraph", answers=())
+    context = ChoiceExample(id="0", context="the story", choices=("a", "b"), label=0)
+    tagged = TaggingExample(id="0", words=("the", "sentence"), tags=("X", "X"))
+    rows = {"squad_v1": question, "xcopa": context, "panx": tagged, "xnli": pair("the premise", "h")}
+    for task, row in rows.items():
+        texts = (*row.texts, None)
+        text = TextExample(id="1", text=texts[0], text_pair=texts[1])
+        assert share(text, row, task) and not share(TextExample(id="1", text="another"), row, task)
+
+
 def test_texts_without_a_word_are_no_item_and_numbers_no_name():
     assert item_keys(pair("?!", "..."), get_task("pawsx")) == set()
     assert id_keys(pair("a", "b", "17")) == set() != id_keys(pair("a", "b", "56beb4343aeaaa14008c925b"))

@@ -133,6 +133,13 @@ def test_letters_with_their_marks_are_never_taken_apart():
         ("worst(k=0,swap(0.2))", "write it as worst(k=NUMBER,PERTURBATION)"),
         ("worst(k=2,worst(k=2,swap(0.2)))", "write it as worst(k=NUMBER,PERTURBATION)"),
         ("worst(k=2,swap(0.2)#1)", "write it as worst(k=NUMBER,PERTURBATION)"),
+        ("worst(k=2,adversarial(substitute(0.2)))", "write it as worst(k=NUMBER,PERTURBATION)"),
+        ("adversarial(swap(0.2))", "write it as adversarial(code-mix(STRENGTH,LANGUAGE))"),
+        ("adversarial", "write it as adversarial(code-mix(STRENGTH,LANGUAGE))"),
+        ("adversarial(substitute(0.2)#1)", "write it as adversarial(code-mix(STRENGTH,LANGUAGE))"),
+        ("adversarial(adversarial(substitute(0.2)))", "write it as adversarial(code-mix(STRENGTH,LANGUAGE))"),
+        ("adversarial(code-mix(0.2))", "write it as code-mix(STRENGTH,LANGUAGE)"),
+        ("adversaril(0.2)", "unknown perturbation 'adversaril'. Did you mean 'adversarial'"),
         ("worst(k=2,pgd(0.2))", "write it as worst(k=NUMBER,PERTURBATION)"),
         ("pgd(0.2)#1", "write it as NAME(STRENGTH)"),
         ("worst(k=2,swop(0.2))", "unknown perturbation 'swop'. Did you mean 'swap'"),
@@ -447,10 +454,10 @@ def test_a_request_for_perturbed_examples_has_the_clean_ones_ids():
 
 
 def test_what_is_searched_is_never_perturbed():
-    assert not can_change("mining", "swap") and not can_change("ranking", "swap")
-    assert (
-        can_change("retrieval", "swap") and not can_change("retrieval", "pgd") and can_change("span", "pgd")
-    )
+    swap, pgd, mixed = map(parse, ("swap(1)", "pgd(1)", "adversarial(code-mix(1,de))"))
+    assert not any(can_change(kind, how) for kind in ("mining", "ranking") for how in (swap, pgd, mixed))
+    assert can_change("retrieval", swap) and not any(can_change("retrieval", how) for how in (pgd, mixed))
+    assert can_change("span", pgd) and can_change("span", mixed)
 
 
 def test_neighbours_are_drawn_from_the_word_itself_and_all_that_the_lexicon_has():

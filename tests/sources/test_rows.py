@@ -41,6 +41,35 @@ def test_rows_without_gold_are_left_out_counted_and_keep_the_positions_of_others
     assert "3 rows without gold" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("task", "row", "texts"),
+    [
+        ("xnli", {"text": "a", "text_pair": "b", "label": -1}, ("a", "b")),
+        ("panx", {"words": ["a", "b"], "tags": None}, ("a b",)),
+        ("xcopa", {"context": "a", "choices": ["b", "c"], "label": -1}, ("a", "b")),
+        ("xquad", {"question": "a", "context": "b", "answers": []}, ("a", "b")),
+    ],
+)
+def test_inputs_of_rows_without_gold_are_text_where_none_is_needed(task, row, texts):
+    found = examples_of([row, row], TASKS[task], Rows(), "somewhere", labelled=False)
+    assert [(e.id, e.texts) for e in found] == [("0", texts), ("1", texts)]
+    with pytest.raises(InputError, match="none of the 2 rows has gold"):
+        _examples(task, row, row)
+
+
+def test_placeholders_of_labels_do_not_keep_text_from_being_read():
+    rows = [{"context": f"c{i}", "choices": ["a", "b"], "label": 0} for i in range(60)]
+    assert len(examples_of(rows, TASKS["xcopa"], Rows(), "somewhere", labelled=False)) == 60
+    with pytest.raises(InputError, match="placeholders"):
+        _examples("xcopa", *rows)
+
+
+def test_text_without_gold_that_is_broken_is_refused_with_its_place():
+    rows = [{"text": "a", "label": None}, {"label": None}]
+    with pytest.raises(InputError, match="somewhere, row 2: the column 'text' is missing"):
+        examples_of(rows, TASKS["xnli"], Rows(), "somewhere", labelled=False)
+
+
 def test_rows_that_the_conversion_leaves_out_are_counted(caplog):
     how = Rows(convert=lambda row: None if row["text"] == "drop" else row)
     rows = [{"text": "keep", "label": "e"}, {"text": "drop", "label": "e"}]

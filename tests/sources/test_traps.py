@@ -3,16 +3,19 @@
 import csv
 import json
 import logging
+from dataclasses import replace
 from xml.sax.saxutils import escape
 
 import pytest
 
 from simxfer.common.errors import InputError
+from simxfer.encoder.dataset import make_dataset
 from simxfer.sources import read_examples
 from simxfer.sources.files import read_files
 from simxfer.sources.formats.text import read_lines
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import TASKS
+from simxfer.tasks.examples import TextExample
 from simxfer.tasks.retrieval import TATOEBA_CODES
 
 
@@ -51,6 +54,35 @@ def test_unlabelled_files_are_refused_with_the_remedy(pack, file, task, count):
     language = "de" if task == "pawsx" else "sw"
     with pytest.raises(InputError, match=rf"none of the {count} rows has gold .* score on the dev split"):
         _read(pack / file, task, language)
+
+
+@pytest.mark.parametrize(
+    ("task", "language", "count", "parts"),
+    [("xnli", "sw", 300, 2), ("pawsx", "de", 300, 2), ("panx", "sw", 100, 1)],
+)
+def test_files_without_gold_are_text_all_the_same(pack, world_tokenizer, task, language, count, parts):
+    """Only where gold is not needed; what their rows would be with gold decides which texts those are."""
+    asked = DataRequest(task, "test", language, folder=str(pack), labelled=False)
+    found = read_examples(asked)
+    assert len(found) == count and {type(e) for e in found} == {TextExample} and not found.without_gold
+    assert {len(e.texts) for e in found} == {parts}
+    first = (pack / task / f"test-{language}.tsv").read_text(encoding="utf-8").split("\n", 1)[0].split("\t")
+    assert found[0].texts[0].startswith(first[0]) and found[0].texts[1:] == tuple(first[1:parts])
+    assert make_dataset(found, TASKS["mlm"], world_tokenizer, 64, 0).features.n_units == count
+    with pytest.raises(InputError, match="none of the"):
+        read_examples(replace(asked, labelled=True))
+
+
+def test_questions_without_gold_are_text_all_the_same(pack):
+    path = pack / "tydiqa" / "xtreme_form_unlabelled" / "tydiqa.goldp.sw.dev.json"
+    found = read_files([path], TASKS["tydiqa"], "sw", labelled=False)
+    asked = [q for d in json.loads(path.read_text())["data"] for p in d["paragraphs"] for q in p["qas"]]
+    assert [e.texts[0] for e in found] == [q["question"] for q in asked] and all(e.texts[1] for e in found)
+
+
+def test_files_with_gold_are_read_the_same_whether_it_is_needed_or_not(pack):
+    asked = DataRequest("xnli", "dev", "sw", folder=str(pack))
+    assert read_examples(asked) == read_examples(replace(asked, labelled=False))
 
 
 def test_pawsx_of_xtreme_is_quoted_as_csv(pack):

@@ -3,8 +3,9 @@
 A perturbation is written as its name and strength, `swap(0.2)`, `code-mix(0.2,de)`. Strength is the share of words
 meant to change, 0 to 1; how many really changed stands beside it in the results' flags. What is drawn is named by the
 perturbation, the example's id and the field alone, so that every model, worker and language sees the same draws;
-`swap(0.2)#1` is a second draw, and of `worst(k=5,swap(0.2))` the first five are scored. A word of a script without
-blanks is a piece of it. Units inside a word are grapheme clusters, never code points.
+`swap(0.2)#1` is a second draw, and of `worst(k=5,swap(0.2))` the first five are scored. Nothing is drawn in
+`adversarial(code-mix(0.2,de))`: the model's loss decides, and the strength bounds the share of words. A word of a
+script without blanks is a piece of it. Units inside a word are grapheme clusters, never code points.
 """
 
 import re
@@ -52,9 +53,14 @@ ATTACKS = ("pgd",)
 WORST = "worst"
 """Stands before the number of draws of a perturbation of which each example keeps the one that it scores lowest on."""
 
+ADVERSARIAL = "adversarial"
+"""Stands before one of `LEXICAL` of which the model's loss decides which words change, and into what
+(`simxfer.scoring.word_attack`)."""
+
 Words = list[str]
 _CALL = re.compile(r"\s*([a-z-]+)\s*(?:\(\s*([0-9.]+)\s*(?:,\s*([A-Za-z0-9-]+)\s*)?\)(?:#([0-9]+))?)?\s*")
 _WORST = re.compile(rf"\s*{WORST}\s*\(\s*k\s*=\s*([0-9]+)\s*,(.*)\)\s*")
+_ADVERSARIAL = re.compile(rf"\s*{ADVERSARIAL}\s*\((.*)\)\s*")
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,15 @@ class Perturbation:
     """Which of its draws."""
     worst_of: int = 1
     """How many draws are scored, from the first on; each example keeps the one that it scores lowest on."""
+    adversarial: bool = False
+    """Whether a model's loss decides in place of draws; the strength is then the largest share of words that change."""
 
     def __str__(self) -> str:
         """Return its one spelling."""
         call = f"{self.name}({self.strength:g}{',' * bool(self.mixed_in)}{self.mixed_in})"
         call += f"#{self.draw}" * bool(self.draw)
+        if self.adversarial:
+            return f"{ADVERSARIAL}({call})"
         return f"{WORST}(k={self.worst_of},{call})" if self.worst_of > 1 else call
 
     @property
@@ -84,10 +94,20 @@ class Perturbation:
         return self.name in LEXICAL
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is the first draw of a perturbation, and nothing stands around it."""
+        return self == replace(self, draw=0, worst_of=1, adversarial=False)
+
+    @property
+    def follows_loss(self) -> bool:
+        """Whether a model's loss decides."""
+        return self.adversarial or self.name in ATTACKS
+
+    @property
     def draws(self) -> tuple["Perturbation", ...]:
-        """All that are scored: itself, or as many draws as the worst is taken of."""
+        """All that are drawn: itself, as many draws as the worst is taken of, or what the loss decides drawn."""
         if self.worst_of == 1:
-            return (self,)
+            return (replace(self, adversarial=False),)
         return tuple(replace(self, draw=i, worst_of=1) for i in range(self.worst_of))
 
     def apply(self, words: Words, *names: str) -> list[tuple[int, str]]:
@@ -113,20 +133,27 @@ def parse(text: str) -> Perturbation:
     """Return the perturbation that a text names; the worst of one draw is that draw.
 
     Raises:
-        InputError: an unknown one, a strength that is missing or not in [0, 1], or no number of draws.
+        InputError: an unknown one, a strength that is missing or not in [0, 1], no number of draws, or a loss that
+            should decide where there are no alternatives.
     """
     if worst := _WORST.fullmatch(text):
         one = parse(worst[2])
-        if one.worst_of > 1 or one.draw or one.name in ATTACKS or not int(worst[1]):
+        if not one.is_plain or one.name in ATTACKS or not int(worst[1]):
             raise _unreadable(text, WORST)
         return replace(one, worst_of=int(worst[1]))
+    if adversarial := _ADVERSARIAL.fullmatch(text):
+        one = parse(adversarial[1])
+        if not one.is_plain or not one.lexical:
+            raise _unreadable(text, ADVERSARIAL)
+        return replace(one, adversarial=True)
     call = _CALL.fullmatch(text)
     name = call[1] if call else ""
-    known = (*PERTURBATIONS, *ATTACKS, WORST)
+    around = (WORST, ADVERSARIAL)
+    known = (*PERTURBATIONS, *ATTACKS, *around)
     if call and name not in known:
         raise InputError(unknown("perturbation", name, known))
-    if not call or name == WORST or call[2] is None or (name in MIXES) != is_language(call[3] or ""):
-        raise _unreadable(text, WORST if text.strip().startswith(WORST) else name)
+    if not call or name in around or call[2] is None or (name in MIXES) != is_language(call[3] or ""):
+        raise _unreadable(text, next((n for n in around if text.strip().startswith(n)), name))
     strength = float(call[2])
     if not 0 < strength <= 1:
         raise InputError(f"perturbation {text!r} has strength {strength:g}; expected more than 0, at most 1")
@@ -141,6 +168,8 @@ def _unreadable(text: str, name: str) -> InputError:
         form = f"{name}(STRENGTH,LANGUAGE), such as {name}(0.2,de)"
     elif name == WORST:
         form = f"{WORST}(k=NUMBER,PERTURBATION), such as {WORST}(k=5,swap(0.2))"
+    elif name == ADVERSARIAL:
+        form = f"{ADVERSARIAL}(code-mix(STRENGTH,LANGUAGE)) or {ADVERSARIAL}(substitute(STRENGTH))"
     return InputError(f"perturbation {text!r} cannot be read; write it as {form}")
 
 

@@ -53,17 +53,20 @@ def _found(word: str, known: Translations) -> tuple[str, ...]:
 
 
 def _translated(word: str, known: Translations, rng: np.random.Generator) -> str:
+    found = alternatives(word, known)
+    return found[rng.integers(len(found))] if found else word
+
+
+def alternatives(word: str, known: Translations) -> tuple[str, ...]:
+    """Return all that may stand in a word's place, in the lexicon's order; punctuation and capitals are the word's."""
     parts = _PARTS.fullmatch(unicodedata.normalize("NFKC", word))
     before, core, behind = parts.groups() if parts else ("", word, "")
     found = _found(word, known)
-    if not found:
-        return word
-    new = found[rng.integers(len(found))]
     if core.isupper() and len(core) > 1:
-        new = new.upper()
-    elif core[0].isupper():
-        new = new[0].upper() + new[1:]
-    return before + new + behind
+        found = tuple(new.upper() for new in found)
+    elif core[:1].isupper():
+        found = tuple(new[0].upper() + new[1:] for new in found)
+    return tuple(before + new + behind for new in found)
 
 
 def translations(how: Perturbation) -> Translations:

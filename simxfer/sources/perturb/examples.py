@@ -3,10 +3,10 @@
 import re
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from simxfer.schema.tables import ANSWERS_HIT, WORDS, WORDS_CHANGED
-from simxfer.sources.perturb import ATTACKS, Perturbation, changed, clusters, script_of
+from simxfer.sources.perturb import Perturbation, Words, changed, clusters, script_of
 from simxfer.tasks.examples import (
     AnyExample,
     ChoiceExample,
@@ -25,6 +25,13 @@ LONG, PIECE = 20, 4
 """A run of more clusters than this without a blank, as of Chinese or Thai, is cut into pieces of so many."""
 
 
+class Rewriting(Protocol):
+    """What changes the words of a text; a `Perturbation` is one."""
+
+    def apply(self, words: Words, *names: str) -> list[tuple[int, str]]:
+        """Return the words of the new text, each with the place that it comes from; names: example's id, field."""
+
+
 def perturbed(examples: Examples, perturbation: Perturbation) -> Examples:
     """Return the examples under a perturbation; ids, labels and their number stay.
 
@@ -34,8 +41,20 @@ def perturbed(examples: Examples, perturbation: Perturbation) -> Examples:
     if reach(examples, perturbation) < FEWEST:
         return Examples(examples, examples.without_gold, examples.noted + Counter([NOT_AVAILABLE]))
     counts: Counter[str] = Counter()
-    new = [_CHANGE[type(example)](example, perturbation, counts) for example in examples]
+    new = [rewritten(example, perturbation, counts) for example in examples]
     return Examples(new, examples.without_gold, examples.noted + counts)
+
+
+def rewritten(example: AnyExample, how: Rewriting, counts: Counter[str]) -> AnyExample:
+    """Return one example with the words of its fields changed; labels, tags and answers stay on theirs.
+
+    Args:
+        example: of a kind that a perturbation can change.
+        how: asked for one field after the other: `text` and `text_pair`, `words`, `context` and `choice 0` ...; of span
+            QA `question`, `answer`, which stays unless all else does, `before` and `behind` it.
+        counts: what is noted is added to it.
+    """
+    return _CHANGE[type(example)](example, how, counts)
 
 
 def reach(examples: Examples, perturbation: Perturbation) -> float:
@@ -56,23 +75,23 @@ def _words(example: AnyExample) -> list[list[str]]:
     return [_cut([(word, "") for word in text.split()])[0] for text in example.texts]
 
 
-def can_change(kind: str, name: str) -> bool:
+def can_change(kind: str, how: Perturbation) -> bool:
     """Tell whether a perturbation can change examples of a kind of task.
 
-    None changes the corpora and pools that are searched; an attack follows the loss, which retrieval without
-    training has not.
+    None changes the corpora and pools that are searched; what follows the loss has none in retrieval without
+    training.
     """
     kinds = ("classification", "tagging", "span", "multiple_choice")
-    return kind in kinds or (kind == "retrieval" and name not in ATTACKS)
+    return kind in kinds or (kind == "retrieval" and not how.follows_loss)
 
 
-def _text(text: str, perturbation: Perturbation, counts: Counter[str], *names: str) -> str:
+def _text(text: str, how: Rewriting, counts: Counter[str], *names: str) -> str:
     """Return a text of perturbed words; what stood behind a word goes with it, blanks at both ends stay."""
     pieces = list(re.finditer(r"(\S+)(\s*)", text))
     words, blanks = _cut([(piece[1], piece[2]) for piece in pieces])
     if not words:
         return text
-    new = perturbation.apply(words, *names)
+    new = how.apply(words, *names)
     counts[WORDS] += len(words)
     counts[WORDS_CHANGED] += changed(words, new)
     # The last word may move or come again: what stands behind it then is what stands before it.
@@ -92,7 +111,7 @@ def _cut(pairs: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
     return words, blanks
 
 
-def _classification(example: ClassificationExample, p: Perturbation, counts: Counter[str]) -> AnyExample:
+def _classification(example: ClassificationExample, p: Rewriting, counts: Counter[str]) -> AnyExample:
     pair = example.text_pair
     return replace(
         example,
@@ -101,25 +120,25 @@ def _classification(example: ClassificationExample, p: Perturbation, counts: Cou
     )
 
 
-def _tagging(example: TaggingExample, p: Perturbation, counts: Counter[str]) -> AnyExample:
+def _tagging(example: TaggingExample, p: Rewriting, counts: Counter[str]) -> AnyExample:
     new = p.apply(list(example.words), example.id, "words")
     counts[WORDS] += len(example.words)
     counts[WORDS_CHANGED] += changed(list(example.words), new)
     return replace(example, words=tuple(word for _, word in new), tags=tuple(example.tags[i] for i, _ in new))
 
 
-def _choice(example: ChoiceExample, p: Perturbation, counts: Counter[str]) -> AnyExample:
+def _choice(example: ChoiceExample, p: Rewriting, counts: Counter[str]) -> AnyExample:
     choices = [_text(text, p, counts, example.id, f"choice {i}") for i, text in enumerate(example.choices)]
     return replace(
         example, context=_text(example.context, p, counts, example.id, "context"), choices=tuple(choices)
     )
 
 
-def _retrieval(example: RetrievalExample, p: Perturbation, counts: Counter[str]) -> AnyExample:
+def _retrieval(example: RetrievalExample, p: Rewriting, counts: Counter[str]) -> AnyExample:
     return replace(example, text=_text(example.text, p, counts, example.id, "text"))
 
 
-def _span(example: SpanExample, p: Perturbation, counts: Counter[str]) -> AnyExample:
+def _span(example: SpanExample, p: Rewriting, counts: Counter[str]) -> AnyExample:
     """Change the question and what stands before and behind the answer; the answer itself, if it is hit, nothing."""
     mine: Counter[str] = Counter()
     question = _text(example.question, p, mine, example.id, "question")

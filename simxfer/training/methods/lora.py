@@ -65,5 +65,20 @@ class LowRankAdaptation(Method):
         return not any(bool(p.any()) for name, p in _matrices(model).items() if "lora_B" in name)
 
 
+def merged(encoder: nn.Module) -> nn.Module:
+    """Return a copy of an encoder without A and B, whose queries and values are W + (alpha / r) B A themselves."""
+    import copy
+
+    from peft.tuners.lora import LoraLayer
+
+    plain = copy.deepcopy(encoder)
+    for name, layer in list(plain.named_modules()):
+        if isinstance(layer, LoraLayer):
+            layer.merge()
+            parent, _, own = name.rpartition(".")
+            setattr(plain.get_submodule(parent), own, layer.get_base_layer())
+    return plain
+
+
 def _matrices(model: TransferModel) -> dict[str, nn.Parameter]:
     return {name: p for name, p in model.encoder.named_parameters() if ".lora_" in name}
