@@ -78,8 +78,9 @@ class Grid(Strict):
     stages start from."""
     head: Literal["new", "reuse"] = "new"
     """Whether a phase starts with a new head or with the one its parent has for the same task."""
-    numerics: Literal["fp32", "bf16"] = "fp32"
-    """bf16 means autocast with fp32 master weights in training, and encoders that are scored as they were trained."""
+    numerics: Literal["fp32", "bf16", "auto"] = "fp32"
+    """bf16 means autocast with fp32 master weights in training, and encoders that are scored as they were trained;
+    auto takes it where the machine that begins the run is faster in it."""
     deterministic: bool = False
     """Whether torch is held to operations that give equal bits every time, which matters on a GPU."""
     mixture_temperature: MixtureTemperature = 1.0

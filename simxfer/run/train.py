@@ -13,6 +13,7 @@ from simxfer.grid.file import Grid, load_grid
 from simxfer.grid.lock import check_lock
 from simxfer.grid.plan import Plan
 from simxfer.run.environment import differences, environment
+from simxfer.run.numerics import settled
 from simxfer.run.opening import open_run, read_plan
 from simxfer.run.preflight import read_tests, refuse_encoders, refuse_leaks
 from simxfer.run.progress import Progress, Status, status
@@ -46,6 +47,7 @@ def train_grid(
         StageFailed: some stages diverged; everything else is done and gathered.
     """
     grid = load_grid(grid_file)
+    grid = settled(grid, RunDirectory(out / grid.name))
     plan = expand(grid, revision)
     check_lock(grid_file, plan)
     _refuse_missing_data(plan, grid_file)
