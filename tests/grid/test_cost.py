@@ -191,7 +191,7 @@ def test_where_data_stand_does_not_decide_ids(tmp_path):
     [
         ("{folder: nowhere}", "'nowhere' is no folder"),
         ("{tasks: {xnlj: {test: dev}}}", "Did you mean 'xnli'?"),
-        ("{tasks: {xnli: {test: valid}}}", "'train', 'dev' or 'test'"),
+        ("{tasks: {xnli: {test: valid}}}", "Known: dev, test, train. Or a path pattern"),
         ("{tasks: {xnli: {trains_on: [mnlj]}}}", "Did you mean 'mnli'?"),
         ("{tasks: {xnli: {tset: dev}}}", "Did you mean 'test'?"),
         ("{fodler: x}", "Did you mean 'folder'?"),

@@ -152,7 +152,10 @@ def test_what_does_not_go_together_is_refused(grid, changed, message):
 def test_selections_perturbations_and_swaps_meet_in_one_table(tmp_path, grid):
     """Every combination has rows of its own; a swapped test's oracle looks at dev data over the swapped adapter."""
     blocks = [{"intermediates": ["none"], "targets": ["w-xnli"]}]
-    more = {"selections": ["last", "averaged", "best-target-dev"], "perturbations": ["worst(k=2,swap(0.5))"]}
+    more = {
+        "selections": ["last", "averaged", "best-target-dev"],
+        "perturbations": ["worst(k=2,swap(0.5))", "adversarial(code-mix(0.5,x-d1))"],
+    }
     run = train(tmp_path, grid | more | {"methods": [SWAPPED], "blocks": blocks})
     rows = run.results.query("metric == 'accuracy'").groupby(["method", "selection", "perturbation"])
     assert {key: set(found["language"]) for key, found in rows} == {
@@ -164,4 +167,4 @@ def test_selections_perturbations_and_swaps_meet_in_one_table(tmp_path, grid):
     oracle = run.results["selection"] == "best-target-dev"
     assert list(run.results["flags"].str.contains("oracle-selection=")) == list(oracle)
     drops = paired_drop(pd.read_parquet(run.run.examples), by=("stage", "selection"))
-    assert len(drops) == 6 and (drops["robust_drop"] >= 0).all()
+    assert len(drops) == 12 and (drops["robust_drop"] >= 0).all()
