@@ -1,12 +1,12 @@
 """Targets that are trained on several tasks one after the other, and what the receipts of stages say of updates."""
 
-import json
-
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 from trained import train
+
+from simxfer.run.log import read_log
 
 GRID = """\
 name: turns
@@ -34,7 +34,7 @@ def test_each_turn_has_its_data_and_its_own_schedule(turns):
         receipts = [turns.done(stage.id) for stage in (first, last)]
         assert [[row["from"] for row in r["data"]] for r in receipts] == [["w-nli"], ["w-xnli"]]
         assert [r["steps"] for r in receipts] == [20, 20]
-        log = [json.loads(line) for line in turns.run.stage(last.id).log.read_text().splitlines()]
+        log = [row for row in read_log(turns.run.stage(last.id).log) if "steps" in row]
         assert log[-1]["learning_rate"] == pytest.approx(
             0.001 / (21 - 2.1)
         )  # 10 % warm-up of 20 steps, the last one
