@@ -132,7 +132,7 @@ nmae: h
             "perturbations: ['worst(k=2,code-mix(0.2,x-svo))']\n",
             "unknown language 'x-svo'. Did you mean 'x-vso'?",
         ),
-        ("numerics: fp16\n", "'fp32' or 'bf16' (got 'fp16')"),
+        ("numerics: fp16\n", "'fp32', 'bf16' or 'auto' (got 'fp16')"),
     ],
 )
 def test_one_fault(grid_text, extra, words):
