@@ -11,8 +11,10 @@ from simxfer.run.log import read_log
 from simxfer.schema.directory import RunDirectory
 from simxfer.scoring.protocol import Evaluation
 
-EVALUATION_COST = 100
-"""Scoring a target in one language, in training sequences, as long as none was measured."""
+UNMEASURED = 300
+"""Examples that scoring a target in one language is taken to read as long as none was measured, or fewer by a limit."""
+FORWARD = 1 / 3
+"""What scoring an example takes of the time of training on one."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,10 @@ class Watch:
     def _scoring_seconds(self, stage: Stage, evaluation: Evaluation, training: Rates) -> float:
         key, units = _scored(stage, evaluation)
         rate = self._scoring.of(key)
-        return units * (EVALUATION_COST * (training.of(_key(stage)) or 0.0) if rate is None else rate)
+        if rate is None:
+            examples = min(evaluation.limit or UNMEASURED, UNMEASURED)
+            rate = FORWARD * examples * (training.of(_key(stage)) or 0.0)
+        return units * rate
 
 
 def _key(stage: Stage) -> tuple[str, ...]:

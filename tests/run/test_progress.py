@@ -25,7 +25,7 @@ def simulated(folder, workers: int, stages: int):
     evaluations = {
         id: {
             f"{id}-{target}": SimpleNamespace(
-                id=f"{id}-{target}", target=target, languages=("l",) * 4, passes=1
+                id=f"{id}-{target}", target=target, languages=("l",) * 4, passes=1, limit=150
             )
             for target in "xy"
         }
@@ -91,8 +91,8 @@ def test_a_run_that_is_taken_up_is_measured_from_then_on(tmp_path, monkeypatch):
     monkeypatch.setattr(progress.time, "time", lambda: 1000.0 + 86399)
     found = Watch(run, plan, 1).look()
     assert found.at_work == ("stage 0",) and found.speed == 500.0
-    # One second for ten of a hundred steps; scoring is taken to be as `EVALUATION_COST` sequences.
-    sequences = 12 * 4000 - 0.4 * 4000 + 24 * 4 * progress.EVALUATION_COST
+    # One second for ten of a hundred steps; scoring 150 examples is taken to be as training on 50.
+    sequences = 12 * 4000 - 0.4 * 4000 + 24 * 4 * 50
     assert found.left == pytest.approx(sequences * 10 / 4000)
 
 
