@@ -1,17 +1,20 @@
 """`numerics: auto` of a grid -> what this machine is faster in: tried once, then what the run began with."""
 
+from __future__ import annotations
+
 import json
 import time
-from collections.abc import Mapping
 from statistics import median
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.file import Grid
 from simxfer.schema.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
 
 WORTH = 1.2
 """How many times as fast bf16 has to be before it is taken: below, single precision costs next to nothing."""
@@ -48,6 +51,9 @@ def bf16_gain(config: Mapping[str, Any]) -> float:
         >>> bf16_gain({"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 2}) > 0
         True
     """
+    import torch
+    from torch import nn
+
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     layer = nn.TransformerEncoderLayer(
         config["hidden_size"],
@@ -65,6 +71,8 @@ def bf16_gain(config: Mapping[str, Any]) -> float:
 
 
 def _seconds(layer: nn.Module, states: Tensor, *, bf16: bool) -> float:
+    import torch
+
     started = time.perf_counter()
     with torch.autocast(states.device.type, torch.bfloat16, enabled=bf16):
         loss = layer(states).float().sum()
