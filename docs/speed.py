@@ -1,4 +1,4 @@
-"""Write the table of docs/speed.md from a bench.
+"""Write the table of docs/speed.md from benches on one machine.
 
 python -m tests.bench world-step world-predict packaged-step packaged-predict --out bench/results.json
 python docs/speed.py bench/results.json
@@ -14,17 +14,19 @@ BEGIN, END = "<!-- made by docs/speed.py -->", "<!-- end -->"
 HEAD = ("what", "simxfer", "against", "theirs", "times as fast", "target")
 
 
-def table(bench: dict[str, Any]) -> str:
-    """Return the comparisons of a bench as Markdown, and under them what they were measured on."""
-    rows = [row for row in bench["rows"] if row["ratio"] is not None]
+def table(benches: list[dict[str, Any]]) -> str:
+    """Return the comparisons of benches as Markdown, and under them what they were measured on."""
+    rows = [row for bench in benches for row in bench["rows"] if row["ratio"] is not None]
     lines = [f"| {' | '.join(cells)} |" for cells in (HEAD, ("---",) * len(HEAD), *map(_cells, rows))]
-    facts = bench["environment"]
-    rounds = sorted({row["rounds"] for row in rows})
-    lines.append(
-        f"\n{facts['processor']}, {facts['instructions']}, {facts['threads']} thread, {facts['clock']} time, "
-        f"{' or '.join(map(str, rounds))} rounds."
-    )
-    return "\n".join(lines)
+    machines = {_machine(bench["environment"]) for bench in benches}
+    if len(machines) > 1:
+        raise SystemExit(f"got benches of {len(machines)} machines: {'; '.join(sorted(machines))}")
+    rounds = " or ".join(map(str, sorted({row["rounds"] for row in rows})))
+    return "\n".join([*lines, f"\n{machines.pop()}, {rounds} rounds."])
+
+
+def _machine(facts: dict[str, Any]) -> str:
+    return f"{facts['processor']}, {facts['instructions']}, {facts['threads']} thread, {facts['clock']} time"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -39,8 +41,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("results", type=Path)
-    made = table(json.loads(parser.parse_args().results.read_text(encoding="utf-8")))
+    parser.add_argument("results", type=Path, nargs="+", help="what `python -m tests.bench --out` wrote")
+    made = table([json.loads(path.read_text(encoding="utf-8")) for path in parser.parse_args().results])
     page = PAGE.read_text(encoding="utf-8")
     before, after = page.split(BEGIN)[0], page.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}", encoding="utf-8")
