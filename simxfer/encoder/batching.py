@@ -80,7 +80,6 @@ def collate(features: Features, units: np.ndarray, pad: int, device: torch.devic
     sizes = features.unit_starts[units + 1] - features.unit_starts[units]
     place = np.arange(sizes.max())
     of_unit = np.where(place < sizes[:, None], (np.cumsum(sizes) - sizes)[:, None] + place, -1)
-    rows = _rows(features, units)
     index, inside = token_places(features, units)
     batch = {
         "ids": np.where(inside, features.ids[index], pad).astype(np.int64),
@@ -90,7 +89,7 @@ def collate(features: Features, units: np.ndarray, pad: int, device: torch.devic
     if len(features.segments):
         batch["segments"] = np.where(inside, features.segments[index], 0).astype(np.int64)
     if features.labels.ndim == 2:
-        batch["labels"] = features.labels[rows]
+        batch["labels"] = features.labels[_rows(features, units)]
     elif len(features.labels) == len(features.ids):
         batch["labels"] = np.where(inside, features.labels[index], IGNORED)
     elif len(features.labels):

@@ -1,6 +1,7 @@
 """The loss of each kind of task: a sum over what it counts, and the count, so that micro-batches add up."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,6 +11,8 @@ from simxfer.common.errors import InputError
 from simxfer.encoder.network import Batch, TransferModel
 from simxfer.encoder.ragged import IGNORED
 from simxfer.tasks.record import Task
+
+Reduction = Literal["sum", "none"]
 
 RANKING_SCALE = 100.0
 """What cosines are multiplied by in the softmax of a bi-encoder, 1 / temperature.
@@ -30,7 +33,14 @@ def loss_sum(model: TransferModel, task: Task, batch: Batch) -> Tensor:
     Raises:
         InputError: a ranking batch has no negatives.
     """
-    return _LOSSES[task.kind](model, task.name, batch)
+    if task.kind in _OF_LOGITS:
+        return _OF_LOGITS[task.kind](model(task.name, batch).float(), batch, "sum")
+    return _OTHERS[task.kind](model, task.name, batch)
+
+
+def unit_losses(model: TransferModel, task: Task, batch: Batch) -> Tensor:
+    """Return what each unit of a batch adds to `loss_sum`, (units,): of kinds whose units have a loss of their own."""
+    return _OF_LOGITS[task.kind](model(task.name, batch).float(), batch, "none")
 
 
 def loss_count(task: Task, batch: Batch) -> int:
@@ -39,26 +49,25 @@ def loss_count(task: Task, batch: Batch) -> int:
     return max(1, int((labels != IGNORED).sum())) if task.kind in ("tagging", "mlm") else len(labels)
 
 
-def _classification(model: TransferModel, task: str, batch: Batch) -> Tensor:
-    return cross_entropy(model(task, batch).float(), batch["labels"], reduction="sum")
+def _classification(logits: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
+    return cross_entropy(logits, batch["labels"], reduction=reduction)
 
 
-def _choice(model: TransferModel, task: str, batch: Batch) -> Tensor:
-    scores = model(task, batch)[:, 0].float()[batch["rows"]].masked_fill(batch["rows"] < 0, -torch.inf)
-    return cross_entropy(scores, batch["labels"], reduction="sum")
+def _choice(logits: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
+    scores = logits[:, 0][batch["rows"]].masked_fill(batch["rows"] < 0, -torch.inf)
+    return cross_entropy(scores, batch["labels"], reduction=reduction)
 
 
-def _tagging(model: TransferModel, task: str, batch: Batch) -> Tensor:
-    logits = model(task, batch).float()
-    return cross_entropy(
-        logits.flatten(0, 1), batch["labels"].flatten(), ignore_index=IGNORED, reduction="sum"
-    )
+def _tagging(logits: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
+    labels = batch["labels"]
+    words = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction=reduction)
+    return words if reduction == "sum" else words.view_as(labels).sum(dim=1)
 
 
-def _span(model: TransferModel, task: str, batch: Batch) -> Tensor:
+def _span(logits: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
     # Finite: its exponential is 0 in float32 all the same, and no product with it is NaN.
-    logits = model(task, batch).float().masked_fill(batch["mask"][..., None] == 0, -1e4)
-    first, last = (cross_entropy(logits[..., k], batch["labels"][:, k], reduction="sum") for k in (0, 1))
+    logits = logits.masked_fill(batch["mask"][..., None] == 0, -1e4)
+    first, last = (cross_entropy(logits[..., k], batch["labels"][:, k], reduction=reduction) for k in (0, 1))
     return (first + last) / 2
 
 
@@ -82,9 +91,9 @@ def _ranking(model: TransferModel, _task: str, batch: Batch) -> Tensor:
 def _first_states(model: TransferModel, batch: Batch, rows: Tensor) -> Tensor:
     """Return the normalised states of the first tokens of some rows, without the padding that others need."""
     longest = int(batch["mask"][rows].sum(dim=1).max())
-    names = [name for name in ("ids", "mask", "segments", "delta", "lower") if name in batch]
-    short = {name: batch[name][rows, :longest] for name in names}
-    short |= {name: batch[name] for name in ("layers",) if name in batch}
+    cut = {"ids", "mask", "segments", "delta", "lower"} & batch.keys()
+    short = {name: batch[name] for name in {"layers"} & batch.keys()}
+    short |= {name: batch[name][rows, :longest] for name in cut}
     return normalize(model.states(short)[:, 0].float(), dim=1)
 
 
@@ -95,11 +104,10 @@ def _mlm(model: TransferModel, task: str, batch: Batch) -> Tensor:
     return cross_entropy(logits, batch["labels"][masked], reduction="sum")
 
 
-_LOSSES: dict[str, Callable[[TransferModel, str, Batch], Tensor]] = {
+_OF_LOGITS: dict[str, Callable[[Tensor, Batch, Reduction], Tensor]] = {
     "classification": _classification,
     "multiple_choice": _choice,
     "tagging": _tagging,
     "span": _span,
-    "ranking": _ranking,
-    "mlm": _mlm,
 }
+_OTHERS: dict[str, Callable[[TransferModel, str, Batch], Tensor]] = {"ranking": _ranking, "mlm": _mlm}

@@ -1,7 +1,7 @@
 """The lowest layers of an encoder, and stock models that pass layers over: known states in place of computed ones."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -51,11 +51,9 @@ def _stack(encoder: Any) -> Sequence[Any]:
 
 @contextmanager
 def _passed_over(layers: Sequence[Any]) -> Iterator[None]:
-    if not layers:
-        yield
-        return
-    first, *others = layers
-    with _instead(first, lambda hidden_states, *_, **__: hidden_states), _passed_over(others):
+    with ExitStack() as changes:
+        for layer in layers:
+            changes.enter_context(_instead(layer, lambda hidden_states, *_, **__: hidden_states))
         yield
 
 

@@ -152,6 +152,16 @@ class TransferModel(nn.Module):
             self._seen.append({"states": states, "mask": batch["mask"]})
         return states
 
+    def starts_above(self, layers: int, batch: Batch) -> bool:
+        """Tell whether the encoder goes on from the states of its lowest layers: some do more between their layers."""
+        expected, lower = self.states(batch), self.states(batch, layers)
+        try:
+            found = self.states({**batch, "lower": lower, "layers": torch.tensor(layers)})
+        except (RuntimeError, TypeError, ValueError):
+            return False  # narrower embeddings (ELECTRA, RemBERT), biases of the input (DeBERTa, MPNet)
+        here = batch["mask"] > 0
+        return torch.allclose(found[here].float(), expected[here].float(), atol=1e-4, rtol=1e-4)
+
     @contextmanager
     def watched(self) -> Iterator[list[Batch]]:
         """Collect states and mask of every pass of the encoder: what a loss has computed is not computed again."""

@@ -214,6 +214,8 @@ class Evaluations:
         dataset = self.data.dataset(
             request, evaluation.target, stage.encoder, evaluation.max_length, evaluation.stride
         )
+        if get_task(evaluation.target).kind in ("mining", "ranking"):
+            return dataset  # rows are selected of it, which leaves such states behind
         return self.frozen.dataset(model, stage, dataset, self.data.tokenizer(stage.encoder).pad_token_id)
 
     def _flags(self, stage: Stage) -> list[str]:

@@ -13,20 +13,18 @@ import torch
 
 from simxfer.common.atomic import write_file
 from simxfer.common.identity import CODE_VERSION, content_id, hash_of_bytes
-from simxfer.encoder.batching import by_length, collate, token_places
+from simxfer.encoder.batching import token_places
 from simxfer.encoder.dataset import Dataset
 from simxfer.encoder.lower import ending_below
-from simxfer.encoder.network import Batch, TransferModel
+from simxfer.encoder.network import TransferModel
 from simxfer.encoder.ragged import Features, with_lower
 from simxfer.grid.plan import PRETRAINED, Plan, Stage
 from simxfer.schema.directory import RunDirectory
+from simxfer.scoring.predict import batches, encoder_numerics
 from simxfer.training.methods import load_method
 
 BYTES = 16 * 2**30
 """Of all files of a run together: what does not fit is computed where it is needed."""
-_TOKENS = 2048
-"""Padded subwords at once."""
-_TOLERANCE = 1e-4
 
 
 class FrozenStates:
@@ -63,14 +61,8 @@ class FrozenStates:
             "version": CODE_VERSION,
         }
         path = self.folder / f"{content_id(key)}.npy"
-        device = next(model.parameters()).device
-        with (
-            torch.inference_mode(),
-            torch.autocast(device.type, torch.bfloat16, enabled=stage.numerics == "bf16"),
-        ):
-            if not self._suits(
-                model.eval(), root.fingerprint, layers, collate(features, np.arange(1), pad, device)
-            ):
+        with torch.inference_mode(), encoder_numerics(model, stage.numerics):
+            if not self._suits(model, root.fingerprint, layers, features, pad):
                 return features
             if not path.exists():
                 size = 4 * len(features.ids) * model.config.hidden_size
@@ -83,23 +75,22 @@ class FrozenStates:
         """Return a data set with its features as `below` gives them."""
         return replace(dataset, features=self.below(model, stage, dataset.features, pad))
 
-    def _suits(self, model: TransferModel, fingerprint: str, layers: int, batch: Batch) -> bool:
-        """Tell whether an encoder goes on from such states: some architectures do more between their layers."""
+    def _suits(
+        self, model: TransferModel, fingerprint: str, layers: int, features: Features, pad: int
+    ) -> bool:
+        """Tell whether the encoder goes on from such states, tried once."""
         if (fingerprint, layers) not in self._suited:
-            expected, lower = model.states(batch), model.states(batch, layers)
-            found = model.states({**batch, "lower": lower, "layers": torch.tensor(layers)})
-            same = torch.allclose(found.float(), expected.float(), atol=_TOLERANCE, rtol=_TOLERANCE)
-            self._suited[fingerprint, layers] = same
+            _, batch = next(batches(model, features, pad))
+            self._suited[fingerprint, layers] = model.starts_above(layers, batch)
         return self._suited[fingerprint, layers]
 
 
 def _write(path: Path, model: TransferModel, features: Features, layers: int, pad: int) -> None:
     shape = len(features.ids), model.config.hidden_size
     out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    device = next(model.parameters()).device
     with ending_below(model.encoder, layers):
-        for units in by_length(features, _TOKENS):
-            states = model.states(collate(features, units, pad, device), layers)
+        for units, batch in batches(model, features, pad):
+            states = model.states(batch, layers)
             index, inside = token_places(features, units)
             out[index[inside]] = states.float().cpu().numpy()[inside]
     out.flush()

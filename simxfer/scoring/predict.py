@@ -77,7 +77,7 @@ def embed(
     inner </s></s> of a pair stays, as it is one for every pair.
     """
     out = np.zeros((features.n_rows, model.config.hidden_size), dtype=np.float32)
-    for units, batch in _batches(model, features, pad):
+    for units, batch in batches(model, features, pad):
         pooled = _pool(model.states(batch, layer).float(), batch["mask"], pooling, special_tokens)
         out[_rows_of(features, units)] = pooled.cpu().numpy()
     return out
@@ -120,7 +120,8 @@ def _pool(states: Tensor, mask: Tensor, pooling: str, special_tokens: bool = Fal
     return (states * inner).sum(dim=1) / inner.sum(dim=1).clamp(min=1)
 
 
-def _batches(model: TransferModel, features: Features, pad: int) -> Iterator[tuple[np.ndarray, Batch]]:
+def batches(model: TransferModel, features: Features, pad: int) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Yield all units in batches of like length, without gradients or dropout: which units, and their batch."""
     device = _device(model)
     roomy = device.type == "cuda" and not isinstance(model, Attacked)
     model.eval()
@@ -145,7 +146,7 @@ def _rows_of(features: Features, units: np.ndarray) -> np.ndarray:
 
 def _classification(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict) -> list:
     found = np.zeros(dataset.features.n_units, dtype=np.int64)
-    for units, batch in _batches(model, dataset.features, pad):
+    for units, batch in batches(model, dataset.features, pad):
         found[units] = _logits(model, task, model.states(batch)).argmax(dim=1).cpu().numpy()
     return [task.labels[k] for k in found]
 
@@ -153,7 +154,7 @@ def _classification(model: TransferModel, task: Task, dataset: Dataset, pad: int
 def _choice(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict) -> list:
     features = dataset.features
     scores = np.zeros(features.n_rows, dtype=np.float32)
-    for units, batch in _batches(model, features, pad):
+    for units, batch in batches(model, features, pad):
         scores[_rows_of(features, units)] = _logits(model, task, model.states(batch))[:, 0].cpu().numpy()
     bounds = zip(features.unit_starts[:-1], features.unit_starts[1:], strict=True)
     return [int(scores[a:b].argmax()) for a, b in bounds]
@@ -163,7 +164,7 @@ def _tagging(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: di
     """Return the tag of every word by its first subword; the head looks at these alone."""
     features = dataset.features
     best = np.zeros(len(features.ids), dtype=np.int64)
-    for units, batch in _batches(model, features, pad):
+    for units, batch in batches(model, features, pad):
         at, places = _places(features, _rows_of(features, units), batch["ids"].shape[1])
         first = features.spans[at, 0] >= 0
         states = model.states(batch).flatten(0, 1)[torch.from_numpy(places[first]).to(batch["ids"].device)]
@@ -196,7 +197,7 @@ def _span(model: TransferModel, task: Task, dataset: Dataset, pad: int, _: dict)
     best: list[tuple[float, int, int]] = [(-np.inf, 0, 0)] * len(dataset.gold)
     # -inf where every question has an answer: the best span is then better than none, whatever its score.
     nothing = np.full(len(dataset.gold), np.inf if task.unanswerable else -np.inf)
-    for units, batch in _batches(model, features, pad):
+    for units, batch in batches(model, features, pad):
         rows = _rows_of(features, units)
         at, places = _places(features, rows, batch["ids"].shape[1])
         context = torch.zeros(batch["ids"].shape, dtype=torch.bool)

@@ -9,23 +9,20 @@ Answers of span QA are not touched. Nothing is drawn but which words are tried w
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from simxfer.common.streams import stream
-from simxfer.encoder.batching import by_length, collate
 from simxfer.encoder.dataset import make_dataset, read_gold
 from simxfer.encoder.features import FEATURES
-from simxfer.encoder.network import Batch, TransferModel
-from simxfer.encoder.ragged import IGNORED, Features
+from simxfer.encoder.losses import unit_losses
+from simxfer.encoder.network import TransferModel
+from simxfer.encoder.ragged import Features
 from simxfer.metrics import METRICS
-from simxfer.scoring.predict import MAX_TOKENS, predict
+from simxfer.scoring.predict import batches, predict
 from simxfer.scoring.protocol import VARIANTS
 from simxfer.sources.perturb import ADVERSARIAL, Perturbation, Words
 from simxfer.sources.perturb.code_mix import alternatives, translations
@@ -195,41 +192,9 @@ def example_losses(model: TransferModel, task: Task, features: Features, pad: in
 
     Tagging: of all its words together. Span QA: the mean over its windows, of which a variant may have more.
     """
-    device = next(model.parameters()).device
     of_unit = features.example[features.unit_starts[:-1]]
     lost = np.zeros(features.n_units)
-    model.eval()
-    with torch.inference_mode():
-        for units in by_length(features, MAX_TOKENS * (16 if device.type == "cuda" else 1)):
-            batch = collate(features, units, pad, device)
-            lost[units] = _LOSSES[task.kind](model(task.name, batch).float(), batch).cpu().numpy()
+    for units, batch in batches(model, features, pad):
+        lost[units] = unit_losses(model, task, batch).cpu().numpy()
     total = np.bincount(of_unit, weights=lost)
     return total / np.bincount(of_unit) if task.kind == "span" else total
-
-
-def _classification(logits: Tensor, batch: Batch) -> Tensor:
-    return cross_entropy(logits, batch["labels"], reduction="none")
-
-
-def _choice(logits: Tensor, batch: Batch) -> Tensor:
-    scores = logits[:, 0][batch["rows"]].masked_fill(batch["rows"] < 0, -torch.inf)
-    return cross_entropy(scores, batch["labels"], reduction="none")
-
-
-def _tagging(logits: Tensor, batch: Batch) -> Tensor:
-    words = cross_entropy(logits.transpose(1, 2), batch["labels"], ignore_index=IGNORED, reduction="none")
-    return words.sum(dim=1)
-
-
-def _span(logits: Tensor, batch: Batch) -> Tensor:
-    logits = logits.masked_fill(batch["mask"][..., None] == 0, -1e4)
-    first, last = (cross_entropy(logits[..., k], batch["labels"][:, k], reduction="none") for k in (0, 1))
-    return (first + last) / 2
-
-
-_LOSSES: dict[str, Callable[[Tensor, Batch], Tensor]] = {
-    "classification": _classification,
-    "multiple_choice": _choice,
-    "tagging": _tagging,
-    "span": _span,
-}

@@ -70,7 +70,6 @@ def fit(
     optimizer = _optimizer(method.parameter_groups(model, values), values)
     order = {t.task.name: _order(t, settings) for t in tasks}
     by_name = {t.task.name: t for t in tasks}
-    weights = [p for group in optimizer.param_groups for p in group["params"]]
     turns = _turns(tasks, settings)
     begun = Training(tasks=tasks, texts=texts, settings=settings, steps=len(turns))
     course = method.begin(model, begun)
@@ -90,13 +89,9 @@ def fit(
         where = f"at step {step + 1} of {len(turns)} ({name})"
         units = order[name].units(number)
         loss = _finite("loss", _step(model, course, by_name[name], units, settings, device, step), where)
-        clipped = float(torch.nn.utils.clip_grad_norm_(weights, values.max_grad_norm))
-        # Before the step: weights that are no numbers after the last one would end as a finished stage.
-        norm = _finite("gradient norm", clipped, where)
-        optimizer.step()
+        norm = _update(optimizer, values.max_grad_norm, where)
         course.update()
         used.decay(1 - rate * values.weight_decay)
-        optimizer.zero_grad(set_to_none=True)
         loss_total, loss_steps = loss_total + loss, loss_steps + 1
         subwords += by_name[name].features.subwords(units)
         if (step + 1) % settings.log_every == 0 or step + 1 == len(turns):
@@ -124,6 +119,16 @@ def fit(
     used.close()
     model.eval()
     return len(turns)
+
+
+def _update(optimizer: torch.optim.Optimizer, max_norm: float, where: str) -> float:
+    """Take the optimizer's step with clipped gradients, which are gone afterwards; return the norm that they had."""
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    # Before the step: weights that are no numbers after the last one would end as a finished stage.
+    norm = _finite("gradient norm", float(nn.utils.clip_grad_norm_(weights, max_norm)), where)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return norm
 
 
 def _finite(what: str, value: float, where: str) -> float:

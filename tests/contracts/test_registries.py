@@ -14,7 +14,7 @@ from trees import imported, modules
 
 from simxfer.common.errors import InputError
 from simxfer.encoder.features import FEATURES
-from simxfer.encoder.losses import _LOSSES
+from simxfer.encoder.losses import _OF_LOGITS, _OTHERS
 from simxfer.grid.file import Grid
 from simxfer.metrics import METRICS
 from simxfer.schema.tables import PSEUDO_LANGUAGES, TABLES, is_language
@@ -43,7 +43,7 @@ def test_task_records(name):
     assert task.roles and len(set(task.subsets)) == len(task.subsets)
     assert task.world or task.files or task.hub
     assert task.kind == "mlm" or (task.kind in FEATURES and task.kind in _PREDICT)
-    assert not task.training_data or task.kind in _LOSSES
+    assert not task.training_data or task.kind in {**_OF_LOGITS, **_OTHERS}
     assert task.licence and task.citation
 
 

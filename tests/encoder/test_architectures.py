@@ -122,6 +122,18 @@ def test_every_kind_of_head_is_trained_through_it(encoder, name):
     assert any(key.startswith("heads") for key in moved) and any(key.startswith("encoder") for key in moved)
 
 
+def test_states_of_lower_layers_are_gone_on_from_or_left_alone(encoder):
+    """Both ways give the states of the whole model; which architecture takes which is tried."""
+    model = TransferModel(load_encoder(encoder)).eval()
+    batch = collate(features_of(encoder, "mlm"), np.arange(len(TASKS["mlm"])), 1, torch.device("cpu"))
+    with torch.inference_mode():
+        before = model.states(batch)
+        found = model.starts_above(1, batch)
+        assert torch.equal(model.states(batch), before)
+    apart = {"deberta-v2", "rembert", "electra", "mpnet"}
+    assert found == (model.config.model_type not in apart)
+
+
 def test_heads_take_their_dropout_from_the_configuration_by_its_own_name(encoder):
     model = TransferModel(load_encoder(encoder))
     model.add_head(get_task("xnli"), 0)

@@ -10,6 +10,7 @@ from simxfer.encoder import unpadded
 from simxfer.encoder.batching import by_length, collate, token_places
 from simxfer.encoder.lower import starting_above
 from simxfer.encoder.network import TransferModel
+from simxfer.encoder.ragged import KnownFeatures
 from simxfer.encoder.unpadded import spare_padding
 from simxfer.run import frozen_states
 
@@ -80,6 +81,10 @@ def test_a_second_cell_computes_none_of_them_again(runs, monkeypatch):
     model = kept.runner.checkpoints.load(stage)
     [training] = kept.runner._training_tasks(model, stage)
     assert training.features.layers == 1 and isinstance(training.features.lower, np.memmap)
+    [evaluation] = [e for e in kept.plan.evaluations[stage.id].values() if e.perturbation == "clean"]
+    for language in GRID["languages"]:
+        scored = kept.runner.evaluations._dataset(model, stage, evaluation, "test", "clean", language)
+        assert isinstance(scored.features, KnownFeatures)
     pad = kept.runner.data.tokenizer(stage.encoder).pad_token_id
     for units in by_length(training.features, 200):
         batch = collate(training.features, units, pad, torch.device("cpu"))

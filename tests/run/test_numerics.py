@@ -4,6 +4,7 @@ import json
 
 import pytest
 import yaml
+from torch import nn
 
 from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.grid.file import parse_grid
@@ -59,6 +60,11 @@ def test_a_run_goes_on_in_what_it_began_with(tmp_path, monkeypatch):
     assert train_grid(file, tmp_path, workers=1).results.read_bytes() == before
 
 
-def test_the_trial_is_of_the_encoders_own_sizes():
-    config = resolve_encoder("world/w0-s0").config
-    assert 0.01 < bf16_gain(config) < 100
+def test_the_trial_is_of_the_encoders_own_sizes(monkeypatch):
+    config, made = resolve_encoder("world/w0-s0").config, []
+    layer = nn.TransformerEncoderLayer
+    monkeypatch.setattr(
+        nn, "TransformerEncoderLayer", lambda *sizes, **how: made.append(sizes) or layer(*sizes, **how)
+    )
+    assert bf16_gain(config) > 0
+    assert made == [(config["hidden_size"], config["num_attention_heads"], config["intermediate_size"])]

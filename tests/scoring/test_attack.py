@@ -8,10 +8,7 @@ import torch
 
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import Dataset, make_dataset
-from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.losses import loss_sum
-from simxfer.encoder.network import TransferModel
-from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.scoring.attack import Attacked
 from simxfer.scoring.evaluate import evaluate
 from simxfer.scoring.predict import predict
@@ -22,16 +19,6 @@ from simxfer.tasks import get_task
 
 PAD = 1
 KINDS = ("w-xnli", "w-pos", "w-xqa", "w-xcloze")
-
-
-@pytest.fixture(scope="module")
-def model(checkpoint) -> TransferModel:
-    model = TransferModel(load_encoder(resolve_encoder(str(checkpoint))))
-    for name in KINDS:
-        model.add_head(get_task(name), seed=3)
-        for weight in model.heads[name].parameters():
-            weight.data *= 20.0  # a new head says nearly the same of everything
-    return model.eval()
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,8 @@ import torch
 
 from simxfer.encoder.batching import collate
 from simxfer.encoder.dataset import Dataset, make_dataset, read_gold
-from simxfer.encoder.loading import load_encoder
 from simxfer.encoder.losses import loss_sum
 from simxfer.encoder.network import TransferModel
-from simxfer.encoder.pretrained import resolve_encoder
 from simxfer.metrics import METRICS
 from simxfer.schema.tables import WORDS, WORDS_CHANGED
 from simxfer.scoring import word_attack
@@ -38,16 +36,6 @@ THREE = {
     word: tuple(WORDS_OF[(7 * i + k) % len(WORDS_OF)] for k in (1, 2, 3)) for i, word in enumerate(WORDS_OF)
 }
 """Three words, whatever they mean, for every word of the language."""
-
-
-@pytest.fixture(scope="module")
-def model(checkpoint) -> TransferModel:
-    model = TransferModel(load_encoder(resolve_encoder(str(checkpoint))))
-    for name in KINDS:
-        model.add_head(get_task(name), seed=3)
-        for weight in model.heads[name].parameters():
-            weight.data *= 20.0  # a new head says nearly the same of everything
-    return model.eval()
 
 
 @pytest.fixture(autouse=True)
