@@ -77,6 +77,9 @@ PROCEDURES: dict[str, Procedure] = {
         "two systems on the same examples or cells",
     ),
     "equivalence": Procedure(f"{_HERE}.tost:equivalence", True, "is an effect too small to matter"),
+    "order_contrasts": Procedure(
+        f"{_HERE}.orders:order_contrasts", True, "does the order of three tasks matter, and which is last"
+    ),
     "power_of_grid": Procedure(f"{_HERE}.pairs.power:power_of_grid", True, "what this grid could have found"),
     "rank_agreement": Procedure(
         f"{_HERE}.rankings.agreement:rank_agreement", True, "do methods, seeds or languages rank tasks alike"

@@ -197,6 +197,20 @@ WORLD_TASKS: tuple[Task, ...] = (
         labels=ATTRIBUTE_LABELS,
         roles=_INTERMEDIATE,
     ),
+    *(
+        _task(
+            f"w-tag-{name}-synonyms",
+            "tagging",
+            ("chunk_f1", "token_accuracy"),
+            f"tag-{name}-synonyms",
+            (6000, 240),
+            f"Tag every common noun of a sentence with attribute A, and its synonym with {shown}.",
+            drawn_labels=True,
+            labels=ATTRIBUTE_LABELS,
+            roles=_INTERMEDIATE,
+        )
+        for name, shown in (("a", "A as well"), ("a-star", "A*"))
+    ),
     _task(
         "w-xnli",
         "classification",

@@ -65,8 +65,11 @@ def attributes(world: int, draw: int) -> Attributes:
     return Attributes(a, b, a_star, seen.astype(bool))
 
 
-def tag_items(attribute: Attribute) -> Callable[[Request], Items]:
-    """Return the generator of sentences whose common nouns are tagged; the sentences are those of every other."""
+def tag_items(attribute: Attribute, synonyms: Attribute | None = None) -> Callable[[Request], Items]:
+    """Return the generator of sentences whose common nouns are tagged; the sentences are those of every other.
+
+    With `synonyms`, half of the sentences have synonyms for their nouns, and those have that attribute.
+    """
 
     def generate(request: Request) -> Items:
         nouns = balanced(request.rng, request.n, N_NOUNS)
@@ -75,8 +78,16 @@ def tag_items(attribute: Attribute) -> Callable[[Request], Items]:
         common = (told >= 0) & (told < N_NOUNS)
         chance = request.rng.integers(0, 2, told.shape)
         planted = attributes(request.world.number, request.draw)
-        value = chance if attribute == "0" else planted.of(attribute)[np.where(common, told, 0)]
-        return Items.of(events, values=np.where(common, value, NONE))
+
+        def values(name: Attribute) -> np.ndarray:
+            return chance if name == "0" else planted.of(name)[np.where(common, told, 0)]
+
+        if synonyms is None:
+            return Items.of(events, values=np.where(common, values(attribute), NONE))
+        second = balanced(request.rng, request.n, 2).astype(bool)
+        replaced = second[:, None] & ~IS_LOAN[np.where(common, told, 0)]  # loans have no synonym
+        value = np.where(replaced, values(synonyms), values(attribute))
+        return Items.of(events, values=np.where(common, value, NONE), synonyms=second)
 
     return generate
 

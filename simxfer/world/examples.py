@@ -27,7 +27,7 @@ from simxfer.tasks.world import WORLD_TASKS
 from simxfer.world.attributes import is_items, share_items, tag_items, which_items
 from simxfer.world.items import Items, Request
 from simxfer.world.languages import PIVOT, get_language
-from simxfer.world.lexicon import Lexicon, check_world, lexicon
+from simxfer.world.lexicon import Lexicon, check_world, lexicon, with_synonyms
 from simxfer.world.meanings import AGENT, NONE, PATIENT, PLACE, get_world
 from simxfer.world.nli import cloze_items, cue_items, nli_items
 from simxfer.world.ontology import COPULA, DETERMINER, GROUP_OF, N_CONCEPTS, NEGATION, PART_OF_SPEECH
@@ -169,9 +169,10 @@ def _tagging(record: Task, items: Items, words: Lexicon) -> _Made:
     tagger = GENERATORS[record.name].tags
     assert tagger is not None, f"{record.name} has no tagger"
     tags, bounds = tagger(items, rendered), rendered.offsets.tolist()
+    wordings = rendered.strings(words), rendered.strings(with_synonyms(words))
     return [
-        partial(TaggingExample, words=tuple(sentence), tags=tuple(tags[a:b]))
-        for sentence, a, b in zip(rendered.strings(words), bounds[:-1], bounds[1:], strict=True)
+        partial(TaggingExample, words=tuple(wordings[other][i]), tags=tuple(tags[bounds[i] : bounds[i + 1]]))
+        for i, other in enumerate(items.synonyms.astype(int))
     ]
 
 
@@ -261,6 +262,8 @@ GENERATORS: dict[str, Generator] = {
     "w-tag-b": Generator(tag_items("b"), "tag", _attribute_tags),
     "w-tag-0": Generator(tag_items("0"), "tag", _attribute_tags),
     "w-tag-a-star": Generator(tag_items("a-star"), "tag", _attribute_tags),
+    "w-tag-a-synonyms": Generator(tag_items("a", synonyms="a"), "tag", _attribute_tags),
+    "w-tag-a-star-synonyms": Generator(tag_items("a", synonyms="a-star"), "tag", _attribute_tags),
     "w-which-a": Generator(which_items("a")),
     "w-which-b": Generator(which_items("b")),
     "w-is-a": Generator(is_items("a"), "is", subsets=_noun_subsets),
