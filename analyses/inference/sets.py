@@ -51,7 +51,7 @@ def set_contrast(
         >>> data = pd.DataFrame({"languages": sets, "arm": [1, 1, 1, 0, 0, 0], "score": [8, 7, 9, 5, 6, 5]})
         >>> result = set_contrast(data)
         >>> round(result.estimate, 2), [round(limit, 2) for limit in result.interval], int(result.table["df"].item())
-        (2.67, [-0.2, 5.54], 2)
+        (2.67, [-1.13, 6.46], 2)
     """
     require_level(level)
     frame, notes = complete_rows(data, [outcome, regressor], [languages])

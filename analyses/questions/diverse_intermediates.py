@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pandas as pd
+
 from analyses.figures.figure import Figure
 from analyses.inference.pairs.regression import pair_regression
 from analyses.inference.result import Inference
@@ -101,7 +102,7 @@ def answer(run: Run) -> Answer | None:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judged:
     """One pool: its sets with their scores, what was tested over them, and why what was not."""
 

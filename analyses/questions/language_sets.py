@@ -27,7 +27,7 @@ TRANSLATED = f"{TEST}/unseen+translated"
 _ONE_TASK = re.compile(r"([^@+>\s]+)@([^@+>\s]+)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pool:
     """Sets of one task and size that are linked by languages."""
 
@@ -50,11 +50,11 @@ def language_sets(intermediates: list[str]) -> pd.DataFrame:
             codes = sorted(LANGUAGE_GROUPS.get(match[2], tuple(match[2].split(","))))
             rows.append((name, match[1], ",".join(codes), len(codes)))
     found = pd.DataFrame(rows, columns=["intermediate", "task", "languages", "size"])
-    sizes = found[found["size"] > 1].groupby(["task", "size"])["intermediate"].size()
+    sizes: pd.Series = found[found["size"] > 1].groupby(["task", "size"])["intermediate"].size()
     if sizes.empty or sizes.max() < 2:
         return found.iloc[:0].drop(columns="size")
-    task, size = sizes.idxmax()
-    return found[(found["task"] == task) & (found["size"] == size)].drop(columns="size")
+    most = pd.MultiIndex.from_frame(found[["task", "size"]]) == sizes.idxmax()
+    return found[most].drop(columns="size")
 
 
 def pools(sets: pd.DataFrame, languages: pd.DataFrame) -> list[Pool]:
@@ -120,7 +120,7 @@ def complete(scores: pd.DataFrame, intermediates: list[str], languages: list[str
     """
     rows = scores[scores["intermediate"].isin(intermediates) & scores["language"].isin(languages)]
     wide = rows.pivot_table(index=UNIT, columns=["intermediate", "target", "language"], values="value")
-    kept = wide.dropna().stack(["intermediate", "target"], future_stack=True)
+    kept = pd.DataFrame(wide.dropna().stack(["intermediate", "target"], future_stack=True))
     return kept.reindex(columns=[code for code in languages if code in kept.columns])
 
 
@@ -140,7 +140,7 @@ def outcomes(pool: Pool, scores: pd.DataFrame, pivot: str, untaught: list[str]) 
     in_pivot = complete(scores, names, [pivot])
     out["pivot"] = in_pivot.groupby("intermediate").mean().mean(axis=1) if len(in_pivot) else np.nan
     out["gap"] = out["pivot"] - out["score"]
-    out["worst_third"] = by_set.mean()[_worst_third(scores, untaught)].mean(axis=1)
+    out["worst_third"] = by_set.mean().loc[:, _worst_third(scores, untaught)].mean(axis=1)
     out["replicates"] = len(table.index.droplevel(["intermediate", "target"]).unique())
     return pool.sets.merge(out, left_on="intermediate", right_index=True)
 

@@ -29,6 +29,7 @@ from analyses.inference.resampling.sign_flips import paired_randomisation
 from analyses.inference.resampling.simultaneous import simultaneous_means
 from analyses.inference.resampling.wild_bootstrap import wild_cluster_bootstrap
 from analyses.inference.result import Inference
+from analyses.inference.sets import set_contrast
 from analyses.inference.tost import equivalence
 
 NOMINAL = 0.05
@@ -105,6 +106,28 @@ def _tasks(design: str, instead: str = "", **truth) -> Design:
         return permute_tasks(_grid(rng, **truth), rng=rng, permutations=199, kind=kind).p
 
     return _rejects("permute_tasks", design, test, instead=instead)
+
+
+def _sets(rng: np.random.Generator, effect: float) -> pd.DataFrame:
+    """Return sets as the study's world grid has them, in which languages differ (SD 1) beside sets' own noise (.2)."""
+    diverse = ["fns", "aps", "nps", "asv", "isv", "anv", "adv", "apv"]
+    alike = ["afi", "fnp", "aid", "fid", "inv", "ndv", "fdv", "dpv"]
+    worth = dict(zip("adfinpsv", rng.normal(size=8), strict=True))
+    data = pd.DataFrame(
+        {"languages": [",".join(one) for one in diverse + alike], "arm": [1.0] * 8 + [0.0] * 8}
+    )
+    means = data["languages"].map(lambda text: np.mean([worth[code] for code in text.split(",")]))
+    return data.assign(score=means + effect * data["arm"] + 0.2 * rng.normal(size=16))
+
+
+def _arms(rng: np.random.Generator, effect: float) -> Inference:
+    return set_contrast(_sets(rng, effect))
+
+
+def _arms_alone(rng: np.random.Generator) -> float:
+    data = _sets(rng, 0.0)
+    arms = (data.loc[data["arm"] == arm, "score"] for arm in (1.0, 0.0))
+    return float(stats.ttest_ind(*arms).pvalue)
 
 
 def _best_of_twenty(rng: np.random.Generator, unequal: Unequal | None = None) -> float:
@@ -363,5 +386,10 @@ DESIGNS: tuple[Design, ...] = (
     _reliability(9),
     _reliability(15),
     _rejects("paired_randomisation", "60 examples right or wrong", _paired),
+    _rejects(NAIVE, "arms of 8 + 8 sets of 3 of 8 languages, by diversity, languages differ", _arms_alone,
+             runs=4000, instead="set_contrast"),
+    _rejects("set_contrast", "8 + 8 sets of 3 of 8 languages, by diversity, languages differ",
+             lambda rng: _arms(rng, 0.0).p, runs=4000),
+    _covers("set_contrast", "8 + 8 sets of 3 of 8 languages, interval", lambda rng: _arms(rng, 1.0), 1.0, runs=4000),
     _rejects("equivalence", "true effect at the margin, 20 values", _at_the_margin),
 )  # fmt: skip
