@@ -114,8 +114,8 @@ class Judged:
 
     @property
     def label(self) -> str:
-        """The task and the languages of the pool."""
-        return f"{self.pool.task}@{{{','.join(self.pool.languages)}}}"
+        """The task and the first languages of the pool, whose sets stand in a table."""
+        return f"{self.pool.task} in sets of {listed(self.pool.languages, 2)}"
 
 
 def _judged(pool: Pool, scores: pd.DataFrame, pivot: str, features: pd.DataFrame) -> Judged:

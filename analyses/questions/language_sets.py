@@ -141,7 +141,7 @@ def outcomes(pool: Pool, scores: pd.DataFrame, pivot: str, untaught: list[str]) 
     out["pivot"] = in_pivot.groupby("intermediate").mean().mean(axis=1) if len(in_pivot) else np.nan
     out["gap"] = out["pivot"] - out["score"]
     out["worst_third"] = by_set.mean().loc[:, _worst_third(scores, untaught)].mean(axis=1)
-    out["replicates"] = len(table.index.droplevel(["intermediate", "target"]).unique())
+    out["replicates"] = len(table.reset_index()[UNIT].drop_duplicates())
     return pool.sets.merge(out, left_on="intermediate", right_index=True)
 
 
