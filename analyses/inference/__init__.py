@@ -76,6 +76,9 @@ PROCEDURES: dict[str, Procedure] = {
         True,
         "two systems on the same examples or cells",
     ),
+    "set_contrast": Procedure(
+        f"{_HERE}.sets:set_contrast", True, "two arms of sets of languages, or their diversity"
+    ),
     "equivalence": Procedure(f"{_HERE}.tost:equivalence", True, "is an effect too small to matter"),
     "order_contrasts": Procedure(
         f"{_HERE}.orders:order_contrasts", True, "does the order of three tasks matter, and which is last"

@@ -11,6 +11,7 @@ from analyses.questions.answer import Answer
 from analyses.run import Run
 
 QUESTIONS: dict[str, str] = {
+    "diverse-intermediates": "analyses.questions.diverse_intermediates",
     "task-order": "analyses.questions.task_order",
     "positive-control": "analyses.questions.positive_control",
     "order": "analyses.questions.order",

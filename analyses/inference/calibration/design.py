@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 
 NOMINAL = 0.05
+NAIVE = "least squares"
+"""What stands beside the procedures: no procedure of the project."""
 
 Run = Callable[[np.random.Generator], bool]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analyses.inference.calibration.design import Design, covers, rejects
+from analyses.inference.calibration.design import NAIVE, Design, covers, rejects
 from analyses.inference.calibration.simulate import Truth, simulate_families, simulate_grid
 from analyses.inference.calibration.studies import STUDY_DESIGNS
 from analyses.inference.languages.autocorrelation import morans_i
@@ -33,8 +33,6 @@ from analyses.inference.result import Inference
 from analyses.inference.tost import equivalence
 
 KINDS = ("intermediate_kind", "target_kind")
-NAIVE = "least squares"
-"""What stands beside the procedures: no procedure of the project."""
 
 Unequal = tuple[Sequence[str], float, float]
 """Tasks with noisier gains and a wider similarity than the others, and how many times each."""

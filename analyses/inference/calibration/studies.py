@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
+from scipy import stats
 
-from analyses.inference.calibration.design import Design, covers, rejects
+from analyses.inference.calibration.design import NAIVE, Design, covers, rejects
 from analyses.inference.calibration.simulate import simulate_orders
 from analyses.inference.orders import order_contrasts
 from analyses.inference.result import Inference
+from analyses.inference.sets import set_contrast
 
 RUNS = 4000
 
@@ -42,10 +45,37 @@ def _last_difference(replicates: int) -> Design:
     )
 
 
+def _sets(rng: np.random.Generator, effect: float) -> pd.DataFrame:
+    """Return sets as the study's world grid has them, in which languages differ (SD 1) beside sets' own noise (.2)."""
+    diverse = ["fns", "aps", "nps", "asv", "isv", "anv", "adv", "apv"]
+    alike = ["afi", "fnp", "aid", "fid", "inv", "ndv", "fdv", "dpv"]
+    worth = dict(zip("adfinpsv", rng.normal(size=8), strict=True))
+    data = pd.DataFrame(
+        {"languages": [",".join(one) for one in diverse + alike], "arm": [1.0] * 8 + [0.0] * 8}
+    )
+    means = data["languages"].map(lambda text: np.mean([worth[code] for code in text.split(",")]))
+    return data.assign(score=means + effect * data["arm"] + 0.2 * rng.normal(size=16))
+
+
+def _arms(rng: np.random.Generator, effect: float) -> Inference:
+    return set_contrast(_sets(rng, effect))
+
+
+def _arms_alone(rng: np.random.Generator) -> float:
+    data = _sets(rng, 0.0)
+    arms = (data.loc[data["arm"] == arm, "score"] for arm in (1.0, 0.0))
+    return float(stats.ttest_ind(*arms).pvalue)
+
+
 STUDY_DESIGNS: tuple[Design, ...] = (
     _orders(0, 5, 0.4),
     _orders(0, 6, 0.7),
     _orders(1, 5, 0.4),
     _orders(1, 6, 0.7, needs="a first stage that makes less of the run variance"),
     _last_difference(5),
-)
+    rejects(NAIVE, "arms of 8 + 8 sets of 3 of 8 languages, by diversity, languages differ", _arms_alone,
+            runs=RUNS, instead="set_contrast"),
+    rejects("set_contrast", "8 + 8 sets of 3 of 8 languages, by diversity, languages differ",
+            lambda rng: _arms(rng, 0.0).p, runs=RUNS),
+    covers("set_contrast", "8 + 8 sets of 3 of 8 languages, interval", lambda rng: _arms(rng, 1.0), 1.0, runs=RUNS),
+)  # fmt: skip
