@@ -11,6 +11,7 @@ from analyses.questions.answer import Answer
 from analyses.run import Run
 
 QUESTIONS: dict[str, str] = {
+    "similarity-degradation": "analyses.questions.similarity_degradation",
     "positive-control": "analyses.questions.positive_control",
     "order": "analyses.questions.order",
     "switches": "analyses.questions.switches",
@@ -23,7 +24,6 @@ QUESTIONS: dict[str, str] = {
     "meaning": "analyses.questions.meaning",
     "language-separation": "analyses.questions.language_separation",
     "similarity-gain": "analyses.questions.similarity_gain",
-    "similarity-language": "analyses.questions.similarity_language",
 }
 """In the order of the report; each module has `answer(run) -> Answer | None`."""
 

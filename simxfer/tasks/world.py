@@ -90,9 +90,15 @@ def planted_share(intermediate: str, target: str, language: str) -> float | None
     asked = target == "w-is-a-mix" and not placebo
     return float(sum(CLASS_MIX[language][: _TAUGHT_CLASSES[intermediate] // 2])) if asked else 0.0
 
+
 _Roles = tuple[Literal["intermediate", "target"], ...]
 _INTERMEDIATE: _Roles = ("intermediate",)
 _TARGET: _Roles = ("target",)
+
+
+def teaches_nothing_asked(intermediate: str, target: str) -> bool:
+    """Tell whether a pair was planted as an absence: alike texts, and nothing taught that the target asks."""
+    return all(planted_share(intermediate, target, language) == 0 for language in CLASS_MIX)
 
 
 def _task(
@@ -179,7 +185,11 @@ def _knowledge(attribute: str) -> tuple[Task, ...]:
 
 def _some_classes(attribute: str, n: int) -> Task:
     """Return the tagging of the nouns of the first n classes: `a` teaches attribute A, `0` is the placebo."""
-    value = "its value of attribute A" if attribute == "a" else "a value drawn anew at each occurrence (a placebo)"
+    value = (
+        "its value of attribute A"
+        if attribute == "a"
+        else "a value drawn anew at each occurrence (a placebo)"
+    )
     return _task(
         f"w-tag-{attribute}-{n}",
         "tagging",

@@ -114,9 +114,7 @@ def _check(world: int, task: str, split: str, language: str, n: int | None, draw
     return record
 
 
-def _held(
-    world: int, task: str, split: str, language: str, n: int, draw: int
-) -> tuple[Items, np.ndarray]:
+def _held(world: int, task: str, split: str, language: str, n: int, draw: int) -> tuple[Items, np.ndarray]:
     """Return n items of a language and their numbers among those drawn."""
     generator = GENERATORS[task]
     if split != "test" or generator.held is None:

@@ -99,7 +99,7 @@ def test_every_noun_has_test_sentences_with_every_verb_that_takes_it():
     assert TEST_SHARE == 5
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.parallel])
 def test_test_sets_are_parallel(task):
     record = TASKS[task]
     reference, *others = [examples(0, task, "test", code) for code in record.languages]

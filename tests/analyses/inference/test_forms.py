@@ -31,6 +31,7 @@ CALLS: dict[str, Callable[..., Inference]] = {
     "crossed_effects": lambda f, rng: f(GRID, LARGE),
     "likelihood_ratio": lambda f, rng: f(GRID, RANDOM, LARGE, rng=rng, simulations=9),
     "pair_regression": lambda f, rng: f(GRID),
+    "language_regression": lambda f, rng: f(GRID.assign(similarity=GRID["similarity"] + GRID["noise"])),
     "pair_interaction": lambda f, rng: f(METHODS),
     "leave_one_out": lambda f, rng: f(GRID),
     "specification_curve": lambda f, rng: f(GRID, ["gain"], ["similarity"], rng=rng, permutations=19),
