@@ -1,11 +1,11 @@
 """Does a score follow how similar its intermediate is to the texts of the language, and so the loss from the pivot?
 
 The regressor is the language-specific part of similarity: sim(intermediate, target's texts in the language) less
-sim(intermediate, target's texts in the pivot), cleared of the means of pairs and of languages (DESIGN.md section 10). The
-score in the pivot is constant in a pair, so that degradation has the slope of the score with the opposite sign: one
-finding. Targets with parallel test sets say the same in every language; what varies there is how well the encoder
-covers the language. They stand apart, as coverage. Pairs of the embedded world whose intermediate teaches nothing that the
-target asks are a planted absence and stand apart as well.
+sim(intermediate, target's texts in the pivot), cleared of the means of pairs and of languages (DESIGN.md section 10).
+The score in the pivot is constant in a pair, so that degradation has the slope of the score with the opposite sign:
+one finding. Targets with parallel test sets say the same in every language; what varies there is how well the encoder
+covers the language. They stand apart, as coverage. Pairs of the embedded world whose intermediate teaches nothing
+that the target asks are a planted absence and stand apart as well.
 
 One measure is declared primary: nearest-neighbour coverage of the target's texts by the intermediate's, raw, for the
 regressor is cleared of language as it is. (Centring embeddings by language moves texts by what else there is in their
@@ -299,7 +299,8 @@ def _sentence(own: Arm | None, margin: float) -> str:
     said = "No evidence" if found == "Not shown" else found
     return (
         f"{said}: where the texts of a language are more similar to the intermediate's by an interquartile range of "
-        f"the language-specific part, the score is higher, and the loss from the pivot smaller, by {effect(test)} ({of}). "
+        f"the language-specific part, the score is higher, and the loss from the pivot smaller, by "
+        f"{effect(test)} ({of}). "
         f"Within ±{number(margin, 1)} points: {judged(test, margin)}; the smallest effect that this grid finds with "
         f"power .8 is {number(detectable(test), 1)} points."
     )

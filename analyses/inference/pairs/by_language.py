@@ -7,8 +7,8 @@ language shares over all pairs. What is left is specific to the language. It spl
     between_tl   = mean of specific_stl over s      how like all the sources the target is in this language
     within_stl   = specific_stl - between_tl        which of the sources it is like
 
-The slope on `within` compares sources on the same test set: no property of a language or of a test set can make it. That
-on `between` compares test sets, and how hard they are for other reasons counts as well. The model is
+The slope on `within` compares sources on the same test set: no property of a language or of a test set can make it.
+That on `between` compares test sets, and how hard they are for other reasons counts as well. The model is
 
     outcome ~ within + between + beside + (1 | pair) + (1 | language) + (1 | target:language) + (1 | source:language)
               + slopes of `within` by source, by target and by replicate, where there are enough of each

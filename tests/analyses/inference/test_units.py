@@ -98,7 +98,7 @@ CASES: dict[str, Case] = {
     "pair_regression": Case(lambda f, x, y, rng: f(grid(x, y))),
     "pair_regression: pairs missing": Case(lambda f, x, y, rng: f(grid(x, y, HOLES))),
     "language_regression": Case(
-        lambda f, x, y, rng: f(grid(x, y, GRID.assign(similarity=GRID["similarity"] + GRID["other"])))
+        lambda f, x, y, rng: f(grid(x, y, GRID.assign(similarity=GRID["similarity"] + GRID["noise"])))
     ),
     "pair_interaction": Case(lambda f, x, y, rng: f(grid(x, y, METHODS))),
     "leave_one_out": Case(lambda f, x, y, rng: f(grid(x, y, FEW))),
