@@ -35,6 +35,11 @@ PROCEDURES: dict[str, Procedure] = {
         True,
         "an outcome on a similarity that varies by pair of tasks",
     ),
+    "language_regression": Procedure(
+        f"{_HERE}.pairs.by_language:language_regression",
+        True,
+        "an outcome on a similarity that varies by pair of tasks and language",
+    ),
     "pair_interaction": Procedure(
         f"{_HERE}.pairs.interaction:pair_interaction",
         True,
@@ -114,6 +119,7 @@ _HELPERS: dict[str, str] = {
     "Inference": f"{_HERE}.result:Inference",
     "genealogical_covariance": f"{_HERE}.languages.genealogy:genealogical_covariance",
     "without_relatives": f"{_HERE}.languages.genealogy:without_relatives",
+    "specific_part": f"{_HERE}.pairs.by_language:specific_part",
     "pair_table": f"{_HERE}.pairs.regression:pair_table",
     "Truth": f"{_HERE}.calibration.simulate:Truth",
     "simulate_grid": f"{_HERE}.calibration.simulate:simulate_grid",

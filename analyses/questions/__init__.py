@@ -12,6 +12,7 @@ from analyses.run import Run
 
 QUESTIONS: dict[str, str] = {
     "diverse-intermediates": "analyses.questions.diverse_intermediates",
+    "similarity-degradation": "analyses.questions.similarity_degradation",
     "task-order": "analyses.questions.task_order",
     "positive-control": "analyses.questions.positive_control",
     "order": "analyses.questions.order",
@@ -25,7 +26,6 @@ QUESTIONS: dict[str, str] = {
     "meaning": "analyses.questions.meaning",
     "language-separation": "analyses.questions.language_separation",
     "similarity-gain": "analyses.questions.similarity_gain",
-    "similarity-language": "analyses.questions.similarity_language",
 }
 """In the order of the report; each module has `answer(run) -> Answer | None`."""
 

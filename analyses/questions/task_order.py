@@ -200,15 +200,23 @@ def _sentence(units: Replicates, orders: list[str], primary: Inference | None, p
             f"{number(means.max(), 1)} ({means.idxmax()}) {under}."
         )
     last, earlier = primary.table.iloc[:2].to_dict("records")
-    widest = max(_rows(primary, LAST).to_dict("records"), key=lambda row: abs(row["estimate"]))
+    widest = _positive(max(_rows(primary, LAST).to_dict("records"), key=lambda row: abs(row["estimate"])))
     shown = [part for part, row in ((LAST, last), (EARLIER, earlier)) if row["p_holm"] <= LEVEL]
     head = "Yes" if shown else "No evidence that it does"
     return (
-        f"{head}: {under}, the score depends on which task is last by {_f(last)}, widest between "
-        f"{widest['term'].replace(' minus ', ' and ')}: {points(widest['estimate'])} points "
+        f"{head}: {under}, the score depends on which task is last by {_f(last)}, most by "
+        f"{widest['term'].replace(' minus ', ' over ')}: {points(widest['estimate'])} points "
         f"({interval(widest['low'], widest['high'])}); the order of the earlier two given the last has {_f(earlier)} "
         f"(p by Holm over the two; {units.described})."
     )
+
+
+def _positive(row: dict) -> dict:
+    """Return a difference the way round in which it is positive."""
+    if row["estimate"] >= 0:
+        return row
+    turned = " minus ".join(reversed(row["term"].split(" minus ")))
+    return {"term": turned, "estimate": -row["estimate"], "low": -row["high"], "high": -row["low"]}
 
 
 def _f(row: dict) -> str:

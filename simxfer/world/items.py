@@ -1,7 +1,7 @@
 """The items of a task before they are put into words: meanings, labels, and what subsets need."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -58,6 +58,10 @@ class Items:
     def __len__(self) -> int:
         """The number of items."""
         return len(self.clauses)
+
+    def take(self, numbers: np.ndarray) -> "Items":
+        """Return the items with these numbers."""
+        return Items(**{field.name: getattr(self, field.name)[numbers] for field in fields(self)})
 
 
 @dataclass(frozen=True, eq=False)

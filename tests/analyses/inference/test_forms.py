@@ -9,6 +9,7 @@ import pytest
 
 import analyses.inference as inference
 from analyses.inference import PROCEDURES, Inference, Truth
+from analyses.inference.calibration.simulate import simulate_orders
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream
 
@@ -34,6 +35,7 @@ CALLS: dict[str, Callable[..., Inference]] = {
     "crossed_effects": lambda f, rng: f(GRID, LARGE),
     "likelihood_ratio": lambda f, rng: f(GRID, RANDOM, LARGE, rng=rng, simulations=9),
     "pair_regression": lambda f, rng: f(GRID),
+    "language_regression": lambda f, rng: f(GRID.assign(similarity=GRID["similarity"] + GRID["noise"])),
     "pair_interaction": lambda f, rng: f(METHODS),
     "leave_one_out": lambda f, rng: f(GRID),
     "specification_curve": lambda f, rng: f(GRID, ["gain"], ["similarity"], rng=rng, permutations=19),
@@ -50,6 +52,7 @@ CALLS: dict[str, Callable[..., Inference]] = {
         SCORES, SCORES.assign(score=SCORES["score"].to_numpy()[::-1] * (SCORES.index > 3)), rng=rng, permutations=19
     ),
     "set_contrast": lambda f, rng: f(SETS),
+    "order_contrasts": lambda f, rng: f(simulate_orders(rng)),
     "equivalence": lambda f, rng: f(0.2, 0.1, 8),
     "power_of_grid": lambda f, rng: f(GRID, rng=rng, simulations=9),
     "rank_agreement": lambda f, rng: f(METHODS, "gain", "intermediate", "method", rng=rng, resamples=19),
