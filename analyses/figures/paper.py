@@ -94,7 +94,8 @@ def forest(figure: Figure) -> Sheet:
     """An estimate and its interval a label and series, with the replicates as faint dots."""
     all_series = style.series(figure)
     most = max(len(style.labels(figure, panel)) for panel in style.panels(figure))
-    height = 0.9 + (0.15 + 0.04 * len(all_series)) * most
+    lines = max(style.longest(style.labels(figure, panel)) for panel in style.panels(figure))
+    height = 0.9 + (0.15 * lines + 0.04 * len(all_series)) * most
     sheet, grid = _sheet(len(style.panels(figure)), width=3.6, height=height)
     for axes, panel in zip(grid, style.panels(figure), strict=True):
         names = style.labels(figure, panel)
@@ -103,7 +104,7 @@ def forest(figure: Figure) -> Sheet:
             _forest_series(axes, figure, panel, all_series[i], i, heights)
         if figure.zero is not None:
             axes.axvline(figure.zero, color=style.MUTED, lw=0.8, ls=":")
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), [style.broken(name, "\n") for name in names])
         axes.set(xlabel=figure.x, xlim=style.value_range(figure), ylim=(len(names) - 0.4, -0.6))
         axes.set_title(panel, loc="left", size=9)
     if len(all_series) > 1:
