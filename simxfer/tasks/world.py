@@ -134,6 +134,21 @@ def _knowledge(attribute: str) -> tuple[Task, ...]:
     )
 
 
+def _flipped(eighths: int, named: str) -> Task:
+    """Return the record of the task that teaches A flipped for this many of the 8 nouns of each class."""
+    return _task(
+        f"w-tag-a-{eighths}of8",
+        "tagging",
+        ("chunk_f1", "token_accuracy"),
+        f"tag-a-{eighths}of8",
+        (6000, 240),
+        f"Tag every common noun of a sentence with attribute A flipped for {named} of the nouns.",
+        drawn_labels=True,
+        labels=ATTRIBUTE_LABELS,
+        roles=_INTERMEDIATE,
+    )
+
+
 WORLD_TASKS: tuple[Task, ...] = (
     _task(
         "w-nli",
@@ -186,6 +201,9 @@ WORLD_TASKS: tuple[Task, ...] = (
         labels=ATTRIBUTE_LABELS,
         roles=_INTERMEDIATE,
     ),
+    _flipped(1, "an eighth"),
+    _flipped(2, "a quarter"),
+    _flipped(3, "three eighths"),
     _task(
         "w-tag-a-star",
         "tagging",
