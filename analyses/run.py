@@ -15,6 +15,9 @@ from simxfer.common.errors import InputError
 from simxfer.schema.directory import RunDirectory
 from simxfer.schema.tables import EXAMPLES, LANGUAGES, PIVOT, RESULTS, SAMPLES, SUBWORDS, Table, validate
 
+MARGIN = 1.0
+"""Points within which a difference counts as none where no grid declares it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -41,6 +44,16 @@ class Run:
     def pivot(self) -> str:
         """The language that targets are trained in."""
         return str(self.grid.get("pivot") or PIVOT)
+
+    @property
+    def study(self) -> str:
+        """The study that the grid was made for; empty where it names none."""
+        return str(self.grid.get("study") or "")
+
+    @property
+    def margin(self) -> float:
+        """Points within which a difference counts as none, as the grid declared it before any data; 1 by default."""
+        return float(self.grid.get("margin") or MARGIN)
 
     @property
     def encoders(self) -> list[str]:

@@ -5,6 +5,7 @@
 Without `--pack` the encoders of the embedded world are asked, with it the packaged multilingual encoder on native
 files; rows are added to what is there. Scores are of the training language: of the world's test sets with seeds that
 nothing else uses, of the dev files of real tasks. Full fine-tuning at its recipe's values stands beside them.
+Runs again, it adds what the table lacks.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from simxfer.run.train import train_grid
 from simxfer.tasks import get_task
 from simxfer.training.recipes import get_recipe
 
+COLUMNS = ("checkpoint", "method", "target", "seed", "metric", "value", "learning_rate", "longer")
 METHODS = ("adapter(pfeiffer,r=16)", "adapter(houlsby,r=16)", "lora(r=8,alpha=16)")
 LONGER = (1, 3)
 """Steps over those of full fine-tuning."""
@@ -31,6 +33,7 @@ WORLD = {
 PACKAGED = {
     "encoders": ["packaged/multilingual-e5-small"],
     "recipe": "xtreme",
+    "numerics": "auto",
     "seeds": [1000],
     "languages": ["en"],
     "test_examples": 300,
@@ -48,15 +51,26 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--pack", type=Path, help="folder of native files")
     given = parser.parse_args()
-    rates = (3e-4, 1e-3, 3e-3) if given.pack else (3e-3, 1e-2, 3e-2)
+    rates = (3e-4, 1e-3, 3e-3, 1e-2) if given.pack else (3e-3, 1e-2, 3e-2)
     asked = [(("full",), None, 1), *((METHODS, rate, longer) for longer in LONGER for rate in rates)]
     for methods, rate, longer in asked:
+        before = pd.read_csv(given.table) if given.table.exists() else pd.DataFrame(columns=COLUMNS)
+        if _there(before, bool(given.pack), methods, rate or 0.0, longer):
+            continue
         found = _scores(_grid(given.pack, methods, rate, longer), rate or 0.0, longer)
-        before = [pd.read_csv(given.table)] if given.table.exists() else []
-        pd.concat([*before, found]).to_csv(given.table, index=False)
+        pd.concat([before, found] if len(before) else [found]).to_csv(given.table, index=False)
         print(
             found.groupby(["method", "target"])["value"].mean().unstack().round(1), rate, longer, flush=True
         )
+
+
+def _there(table: pd.DataFrame, packaged: bool, methods: tuple[str, ...], rate: float, longer: int) -> bool:
+    """Whether a table has the rows of some methods at one learning rate and length."""
+    mine = table["checkpoint"].str.startswith("packaged/") == packaged
+    same = (
+        mine & table["method"].isin(methods) & (table["learning_rate"] == rate) & (table["longer"] == longer)
+    )
+    return bool(same.any())
 
 
 def _grid(pack: Path | None, methods: tuple[str, ...], rate: float | None, longer: int) -> dict:
@@ -77,7 +91,7 @@ def _scores(grid: dict, rate: float, longer: int) -> pd.DataFrame:
         run = train_grid(_written(grid, Path(folder)), Path(folder) / "runs")
         found = read_results(run.root)
     found = found[found["metric"] == found["target"].map(lambda name: get_task(name).metric)]
-    named = found[["checkpoint", "method", "target", "seed", "metric", "value"]]
+    named = found[list(COLUMNS[:6])]
     return named.assign(learning_rate=rate, longer=longer)
 
 

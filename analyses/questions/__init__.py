@@ -29,8 +29,8 @@ QUESTIONS: dict[str, str] = {
 
 
 def answers(run: Run) -> Iterator[Answer]:
-    """Yield the answer to every question that is about this kind of run."""
-    for module in QUESTIONS.values():
-        answer = import_module(module).answer(run)
+    """Yield the answer to every question that is about this kind of run, that of the grid's own study first."""
+    for name in sorted(QUESTIONS, key=lambda name: name != run.study):
+        answer = import_module(QUESTIONS[name]).answer(run)
         if answer is not None:
             yield answer

@@ -31,7 +31,7 @@ class Overview:
     """Protocol by encoder and target, and what all share."""
     environment: dict[str, str]
     holm: dict[str, str]
-    """The primary test's p by question, adjusted over all primary tests of the report."""
+    """The primary test's p by question, adjusted over all of the report; of a grid with a study, that one's alone."""
 
     @property
     def family(self) -> str:
@@ -53,7 +53,7 @@ def overview(run: Run, found: list[Answer]) -> Overview:
         flags=_flags(run.results),
         receipts=_receipts(run.receipts),
         environment=_flat(run.environment),
-        holm=_holm(found),
+        holm=_holm([answer for answer in found if run.study in ("", answer.name)]),
     )
 
 

@@ -7,11 +7,15 @@ import io
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from simxfer.common.errors import InputError, StageFailed
+
+if TYPE_CHECKING:
+    from simxfer.grid.file import Grid
+    from simxfer.grid.plan import Plan
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 75
 
@@ -39,7 +43,19 @@ def plan(grid: GridFile, stages: Annotated[bool, typer.Option(help="List every s
     from simxfer.sources import revision
 
     checked = load_grid(grid)
-    print(plan_text(checked, expand(checked, revision), stages))
+    planned = expand(checked, revision)
+    print(plan_text(checked, planned, stages))
+    _print_design(checked, planned)
+
+
+def _print_design(grid: "Grid", planned: "Plan") -> None:
+    """Print what the study that a grid is made for can answer, which is told before anything is trained."""
+    if grid.study:
+        from analyses.questions.design import design
+        from simxfer.cli.show import planned_scores
+
+        for line in design(grid.study, planned_scores(planned), grid.margin):
+            print(f"  {grid.study}: {line}")
 
 
 @app.command()

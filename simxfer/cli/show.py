@@ -61,6 +61,20 @@ def plan_text(grid: Grid, plan: Plan, stages: bool = False) -> str:
     return "\n".join(lines)
 
 
+def planned_scores(plan: Plan) -> "pd.DataFrame":
+    """Return a row a planned score on the whole test set: the key columns of the results table."""
+    import pandas as pd
+
+    columns = ["checkpoint", "method", "intermediate", "target", "language", "perturbation", "seed"]
+    rows = [
+        (cell.checkpoint, cell.method, cell.intermediate, cell.target, language, e.perturbation, cell.seed)
+        for cell in plan.cells
+        for e in (plan.evaluations[cell.stage][name] for name in (cell.evaluation, *cell.perturbed))
+        for language in e.languages
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def _projection(plan: Plan, cost: Cost) -> list[str]:
     """Say what real data would cost on a GPU, what that assumes, and which records it had to guess at."""
     if all(get_task(e.target).world for found in plan.evaluations.values() for e in found.values()):

@@ -25,6 +25,7 @@ from simxfer.grid.names import (
     Overridden,
     PerturbationName,
     Seed,
+    Study,
 )
 from simxfer.grid.parts import (
     Block,
@@ -53,6 +54,11 @@ class Grid(Strict):
     """Name of the run directory."""
     description: str = ""
     """What the grid is for, in a sentence."""
+    study: Study | None = None
+    """The study that it is made for: its answer stands first in the report, its primary test is the only one."""
+    margin: Annotated[float, Field(gt=0)] = 1.0
+    """Differences of so many points count as none (slopes, of so many points per interquartile range of similarity),
+    declared before any data; a run keeps it."""
     encoders: Annotated[tuple[EncoderName, ...], Field(min_length=1)]
     """Pretrained encoders: `world/w0-s0` (shipped), a local folder, or a hub id `org/name@revision`."""
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)]

@@ -1,6 +1,6 @@
 """Names in a grid file, checked one by one, so that each fault is reported with its own line."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
@@ -11,6 +11,15 @@ from simxfer.sources.perturb import parse
 from simxfer.tasks import TASKS, get_task
 from simxfer.tasks.intermediate import LANGUAGE_GROUPS, canonical, tasks_of
 from simxfer.training.methods import METHODS, canonical_method
+
+Study = Literal[
+    "adapter-similarity",
+    "diverse-intermediates",
+    "similarity-degradation",
+    "domain-adversarial",
+    "task-order",
+]
+"""The studies that a grid may be made for; `analyses.questions` has the question of each."""
 
 ALL = "all"
 """Stands for every language of each target."""

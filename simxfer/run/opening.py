@@ -56,6 +56,7 @@ def _open_run(
     inputs = inputs_of(plan)
     if run.plan.exists():
         refuse_changed(run, inputs)
+        _refuse_redeclared(run, grid)
         for line in _grown(run, plan):
             say(line)
     elif run.root.exists() and any(not path.name.startswith(".") for path in run.root.iterdir()):
@@ -70,6 +71,17 @@ def _open_run(
     _write_languages(run, grid)
     write_json(run.grid_json, _resolved(grid))
     return run
+
+
+def _refuse_redeclared(run: RunDirectory, grid: Grid) -> None:
+    """Refuse another study or margin than the run began with: what counts as no effect is said before any data."""
+    began = json.loads(run.grid_json.read_text(encoding="utf-8")) if run.grid_json.exists() else {}
+    for key, here in (("study", grid.study), ("margin", grid.margin)):
+        if began.get(key, here) != here:
+            raise InputError(
+                f"{key} is {here} in the grid file, and was {began[key]} when {run.root} began: it is declared before "
+                f"any data. Set {key}: {began[key]}, or give the grid another name; nothing was changed"
+            )
 
 
 def read_plan(run: RunDirectory) -> Plan:

@@ -210,3 +210,20 @@ def test_what_makes_environments_differ():
     one = environment("cpu AVX2", 1)
     assert differences(one, one) == [] == differences(one, {**one, "commit": None, "cores": 99})
     assert differences(one, {**one, "threads": 2}) == ["threads 1 -> 2"]
+
+
+def test_study_and_margin_are_declared_before_any_data(own):
+    own.file.write_text(own.file.read_text() + "study: task-order\nmargin: 2\n")
+    own.open()
+    own.open()  # as it was
+    before = own.file.read_text()
+    for change, words in (
+        ("margin: 3", "margin is 3.0 in the grid file, and was 2.0"),
+        ("", "margin is 1.0"),
+    ):
+        own.file.write_text(before.replace("margin: 2", change))
+        with pytest.raises(InputError, match=rf"{words}.*nothing was changed"):
+            own.open()
+    own.file.write_text(before.replace("study: task-order\n", ""))
+    with pytest.raises(InputError, match="study is None in the grid file, and was task-order"):
+        own.open()

@@ -130,6 +130,8 @@ SCORES: dict[str, tuple[dict, dict]] = {
 # The CPU computes equal bits anyway: being held to that changes ids and no number (test_determinism.py).
 NEITHER: dict[str, tuple[dict, dict]] = {
     "description": ({}, {"description": "said otherwise"}),
+    "study": ({}, {"study": "task-order"}),
+    "margin": ({}, {"margin": 2.0}),
     "deterministic": ({}, {"deterministic": True}),
     "name": ({}, {"name": "other"}),
 }

@@ -412,12 +412,16 @@ def test_an_encoder_that_is_heard_hides_its_language(encoder, trainings):
     assert accuracy[10] < accuracy[0] - 0.1
 
 
-def test_the_worlds_rows_for_methods_are_the_best_of_the_table_that_was_made_for_them():
-    """At equal updates, by the mean over targets, seeds and variants of the method."""
+@pytest.mark.parametrize(
+    ("recipe", "longer", "task"), [("world", 1, "w-nli"), ("packaged", 1, "xnli"), ("packaged", 3, "xnli")]
+)
+def test_rows_for_methods_are_the_best_of_the_table_that_was_made_for_them(recipe, longer, task):
+    """By the mean over targets, seeds and variants of the method."""
     table = pd.read_csv(Path(__file__).parents[2] / "docs" / "method-recipes.csv")
-    table = table[table["checkpoint"].str.startswith("world/") & (table["longer"] == 1)]
+    table = table[table["checkpoint"].str.startswith(f"{recipe}/") & (table["longer"] == longer)]
     for name in ("adapter", "lora"):
         rows = table[table["method"].str.startswith(name)]
         best = rows.groupby("learning_rate")["value"].mean().idxmax()
-        full, own = (get_recipe("world").hyperparameters("w-nli", method) for method in ("full", name))
-        assert best == own.learning_rate and own.steps == full.steps
+        full, own = (get_recipe(recipe).hyperparameters(task, method) for method in ("full", name))
+        assert best == own.learning_rate
+        assert own.steps == full.steps * {"world": 1, "packaged": 3}[recipe]

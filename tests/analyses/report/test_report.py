@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from simulated import simulated_results, write_run
 
+from analyses.questions import answers
 from analyses.report import write_report
 from analyses.report.overview import overview
 from analyses.report.tables import file_name, to_markdown, to_tex, written
@@ -166,3 +167,15 @@ def test_markdown_and_latex_tables():
     assert lines[1] == "| --- | ---: | ---: | ---: | --- |" and len(lines) == 4
     tex = to_tex(pd.DataFrame({"a_b": ["x_y & z"]}), "50 % of it")
     assert r"x\_y \& z" in tex and r"\toprule" in tex and r"50 \% of it" in tex
+
+
+def test_a_grid_made_for_a_study_is_answered_by_its_primary_test_alone(tmp_path):
+    folder = write_run(tmp_path, simulated_results())
+    every = list(answers(load_run(folder)))
+    grid = json.loads((folder / "grid.json").read_text()) | {"study": "zero-shot", "margin": 2}
+    (folder / "grid.json").write_text(json.dumps(grid))
+    run = load_run(folder)
+    found = list(answers(run))
+    assert found[0].name == "zero-shot" and run.margin == 2
+    assert sorted(a.name for a in found) == sorted(a.name for a in every)
+    assert len(overview(load_run(folder), every).holm) == 1 < sum(a.primary is not None for a in every)
