@@ -11,6 +11,7 @@ from analyses.questions.answer import Answer
 from analyses.run import Run
 
 QUESTIONS: dict[str, str] = {
+    "adapter-similarity": "analyses.questions.adapter_similarity",
     "positive-control": "analyses.questions.positive_control",
     "order": "analyses.questions.order",
     "switches": "analyses.questions.switches",

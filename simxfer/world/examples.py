@@ -263,6 +263,7 @@ GENERATORS: dict[str, Generator] = {
     "w-tag-a-1of8": Generator(tag_items("a-1of8"), "tag", _attribute_tags),
     "w-tag-a-2of8": Generator(tag_items("a-2of8"), "tag", _attribute_tags),
     "w-tag-a-3of8": Generator(tag_items("a-3of8"), "tag", _attribute_tags),
+    "w-tag-a-4of8": Generator(tag_items("a-4of8"), "tag", _attribute_tags),
     "w-tag-a-star": Generator(tag_items("a-star"), "tag", _attribute_tags),
     "w-which-a": Generator(which_items("a")),
     "w-which-b": Generator(which_items("b")),
