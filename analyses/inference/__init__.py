@@ -35,6 +35,11 @@ PROCEDURES: dict[str, Procedure] = {
         True,
         "an outcome on a similarity that varies by pair of tasks",
     ),
+    "language_regression": Procedure(
+        f"{_HERE}.pairs.by_language:language_regression",
+        True,
+        "an outcome on a similarity that varies by pair of tasks and language",
+    ),
     "pair_interaction": Procedure(
         f"{_HERE}.pairs.interaction:pair_interaction",
         True,
@@ -76,7 +81,13 @@ PROCEDURES: dict[str, Procedure] = {
         True,
         "two systems on the same examples or cells",
     ),
+    "set_contrast": Procedure(
+        f"{_HERE}.sets:set_contrast", True, "two arms of sets of languages, or their diversity"
+    ),
     "equivalence": Procedure(f"{_HERE}.tost:equivalence", True, "is an effect too small to matter"),
+    "order_contrasts": Procedure(
+        f"{_HERE}.orders:order_contrasts", True, "does the order of three tasks matter, and which is last"
+    ),
     "power_of_grid": Procedure(f"{_HERE}.pairs.power:power_of_grid", True, "what this grid could have found"),
     "rank_agreement": Procedure(
         f"{_HERE}.rankings.agreement:rank_agreement", True, "do methods, seeds or languages rank tasks alike"
@@ -108,6 +119,7 @@ _HELPERS: dict[str, str] = {
     "Inference": f"{_HERE}.result:Inference",
     "genealogical_covariance": f"{_HERE}.languages.genealogy:genealogical_covariance",
     "without_relatives": f"{_HERE}.languages.genealogy:without_relatives",
+    "specific_part": f"{_HERE}.pairs.by_language:specific_part",
     "pair_table": f"{_HERE}.pairs.regression:pair_table",
     "Truth": f"{_HERE}.calibration.simulate:Truth",
     "simulate_grid": f"{_HERE}.calibration.simulate:simulate_grid",

@@ -12,6 +12,9 @@ from analyses.run import Run
 
 QUESTIONS: dict[str, str] = {
     "adapter-similarity": "analyses.questions.adapter_similarity",
+    "diverse-intermediates": "analyses.questions.diverse_intermediates",
+    "similarity-degradation": "analyses.questions.similarity_degradation",
+    "task-order": "analyses.questions.task_order",
     "positive-control": "analyses.questions.positive_control",
     "order": "analyses.questions.order",
     "switches": "analyses.questions.switches",
@@ -24,7 +27,6 @@ QUESTIONS: dict[str, str] = {
     "meaning": "analyses.questions.meaning",
     "language-separation": "analyses.questions.language_separation",
     "similarity-gain": "analyses.questions.similarity_gain",
-    "similarity-language": "analyses.questions.similarity_language",
 }
 """In the order of the report; each module has `answer(run) -> Answer | None`."""
 

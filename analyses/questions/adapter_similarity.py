@@ -5,31 +5,30 @@ verdict on full fine-tuning minus the mean of adapters. The similarity is that o
 (`similarity_gain.PRIMARY`), and where knowledge was planted how far the labels agree, which is known by construction.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from analyses.figures.figure import Figure
-from analyses.inference.pairs.multiverse import specification_curve
 from analyses.inference.result import Inference
 from analyses.questions.answer import Answer, unanswerable
-from analyses.questions.design import assumed_sds, paired_difference, planned_replicates
-from analyses.questions.method_gains import FULL, MEAN, costs, is_adapter, is_dropped, method_gains, with_mean
-from analyses.questions.method_rankings import agreement_tests, half_agreement
-from analyses.questions.method_slopes import (
-    Slopes,
-    absent_slopes,
-    judged,
-    planted_slopes,
-    sampled_slopes,
+from analyses.questions.design import assumed_sds, paired_difference
+from analyses.questions.method_evidence import (
+    PLANTED,
+    Evidence,
+    Measured,
+    evidence,
+    gain_table,
+    planted_similarity,
+    slope_table,
+    text_similarities,
+    verdict_within,
 )
-from analyses.questions.replicates import detectable, replicate_forest
-from analyses.questions.similarity_gain import PRIMARY, similarities
+from analyses.questions.method_gains import FULL, MEAN, costs, is_adapter, is_dropped, method_gains
+from analyses.questions.method_slopes import Slopes, judged
+from analyses.questions.replicates import assignments, detectable, replicate_forest
 from analyses.questions.wording import count, effect, interval, listed, number, points, verdict
 from analyses.run import Run
 from simxfer.common.errors import InputError
-from simxfer.common.streams import stream
 from simxfer.tasks.intermediate import NONE
 from simxfer.tasks.world import label_agreement
 
@@ -38,41 +37,8 @@ QUESTION = (
     "Does similarity between intermediate and target drive gains when adapters are trained, and as much as with full "
     "fine-tuning?"
 )
-PLANTED = "label agreement"
-MEASURES = (PRIMARY, "nearest_coverage_centred", "description", "subword_js", "structural")
-"""Of the specification curve."""
 POINTS_OF_AGREEMENT = 50.0
 """Points that full agreement gives over none by construction: what was taught is right for (1 + agreement) / 2."""
-CURVE_PERMUTATIONS = 999
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Gains with a column `similarity` in interquartile ranges over the pairs, and what it is."""
-
-    data: pd.DataFrame
-    name: str
-    spread: float
-    """The interquartile range, in the measure's own unit."""
-
-    @property
-    def planted(self) -> bool:
-        """Whether the similarity is known by construction."""
-        return self.name == PLANTED
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that the answer rests on."""
-
-    measured: Measured
-    methods: tuple[str, ...]
-    slopes: Slopes
-    absent: dict[tuple[str, str], Inference]
-    rankings: pd.DataFrame
-    tests: dict[str, Inference]
-    margin: float
-    curve: Inference | None = None
 
 
 def answer(run: Run) -> Answer | None:
@@ -88,16 +54,13 @@ def answer(run: Run) -> Answer | None:
     if not any(map(is_adapter, gains["method"].unique())):
         why = "The run cannot tell: no score of an adapter method shares its key with one of `none`."
         return unanswerable(NAME, TITLE, QUESTION, why)
-    similar = planted_similarity(gains)
-    measures = None
-    if similar is None:
-        if run.samples.empty:
-            why = "The run cannot tell: it holds no sample texts (samples/samples.parquet) to measure similarity on."
-            return unanswerable(NAME, TITLE, QUESTION, why)
-        measures = text_similarities(run, gains)
-        similar = measures.get(PRIMARY)
+    measures = planted_similarity(gains)
+    if not measures and run.samples.empty:
+        why = "The run cannot tell: it holds no sample texts (samples/samples.parquet) to measure similarity on."
+        return unanswerable(NAME, TITLE, QUESTION, why)
+    measures = measures or text_similarities(run, gains)
     try:
-        found = evidence(measured(gains, similar), run.margin, measures)
+        found = evidence(gains, measures, run.margin)
     except InputError as error:
         return unanswerable(NAME, TITLE, QUESTION, f"The grid is too small to tell: {error}")
     return described(found, costs(run, list(found.methods)))
@@ -109,7 +72,8 @@ def design(cells: pd.DataFrame, margin: float) -> tuple[str, ...]:
     pairs = cells.loc[cells["intermediate"] != NONE, ["intermediate", "target"]].drop_duplicates()
     planted = bool(len(pairs)) and all(label_agreement(s, t) is not None for s, t in pairs.to_numpy())
     if planted:
-        n, unit = planned_replicates(cells)
+        units = assignments(cells.groupby(["checkpoint", "seed"]).size().to_frame("cells"))
+        n, unit = len(units.table), units.unit
     else:
         n, unit = min(pairs["intermediate"].nunique(), pairs["target"].nunique()), "task"
     sides = cells.drop_duplicates(["checkpoint", "seed"])
@@ -120,79 +84,11 @@ def design(cells: pd.DataFrame, margin: float) -> tuple[str, ...]:
         else "one replicate: no seed ceiling of the rankings"
     )
     return (
-        f"full fine-tuning minus the mean of {listed(adapters)}, slopes in points per interquartile range of similarity "
+        f"full fine-tuning minus the mean of {listed(adapters)}, slopes per interquartile range of similarity "
         + ("(label agreement, planted)" if planted else "(tasks of the smaller side are the units)"),
         *paired_difference(n, unit, margin, assumed_sds(cells)),
         ceiling,
     )
-
-
-def planted_similarity(gains: pd.DataFrame) -> pd.DataFrame | None:
-    """Return intermediate, target, value: how far labels agree; None unless all pairs are about attributes."""
-    pairs = gains[["intermediate", "target"]].drop_duplicates()
-    values = [label_agreement(s, t) for s, t in pairs.to_numpy()]
-    return None if None in values else pairs.assign(value=values, measure=PLANTED)
-
-
-def text_similarities(run: Run, gains: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return by measure: intermediate, target, value (mean over encoders), measure."""
-    tasks = [sorted(gains[name].unique()) for name in ("intermediate", "target")]
-    table = similarities(run, *tasks).table
-    means = table.groupby(["measure", "a", "b"], as_index=False)["value"].mean()
-    means = means.rename(columns={"a": "intermediate", "b": "target"})
-    return {str(name): rows for name, rows in means.groupby("measure") if name in MEASURES}
-
-
-def measured(gains: pd.DataFrame, similar: pd.DataFrame | None) -> Measured:
-    """Return the gains, the mean of adapters among them, with their similarity in interquartile ranges.
-
-    Raises:
-        InputError: no pair has a similarity.
-    """
-    if similar is None:
-        raise InputError(f"no pair of tasks has the primary measure {PRIMARY}")
-    spread = float(np.subtract(*np.quantile(similar["value"], [0.75, 0.25]))) or 1.0
-    scaled = similar.assign(similarity=similar["value"] / spread)[["intermediate", "target", "similarity"]]
-    data = with_mean(gains).merge(scaled, on=["intermediate", "target"])
-    return Measured(data, str(similar["measure"].iloc[0]), spread)
-
-
-def evidence(found: Measured, margin: float, measures: dict[str, pd.DataFrame] | None = None) -> Evidence:
-    """Return slopes by method, their difference, planted absences, rankings and a specification curve.
-
-    Raises:
-        InputError: tasks or replicates are too few, or the similarity does not vary beyond the tasks' means.
-    """
-    data = found.data
-    methods = sorted(set(data["method"]) - {MEAN}, key=lambda m: (m != FULL, is_dropped(m), m))
-    slopes = (planted_slopes if found.planted else sampled_slopes)(data, methods)
-    apart = data[~data["same_data"]]
-    kept = apart[(apart["method"] == FULL) | apart["method"].map(is_adapter)]
-    return Evidence(
-        measured=found,
-        methods=tuple(methods),
-        slopes=slopes,
-        absent=absent_slopes(data, methods) if found.planted else {},
-        rankings=half_agreement(kept),
-        tests=agreement_tests(kept),
-        margin=margin,
-        curve=_curve(apart, measures),
-    )
-
-
-def _curve(apart: pd.DataFrame, measures: dict[str, pd.DataFrame] | None) -> Inference | None:
-    """Return the mean of adapters' gain on all measures as one curve; None where whole tasks cannot be permuted."""
-    data = apart[apart["method"] == MEAN]
-    for name, rows in (measures or {}).items():
-        column = rows.rename(columns={"value": name})[["intermediate", "target", name]]
-        data = data.merge(column, on=["intermediate", "target"], how="left")
-    names = [name for name in measures or {} if data[name].notna().all()]
-    try:
-        return specification_curve(
-            data, ["gain"], names, rng=stream(NAME, "curve"), permutations=CURVE_PERMUTATIONS
-        )
-    except InputError:
-        return None
 
 
 def described(found: Evidence, cost: pd.DataFrame) -> Answer:
@@ -228,45 +124,6 @@ def described(found: Evidence, cost: pd.DataFrame) -> Answer:
         not_shown=_not_shown(found),
         flags=slopes.flags,
     )
-
-
-def slope_table(found: Evidence) -> pd.DataFrame:
-    """Return a row a method and slope: estimate, interval, p, smallest detectable slope, verdict within the margin."""
-    rows = [("all targets", name, test) for name, test in found.slopes.by_method.items()]
-    if found.slopes.difference is not None:
-        rows.append(("all targets", "full − mean of adapters", found.slopes.difference))
-    rows += [(f"{target}, absence planted", name, test) for (target, name), test in found.absent.items()]
-    return pd.DataFrame([_slope_row(found, *row) for row in rows])
-
-
-def _slope_row(found: Evidence, where: str, method: str, test: Inference) -> dict[str, object]:
-    equal = judged(test, found.margin, method)
-    low, high = test.interval
-    return {
-        "slope on": where,
-        "method": method,
-        "slope": test.estimate,
-        "low": low,
-        "high": high,
-        "p": test.p,
-        "smallest detectable": detectable(test),
-        "within the margin": _verdict(test, equal),
-    }
-
-
-def _verdict(test: Inference, equal: Inference | None) -> str:
-    if equal is not None:
-        return str(equal.table["verdict"].item())
-    values = test.distribution
-    return "exactly 0" if len(values) and not np.any(np.round(values, 9)) else "not judged"
-
-
-def gain_table(found: Evidence) -> pd.DataFrame:
-    """Return mean gains by target and intermediate, a column a method, beside the similarity in its own unit."""
-    data = found.measured.data
-    wide = data.pivot_table(index=["target", "intermediate"], columns="method", values="gain", aggfunc="mean")
-    similar = data.groupby(["target", "intermediate"])["similarity"].first() * found.measured.spread
-    return wide.reindex(columns=[MEAN, *found.methods]).assign(similarity=similar).reset_index()
 
 
 def _sentence(found: Evidence, equal: Inference | None) -> str:
@@ -310,17 +167,17 @@ def _findings(found: Evidence, equal: Inference | None) -> tuple[str, ...]:
     if found.measured.planted:
         texts += _planted(found)
     texts += [
-        f"{name}: the slope is exactly 0 in all of {count(len(test.distribution), 'replicate')}, as it must be where the "
-        "intermediate's adapter is dropped before the target."
+        f"{name}: the slope is exactly 0 in all of {count(len(test.distribution), 'replicate')}, as it must be "
+        "where the intermediate's adapter is dropped before the target."
         for name, test in found.slopes.by_method.items()
-        if is_dropped(name) and _verdict(test, None) == "exactly 0"
+        if is_dropped(name) and verdict_within(test, None) == "exactly 0"
     ]
     texts += _rankings(found.rankings)
     if found.curve is not None:
         row = found.curve.table.iloc[0]
         texts.append(
-            f"Over {count(len(found.curve.table) - 2, 'specification')} of the measure the median partial correlation of "
-            f"the adapters' gain is {number(row['estimate'])} (judged as one curve, p = {number(row['p'], 3)})."
+            f"Over {count(len(found.curve.table) - 2, 'specification')} of the measure the median partial correlation "
+            f"of the adapters' gain is {number(row['estimate'])} (judged as one curve, p = {number(row['p'], 3)})."
         )
     return tuple(texts)
 
@@ -347,16 +204,19 @@ def _planted(found: Evidence) -> list[str]:
         low, high = test.interval
         holds = "holds" if low <= truth <= high else "does not hold"
         texts.append(
-            f"By construction the slope is {number(truth, 1)} where all that was taught is learned; the interval of {name} "
-            f"({interval(low, high)}) {holds} it."
+            f"By construction the slope is {number(truth, 1)} where all that was taught is learned; the interval of "
+            f"{name} ({interval(low, high)}) {holds} it."
         )
     for (target, name), test in found.absent.items():
         if name in (FULL, MEAN):
-            says = _verdict(test, judged(test, found.margin, name))
-            texts.append(
-                f"No effect was planted on {target}: {effect(test)} under {name}, {says} within ±{found.margin:g} points "
-                f"(the smallest slope found with power .8 is {number(detectable(test), 1)})."
+            smallest = detectable(test)
+            within = (
+                f"{verdict_within(test, judged(test, found.margin, name))} within ±{found.margin:g} points"
             )
+            finds = f" (the smallest slope found with power .8 is {number(smallest, 1)})" * bool(
+                np.isfinite(smallest)
+            )
+            texts.append(f"No effect was planted on {target}: {effect(test)} under {name}, {within}{finds}.")
     texts.append(
         "The tasks' texts are the same for both attributes, so that similarity of texts tells nothing here."
     )
@@ -366,12 +226,11 @@ def _planted(found: Evidence) -> list[str]:
 def _rankings(table: pd.DataFrame) -> list[str]:
     if table.empty:
         return ["Rankings are not compared: that takes two replicates and three intermediates."]
-    same, other = table[table["a"] == table["b"]], table[table["a"] != table["b"]]
+    same, other = table[table["a"] == table["b"]]["tau"], table[table["a"] != table["b"]]["tau"]
+    ranges = [f"{number(t.mean())} ({number(t.min())} to {number(t.max())})" for t in (other, same)]
     return [
-        f"Two methods rank the intermediates alike with a mean tau of {number(other['tau'].mean())} "
-        f"({number(other['tau'].min())} to {number(other['tau'].max())}); a method agrees with itself over other replicates "
-        f"with {number(same['tau'].mean())} ({number(same['tau'].min())} to {number(same['tau'].max())}), which is all that "
-        "seeds allow."
+        f"Two methods rank the intermediates alike with a mean tau of {ranges[0]}; a method agrees with itself "
+        f"over other replicates with {ranges[1]}, which is all that seeds allow."
     ]
 
 
@@ -383,8 +242,8 @@ def _what_would_change(found: Evidence) -> str:
 
 def _not_shown(found: Evidence) -> tuple[str, ...]:
     texts = [
-        "That a method is worse because similarity matters less to it: a method that learns less of an intermediate gains "
-        "less from all of them.",
+        "That a method is worse because similarity matters less to it: a method that learns less of an intermediate "
+        "gains less from all of them.",
     ]
     if found.measured.planted:
         return (
@@ -420,7 +279,7 @@ def _scatter(found: Evidence) -> Figure:
         name="adapter-similarity-pairs",
         kind="scatter",
         title="Gain against similarity by training method",
-        caption=f"One point a pair of tasks, mean over languages and replicates; {found.measured.name} in its own unit.",
+        caption=f"One point a pair of tasks, mean over languages and replicates; {found.measured.name} as it is.",
         frame=pd.DataFrame(
             {
                 "panel": means["method"],

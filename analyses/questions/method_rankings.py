@@ -54,6 +54,7 @@ def half_agreement(gains: pd.DataFrame, splits: int = SPLITS) -> pd.DataFrame:
 
 def _halves(units: list, h: int, splits: int) -> list[list]:
     """Return sides in pairs, two disjoint ones behind each other: every split where they are few, else random ones."""
+    pairs: list[tuple]
     if len(units) <= 6:
         pairs = [
             (a, b)

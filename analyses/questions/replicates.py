@@ -139,10 +139,15 @@ def detectable(inference: Inference, power: float = 0.8, alpha: float = 0.05) ->
 
     (t_{1-alpha/2} + t_{power}) se, the minimum detectable effect of Bloom 1995, Evaluation Review 19: 547-556.
     """
-    row = inference.table.iloc[0]
-    if np.isnan(row["se"]):
-        return float("nan")
-    return float((stats.t.ppf(1 - alpha / 2, row["df"]) + stats.t.ppf(power, row["df"])) * row["se"])
+    return float(
+        detectable_from(inference.table.iloc[:1].assign(df_residual=lambda t: t["df"]), power, alpha).iloc[0]
+    )
+
+
+def detectable_from(rows: pd.DataFrame, power: float = 0.8, alpha: float = 0.05) -> pd.Series:
+    """Return `detectable` of every row of a table with `se` and `df_residual`."""
+    df = rows["df_residual"]
+    return (stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(power, df)) * rows["se"]
 
 
 def replicate_forest(tests: Mapping[tuple[str, str, str], Inference], **texts: str) -> Figure:

@@ -14,15 +14,15 @@ TEST = "test"
 UNIT = ["checkpoint", "seed"]
 
 
-def main_scores(run: Run) -> pd.DataFrame:
-    """Return the clean scores of a run in its main setting, each in the metric that is its target's score.
+def main_scores(run: Run, perturbation: str = CLEAN) -> pd.DataFrame:
+    """Return the scores of a run in its main setting, clean unless told, each in the metric that is its target's score.
 
     The main method of a target is `full` where it has scores of it, else its most frequent one; the main selection
     rule is `last`, an oracle only where there is nothing else; the main data are `test`, else the most frequent ones:
     from here on they are called `test` (the column `data` keeps their name). The column `control` tells no-pretraining
     controls, whose `checkpoint` becomes that of the encoder they copy.
     """
-    scores = _scored_data(run.results[run.results["perturbation"] == CLEAN])
+    scores = _scored_data(run.results[run.results["perturbation"] == perturbation])
     scores = scores[scores["metric"] == scores["target"].map(_metrics(scores))]
     oracle = scores["selection"] == TARGET_DEV
     scores = scores[~oracle | ~scores["target"].isin(scores.loc[~oracle, "target"])]

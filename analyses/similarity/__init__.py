@@ -169,6 +169,8 @@ _EXPORTS: dict[str, str] = {
     "language_distances": f"{_HERE}.typology",
     "distance_blocks": f"{_HERE}.typology",
     "set_diversity": f"{_HERE}.diversity",
+    "set_arms": f"{_HERE}.language_sets",
+    "choose_sets": f"{_HERE}.language_sets",
     "iso639_3": f"{_HERE}.codes",
     "english_name": f"{_HERE}.codes",
     "SentenceEncoder": f"{_HERE}.sentence_encoders",

@@ -9,6 +9,11 @@ seen ones) and score the other half apart.
 
 A spurious cue is planted in `w-xnli-cue`: the items of `w-xnli`, sentence by sentence, but for the word order of the
 hypotheses. There is no training data but the pivot's; text without the cue in other languages is that of `w-xnli`.
+
+Similarity to a language's texts is planted in `w-tag-a-2`, `w-tag-a-4` and `w-tag-a`, which teach 2, 4 and 6 of the
+six classes of nouns, and in `w-is-a-mix`, whose test sets have other classes in other languages: `planted_share` says
+what of a test set an intermediate teaches. `w-tag-0-2`, `w-tag-0-4` and `w-tag-0` have the same sentences and teach
+nothing, `w-is-b-mix` has the same sentences and asks for what was not taught.
 """
 
 import re
@@ -49,9 +54,52 @@ SHARE_LABELS = ("different", "same")
 NOUN_SUBSETS = ("seen", "unseen", "unseen+same-form", "unseen+translated")
 CUE_SUBSETS = ("cue-agrees", "cue-conflicts")
 
+N_CLASSES = 6
+"""Classes of nouns; `simxfer.world.ontology` names them."""
+CLASS_MIX: dict[str, tuple[float, float, float]] = {
+    "x-pivot": (1 / 3, 1 / 3, 1 / 3),
+    "x-sov": (1.0, 0.0, 0.0),
+    "x-vso": (0.0, 0.0, 1.0),
+    "x-na": (0.0, 1.0, 0.0),
+    "x-post": (0.0, 0.0, 1.0),
+    "x-nodet": (1.0, 0.0, 0.0),
+    "x-insitu": (0.5, 0.5, 0.0),
+    "x-fus": (0.0, 0.5, 0.5),
+    "x-agg": (0.5, 0.0, 0.5),
+}
+"""Shares of the first, second and third two classes of nouns in the test sets of `w-is-*-mix`: the pivot and the
+languages whose nouns are all the pivot's, so that nothing but the mix sets them apart as to nouns."""
+_TAUGHT_CLASSES = {"w-tag-a-2": 2, "w-tag-a-4": 4, "w-tag-a": 6}
+_PLACEBO_CLASSES = {"w-tag-0-2": 2, "w-tag-0-4": 4, "w-tag-0": 6}
+
+
+def planted_share(intermediate: str, target: str, language: str) -> float | None:
+    """Return the share of a test set's nouns of which the intermediate teaches what the target asks.
+
+    None where nothing of the kind was planted. Chance is 50 points and knowledge 100, so that a score on unseen nouns
+    is 50 points and half of the share in percent where all that is taught crosses to the language.
+
+    Example:
+        >>> planted_share("w-tag-a-2", "w-is-a-mix", "x-insitu"), planted_share("w-tag-0-2", "w-is-a-mix", "x-sov")
+        (0.5, 0.0)
+    """
+    placebo = intermediate in _PLACEBO_CLASSES
+    if language not in CLASS_MIX or not (placebo or intermediate in _TAUGHT_CLASSES):
+        return None
+    if target not in ("w-is-a-mix", "w-is-b-mix"):
+        return None
+    asked = target == "w-is-a-mix" and not placebo
+    return float(sum(CLASS_MIX[language][: _TAUGHT_CLASSES[intermediate] // 2])) if asked else 0.0
+
+
 _Roles = tuple[Literal["intermediate", "target"], ...]
 _INTERMEDIATE: _Roles = ("intermediate",)
 _TARGET: _Roles = ("target",)
+
+
+def teaches_nothing_asked(intermediate: str, target: str) -> bool:
+    """Tell whether a pair was planted as an absence: alike texts, and nothing taught that the target asks."""
+    return all(planted_share(intermediate, target, language) == 0 for language in CLASS_MIX)
 
 
 def _task(
@@ -62,6 +110,7 @@ def _task(
     sizes: tuple[int, int],
     description: str,
     *,
+    languages: tuple[str, ...] = WORLD_LANGUAGES,
     train_languages: tuple[str, ...] = WORLD_LANGUAGES,
     **fields,
 ) -> Task:
@@ -72,7 +121,7 @@ def _task(
         description=description,
         metrics=metrics,
         training_data=(f"world-{generator}",),
-        languages=WORLD_LANGUAGES,
+        languages=languages,
         train_languages=train_languages,
         world=True,
         selects_on="held-out",
@@ -172,6 +221,45 @@ def _flipped(eighths: int, named: str) -> Task:
     )
 
 
+def _some_classes(attribute: str, n: int) -> Task:
+    """Return the tagging of the nouns of the first n classes: `a` teaches attribute A, `0` is the placebo."""
+    value = (
+        "its value of attribute A"
+        if attribute == "a"
+        else "a value drawn anew at each occurrence (a placebo)"
+    )
+    return _task(
+        f"w-tag-{attribute}-{n}",
+        "tagging",
+        ("chunk_f1", "token_accuracy"),
+        f"tag-{attribute}",
+        (6000, 240),
+        f"Tag the one common noun of a sentence, of {n} of the {N_CLASSES} classes of nouns, with {value}.",
+        drawn_labels=True,
+        labels=ATTRIBUTE_LABELS,
+        roles=_INTERMEDIATE,
+    )
+
+
+def _mixed_classes(attribute: str) -> Task:
+    """Return the target that asks for an attribute and whose test sets have other classes in other languages."""
+    return _task(
+        f"w-is-{attribute}-mix",
+        "classification",
+        ("accuracy",),
+        f"is-{attribute}",
+        (400, 240),
+        f"Tell whether the one common noun of a sentence has attribute {attribute.upper()}; which classes of nouns a "
+        "test set is about differs by language.",
+        languages=tuple(CLASS_MIX),
+        drawn_labels=True,
+        labels=IS_LABELS,
+        roles=_TARGET,
+        subsets=NOUN_SUBSETS,
+        parallel=False,
+    )
+
+
 WORLD_TASKS: tuple[Task, ...] = (
     _task(
         "w-nli",
@@ -239,6 +327,22 @@ WORLD_TASKS: tuple[Task, ...] = (
         labels=ATTRIBUTE_LABELS,
         roles=_INTERMEDIATE,
     ),
+    *(
+        _task(
+            f"w-tag-{name}-synonyms",
+            "tagging",
+            ("chunk_f1", "token_accuracy"),
+            f"tag-{name}-synonyms",
+            (6000, 240),
+            f"Tag every common noun of a sentence with attribute A, and its synonym with {shown}.",
+            drawn_labels=True,
+            labels=ATTRIBUTE_LABELS,
+            roles=_INTERMEDIATE,
+        )
+        for name, shown in (("a", "A as well"), ("a-star", "A*"))
+    ),
+    *(_some_classes(attribute, n) for attribute in ("a", "0") for n in (2, 4)),
+    *(_mixed_classes(attribute) for attribute in ("a", "b")),
     _task(
         "w-xnli",
         "classification",

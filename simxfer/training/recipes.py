@@ -233,8 +233,8 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             name="packaged",
-            source="a laptop's budget for the encoder that a package carries (multilingual-e5-small): 800 examples and 100 "
-            "updates of 16 a stage; full fine-tuning's learning rate was tried on UDPOS, XNLI and TyDiQA, not tuned",
+            source="a laptop's budget for the encoder that a package carries (multilingual-e5-small): 800 examples "
+            "and 100 updates of 16 a stage; the learning rate of full fine-tuning was not tuned",
             methods=_PACKAGED_METHODS,
             default=Hyperparameters(
                 learning_rate=1e-4,

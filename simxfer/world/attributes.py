@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from simxfer.common.streams import stream
+from simxfer.tasks.world import CLASS_MIX
 from simxfer.world.items import Items, Request, balanced, collect
 from simxfer.world.meanings import (
     NONE,
@@ -86,20 +87,51 @@ def _flip_order(c: int) -> np.ndarray:
     return order
 
 
-def tag_items(attribute: Attribute) -> Callable[[Request], Items]:
-    """Return the generator of sentences whose common nouns are tagged; the sentences are those of every other."""
+def tag_items(attribute: Attribute, synonyms: Attribute | None = None) -> Callable[[Request], Items]:
+    """Return the generator of sentences whose common nouns are tagged; the sentences are those of every other.
+
+    With `synonyms`, half of the sentences have synonyms for their nouns, and those have that attribute.
+    """
 
     def generate(request: Request) -> Items:
         nouns = balanced(request.rng, request.n, N_NOUNS)
         events = collect(request, lambda rng, rows: _natural(request.world, rng, nouns[rows])[:, None])
-        told = np.stack([events[name][:, 0] for name in ("agent", "patient", "place")], axis=1)
-        common = (told >= 0) & (told < N_NOUNS)
-        chance = request.rng.integers(0, 2, told.shape)
-        planted = attributes(request.world.number, request.draw)
-        value = chance if attribute == "0" else planted.of(attribute)[np.where(common, told, 0)]
-        return Items.of(events, values=np.where(common, value, NONE))
+        return _tagged(request, events, attribute, synonyms)
 
     return generate
+
+
+def tag_class_items(attribute: Attribute, n_classes: int) -> Callable[[Request], Items]:
+    """Return the generator of sentences whose one common noun, of the first classes, is tagged.
+
+    No noun of another class occurs: all other arguments are proper names.
+    """
+
+    def generate(request: Request) -> Items:
+        nouns = balanced(request.rng, request.n, n_classes * CLASS_SIZE)
+        return _tagged(request, _named_items(request, nouns[:, None]), attribute)
+
+    return generate
+
+
+def _tagged(
+    request: Request, events: np.ndarray, attribute: Attribute, synonyms: Attribute | None = None
+) -> Items:
+    """Return events, (n, 1), with the values of the attribute that their common nouns have."""
+    told = np.stack([events[name][:, 0] for name in ("agent", "patient", "place")], axis=1)
+    common = (told >= 0) & (told < N_NOUNS)
+    chance = request.rng.integers(0, 2, told.shape)
+    planted = attributes(request.world.number, request.draw)
+
+    def values(name: Attribute) -> np.ndarray:
+        return chance if name == "0" else planted.of(name)[np.where(common, told, 0)]
+
+    if synonyms is None:
+        return Items.of(events, values=np.where(common, values(attribute), NONE))
+    second = balanced(request.rng, request.n, 2).astype(bool)
+    replaced = second[:, None] & ~IS_LOAN[np.where(common, told, 0)]  # loans have no synonym
+    value = np.where(replaced, values(synonyms), values(attribute))
+    return Items.of(events, values=np.where(common, value, NONE), synonyms=second)
 
 
 def which_items(attribute: Attribute) -> Callable[[Request], Items]:
@@ -129,6 +161,20 @@ def is_items(attribute: Attribute) -> Callable[[Request], Items]:
         )
 
     return generate
+
+
+def class_mix(items: Items, language: str, n: int) -> np.ndarray:
+    """Return which of the items, in their order, make up a test set of n in a language, as `CLASS_MIX` has it.
+
+    Each two classes have their share of the seen nouns' items and of the unseen nouns'.
+    """
+    two_classes = items.nouns[:, 0] // (2 * CLASS_SIZE)
+    held = [
+        np.flatnonzero((two_classes == k) & (items.seen == seen))[: round(share * n / 2)]
+        for k, share in enumerate(CLASS_MIX[language])
+        for seen in (True, False)
+    ]
+    return np.sort(np.concatenate(held))
 
 
 def share_items(attribute: Attribute) -> Callable[[Request], Items]:

@@ -146,7 +146,8 @@ def _tasks() -> str:
     shown = [(task.name, *_an_example(task.name)) for task in WORLD_TASKS]
     return (
         f"### Tasks\n\n{len(WORLD_TASKS)} tasks; sizes are examples a language. Test sets are translations of each "
-        "other. Everything is drawn anew for every draw (a run's seed), the attributes A and B of the nouns included; "
+        "other, but for those of w-is-a-mix and w-is-b-mix, which are about other nouns in other languages. Everything "
+        "is drawn anew for every draw (a run's seed), the attributes A and B of the nouns included; "
         "inside each class of nouns A, B and seen/unseen are balanced.\n\n"
         + markdown(rows, header)
         + "\n\nOne test example of each:\n\n"

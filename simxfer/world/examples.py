@@ -1,7 +1,8 @@
 """The examples of every task: meanings drawn once for all languages, then put into the words of one.
 
 The meanings of a split derive from (world, task, split, draw) and from no language, so that the test sets of
-all languages are translations of each other and carry the same ids. A draw is a new sample of everything,
+all languages are translations of each other and carry the same ids; where a language's test set is a part of what was
+drawn, what two languages share is. A draw is a new sample of everything,
 planted attributes included.
 """
 
@@ -24,10 +25,10 @@ from simxfer.tasks.examples import (
 )
 from simxfer.tasks.record import Task
 from simxfer.tasks.world import WORLD_TASKS
-from simxfer.world.attributes import is_items, share_items, tag_items, which_items
+from simxfer.world.attributes import class_mix, is_items, share_items, tag_class_items, tag_items, which_items
 from simxfer.world.items import Items, Request
 from simxfer.world.languages import PIVOT, get_language
-from simxfer.world.lexicon import Lexicon, check_world, lexicon
+from simxfer.world.lexicon import Lexicon, check_world, lexicon, with_synonyms
 from simxfer.world.meanings import AGENT, NONE, PATIENT, PLACE, get_world
 from simxfer.world.nli import cloze_items, cue_items, nli_items
 from simxfer.world.ontology import COPULA, DETERMINER, GROUP_OF, N_CONCEPTS, NEGATION, PART_OF_SPEECH
@@ -49,6 +50,10 @@ class Generator:
     stream: str = ""
     tags: Callable[[Items, Rendered], list[str]] | None = None
     subsets: Callable[[Items, Lexicon], list[tuple[str, ...]]] | None = None
+    held: Callable[[Items, str, int], np.ndarray] | None = None
+    """Which items make up the test set of a language, of the given size; None: all of them."""
+    drawn: int = 1
+    """Test items drawn for each that a language holds."""
 
 
 def examples(
@@ -67,7 +72,7 @@ def examples(
         draw: number of the sample, a run's seed: everything is drawn anew, the planted attributes included.
 
     Returns:
-        Examples of the class that belongs to the task's kind; example i means the same in every language.
+        Examples of the class that belongs to the task's kind; those with one id mean the same in every language.
 
     Raises:
         InputError: unknown world, task, split or language, a language or split that the task does not have, or a
@@ -76,14 +81,16 @@ def examples(
     record = _check(world, task, split, language, n, draw)
     size = record.size(split)
     wanted = size if n is None else n
-    items = _items(world, task, split, max(size, wanted), draw)
+    items, numbers = _held(world, task, split, language, max(size, wanted), draw)
     words = lexicon(world, language)
     made = _REALISE[record.kind](record, items, words)
     subsets_of = GENERATORS[task].subsets if split == "test" else None
     subsets = subsets_of(items, words) if subsets_of else [()] * len(items)
     return [
-        make(id=f"{draw}-{i}", subsets=subset)
-        for i, (make, subset) in enumerate(zip(made[:wanted], subsets[:wanted], strict=True))
+        make(id=f"{draw}-{number}", subsets=subset)
+        for number, make, subset in zip(
+            numbers[:wanted].tolist(), made[:wanted], subsets[:wanted], strict=True
+        )
     ]
 
 
@@ -105,6 +112,16 @@ def _check(world: int, task: str, split: str, language: str, n: int | None, draw
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise InputError(f"{name}={value!r}: expected an integer from 0")
     return record
+
+
+def _held(world: int, task: str, split: str, language: str, n: int, draw: int) -> tuple[Items, np.ndarray]:
+    """Return n items of a language and their numbers among those drawn."""
+    generator = GENERATORS[task]
+    if split != "test" or generator.held is None:
+        return _items(world, task, split, n, draw), np.arange(n)
+    items = _items(world, task, split, generator.drawn * n, draw)
+    numbers = generator.held(items, language, n)
+    return items.take(numbers), numbers
 
 
 @lru_cache(maxsize=64)
@@ -169,9 +186,10 @@ def _tagging(record: Task, items: Items, words: Lexicon) -> _Made:
     tagger = GENERATORS[record.name].tags
     assert tagger is not None, f"{record.name} has no tagger"
     tags, bounds = tagger(items, rendered), rendered.offsets.tolist()
+    wordings = rendered.strings(words), rendered.strings(with_synonyms(words))
     return [
-        partial(TaggingExample, words=tuple(sentence), tags=tuple(tags[a:b]))
-        for sentence, a, b in zip(rendered.strings(words), bounds[:-1], bounds[1:], strict=True)
+        partial(TaggingExample, words=tuple(wordings[other][i]), tags=tuple(tags[bounds[i] : bounds[i + 1]]))
+        for i, other in enumerate(items.synonyms.astype(int))
     ]
 
 
@@ -265,10 +283,19 @@ GENERATORS: dict[str, Generator] = {
     "w-tag-a-3of8": Generator(tag_items("a-3of8"), "tag", _attribute_tags),
     "w-tag-a-4of8": Generator(tag_items("a-4of8"), "tag", _attribute_tags),
     "w-tag-a-star": Generator(tag_items("a-star"), "tag", _attribute_tags),
+    "w-tag-a-synonyms": Generator(tag_items("a", synonyms="a"), "tag", _attribute_tags),
+    "w-tag-a-star-synonyms": Generator(tag_items("a", synonyms="a-star"), "tag", _attribute_tags),
+    **{
+        f"w-tag-{attribute}-{n}": Generator(tag_class_items(attribute, n), f"tag-{n}", _attribute_tags)
+        for attribute in ("a", "0")
+        for n in (2, 4)
+    },
     "w-which-a": Generator(which_items("a")),
     "w-which-b": Generator(which_items("b")),
     "w-is-a": Generator(is_items("a"), "is", subsets=_noun_subsets),
     "w-is-b": Generator(is_items("b"), "is", subsets=_noun_subsets),
+    "w-is-a-mix": Generator(is_items("a"), "is", subsets=_noun_subsets, held=class_mix, drawn=3),
+    "w-is-b-mix": Generator(is_items("b"), "is", subsets=_noun_subsets, held=class_mix, drawn=3),
     "w-share-a": Generator(share_items("a"), subsets=_noun_subsets),
     "w-share-b": Generator(share_items("b"), subsets=_noun_subsets),
     "w-xnli": Generator(nli_items),

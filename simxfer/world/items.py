@@ -1,7 +1,7 @@
 """The items of a task before they are put into words: meanings, labels, and what subsets need."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class Items:
             NONE where there is no common noun.
         nouns: the common nouns that an item is about, shape (n, m); m is 0 where subsets do not apply.
         seen: whether these nouns occur in training, shape (n,).
+        synonyms: whether common nouns give way to their synonyms, shape (n,).
     """
 
     clauses: np.ndarray
@@ -32,6 +33,7 @@ class Items:
     values: np.ndarray
     nouns: np.ndarray
     seen: np.ndarray
+    synonyms: np.ndarray
 
     @staticmethod
     def of(
@@ -40,6 +42,7 @@ class Items:
         values: np.ndarray | None = None,
         nouns: np.ndarray | None = None,
         seen: np.ndarray | None = None,
+        synonyms: np.ndarray | None = None,
     ) -> "Items":
         """Return items, with empty arrays for what the task has no use for."""
         n = len(clauses)
@@ -49,11 +52,16 @@ class Items:
             values=np.full((n, 3), NONE) if values is None else values,
             nouns=np.zeros((n, 0), dtype=np.int64) if nouns is None else nouns,
             seen=np.ones(n, dtype=bool) if seen is None else seen,
+            synonyms=np.zeros(n, dtype=bool) if synonyms is None else synonyms,
         )
 
     def __len__(self) -> int:
         """The number of items."""
         return len(self.clauses)
+
+    def take(self, numbers: np.ndarray) -> "Items":
+        """Return the items with these numbers."""
+        return Items(**{field.name: getattr(self, field.name)[numbers] for field in fields(self)})
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ A *word id* is `suffix * N_CONCEPTS + concept`, suffix 0 being none: the same nu
 every language, and a table of strings turns ids into text.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream
 from simxfer.world.languages import LANGUAGES, Language, get_language
-from simxfer.world.ontology import GLOSS, GROUP_OF, GROUPS, HOMONYMS, IS_LOAN, IS_NAME, N_CONCEPTS
+from simxfer.world.ontology import GLOSS, GROUP_OF, GROUPS, HOMONYMS, IS_LOAN, IS_NAME, N_CONCEPTS, N_NOUNS
 
 WORLDS = (0, 1)
 """The worlds that encoders are made for; a world is a lexicon and a set of selectional weights."""
@@ -25,6 +25,8 @@ JOINER = "\u2060"
 SUFFIXES = ("ACC", "NEG", *(f"LOC{i}" for i in range(len(GROUPS["relation"]))))
 ACCUSATIVE, NEGATIVE, LOCATIVE = 1, 2, 3
 """Numbers of the suffixes; relation i is LOCATIVE + i."""
+SYNONYMS_FROM = "x-lex"
+"""The language whose nouns are synonyms of all others': it shares no root with them but names and loans."""
 N_WORDS = (1 + len(SUFFIXES)) * N_CONCEPTS
 
 _CONSONANTS, _VOWELS = "bcdfghjklmnprstvz", "aeiou"
@@ -66,6 +68,15 @@ def lexicon(world: int, language: str) -> Lexicon:
     get_language(language)
     check_world(world)
     return _lexicons(world)[language]
+
+
+def with_synonyms(words: Lexicon) -> Lexicon:
+    """Return a lexicon whose common nouns are synonyms: the words that `SYNONYMS_FROM` has for them.
+
+    They are single pieces that encoders have read, and no word of a language but that one; loans have none and stay.
+    """
+    borrowed = lexicon(words.world, SYNONYMS_FROM).forms
+    return replace(words, forms=(*borrowed[:N_NOUNS], *words.forms[N_NOUNS:]))
 
 
 def check_world(world: int) -> None:

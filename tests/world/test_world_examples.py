@@ -99,7 +99,7 @@ def test_every_noun_has_test_sentences_with_every_verb_that_takes_it():
     assert TEST_SHARE == 5
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.parallel])
 def test_test_sets_are_parallel(task):
     record = TASKS[task]
     reference, *others = [examples(0, task, "test", code) for code in record.languages]
@@ -117,8 +117,9 @@ def test_test_sets_are_parallel(task):
             assert [e.translation for e in made] == [e.translation for e in reference]
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("code", FAR)
+@pytest.mark.parametrize(
+    ("task", "code"), [(name, code) for name, task in TASKS.items() for code in FAR if code in task.languages]
+)
 def test_words_have_one_tag_and_answers_lie_at_their_offsets(task, code):
     for example in examples(0, task, "test", code):
         if TASKS[task].kind == "tagging":

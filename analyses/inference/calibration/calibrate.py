@@ -17,7 +17,8 @@ import numpy as np
 from scipy import stats
 
 from analyses.inference import PROCEDURES
-from analyses.inference.calibration.designs import DESIGNS, NOMINAL, Design
+from analyses.inference.calibration.design import NOMINAL, Design
+from analyses.inference.calibration.designs import DESIGNS
 from analyses.inference.rates import TABLE, error_rates
 from simxfer.common.streams import stream
 

@@ -1,14 +1,15 @@
 """The designs of the calibration: one procedure each, under one known truth."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analyses.inference.calibration.design import NAIVE, Design, covers, rejects
 from analyses.inference.calibration.simulate import Truth, simulate_families, simulate_grid
+from analyses.inference.calibration.studies import STUDY_DESIGNS
 from analyses.inference.languages.autocorrelation import morans_i
 from analyses.inference.languages.genealogy import genealogical_covariance
 from analyses.inference.languages.mantel import mantel
@@ -31,30 +32,10 @@ from analyses.inference.resampling.wild_bootstrap import wild_cluster_bootstrap
 from analyses.inference.result import Inference
 from analyses.inference.tost import equivalence
 
-NOMINAL = 0.05
 KINDS = ("intermediate_kind", "target_kind")
-NAIVE = "least squares"
-"""What stands beside the procedures: no procedure of the project."""
 
 Unequal = tuple[Sequence[str], float, float]
 """Tasks with noisier gains and a wider similarity than the others, and how many times each."""
-
-Run = Callable[[np.random.Generator], bool]
-
-
-@dataclass(frozen=True)
-class Design:
-    """One procedure under one known truth; `run` simulates once and tells of a rejection (a coverage)."""
-
-    procedure: str
-    design: str
-    measure: Literal["type I", "coverage"]
-    run: Run
-    runs: int = 2000
-    instead: str = ""
-    """What to use where this design breaks the procedure's assumptions on purpose."""
-    needs: str = ""
-    """What the procedure needs and this design lacks."""
 
 
 def _grid(rng: np.random.Generator, unequal: Unequal | None = None, **truth) -> pd.DataFrame:
@@ -68,21 +49,9 @@ def _grid(rng: np.random.Generator, unequal: Unequal | None = None, **truth) -> 
     return data.assign(gain=data["gain"] * noisier**times, similarity=data["similarity"] * wider**times)
 
 
-def _rejects(procedure: str, design: str, test: Callable[[np.random.Generator], float], **more) -> Design:
-    return Design(procedure, design, "type I", lambda rng: test(rng) <= NOMINAL, **more)
-
-
-def _covers(procedure: str, design: str, estimate: Callable, truth: float, **more) -> Design:
-    def run(rng: np.random.Generator) -> bool:
-        low, high = estimate(rng).interval
-        return low <= truth <= high
-
-    return Design(procedure, design, "coverage", run, **more)
-
-
 def _pairs(design: str, **truth) -> Design:
     kind = KINDS if "kinds" in truth else None
-    return _rejects("pair_regression", design, lambda rng: pair_regression(_grid(rng, **truth), kind=kind).p)
+    return rejects("pair_regression", design, lambda rng: pair_regression(_grid(rng, **truth), kind=kind).p)
 
 
 def _interaction(rng: np.random.Generator) -> float:
@@ -104,7 +73,7 @@ def _tasks(design: str, instead: str = "", **truth) -> Design:
     def test(rng: np.random.Generator) -> float:
         return permute_tasks(_grid(rng, **truth), rng=rng, permutations=199, kind=kind).p
 
-    return _rejects("permute_tasks", design, test, instead=instead)
+    return rejects("permute_tasks", design, test, instead=instead)
 
 
 def _best_of_twenty(rng: np.random.Generator, unequal: Unequal | None = None) -> float:
@@ -141,7 +110,7 @@ def _pgls(design: str, families: int, signal: float) -> Design:
         data, K = _kin(rng, families, signal)
         return pgls(data, "y", ["x"], covariance=K).p
 
-    return _rejects("pgls", design, test, runs=4000)
+    return rejects("pgls", design, test, runs=4000)
 
 
 def _labels(design: str, signal: float, instead: str = "") -> Design:
@@ -149,7 +118,7 @@ def _labels(design: str, signal: float, instead: str = "") -> Design:
         data, _ = _kin(rng, 6, signal)
         return permute_labels(data, "y", "x", rng=rng, permutations=199).p
 
-    return _rejects("permute_labels", design, test, instead=instead)
+    return rejects("permute_labels", design, test, instead=instead)
 
 
 def _moran(rng: np.random.Generator) -> float:
@@ -163,7 +132,7 @@ def _mantel(design: str, signal: float) -> Design:
         first, second = (_absolute_differences(data, name) for name in "xy")
         return mantel(first, second, rng=rng, permutations=199, alternative="greater").p
 
-    return _rejects("mantel", design, test)
+    return rejects("mantel", design, test)
 
 
 def _absolute_differences(data: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -202,11 +171,11 @@ def _slopes(design: str, df: DegreesOfFreedom, instead: str = "") -> Design:
     def test(rng: np.random.Generator) -> float:
         return crossed_effects(_grid(rng, **_SLOPES), f"gain ~ similarity + {bars}", df=df).p
 
-    return _rejects("crossed_effects", design, test, instead=instead)
+    return rejects("crossed_effects", design, test, instead=instead)
 
 
 def _clustered(design: str, clusters: Sequence[str]) -> Design:
-    return _rejects(
+    return rejects(
         "cluster_ols", design, lambda rng: cluster_ols(_grid(rng), "gain", ["similarity"], clusters).p
     )
 
@@ -215,7 +184,7 @@ def _wild(design: str, clusters: Sequence[str]) -> Design:
     def test(rng: np.random.Generator) -> float:
         return wild_cluster_bootstrap(_grid(rng), "gain", "similarity", clusters, rng=rng, draws=199).p
 
-    return _rejects("wild_cluster_bootstrap", design, test)
+    return rejects("wild_cluster_bootstrap", design, test)
 
 
 def _naive(design: str, **truth) -> Design:
@@ -223,14 +192,14 @@ def _naive(design: str, **truth) -> Design:
         data = simulate_grid(rng, Truth(**truth))
         return float(stats.linregress(data["similarity"], data["gain"]).pvalue)
 
-    return _rejects(NAIVE, design, test, instead="pair_regression")
+    return rejects(NAIVE, design, test, instead="pair_regression")
 
 
 def _bootstrap(sources: int, targets: int) -> Design:
     def estimate(rng: np.random.Generator) -> Inference:
         return crossed_bootstrap(_grid(rng, sources=sources, targets=targets), "gain", rng=rng, resamples=999)
 
-    return _covers("crossed_bootstrap", f"mean gain, {sources} x {targets} tasks", estimate, 0.0)
+    return covers("crossed_bootstrap", f"mean gain, {sources} x {targets} tasks", estimate, 0.0)
 
 
 def _bootstrap_of_seeds(levels: int) -> Design:
@@ -238,7 +207,7 @@ def _bootstrap_of_seeds(levels: int) -> Design:
         data = pd.DataFrame({"seed": np.arange(levels), "gain": rng.normal(size=levels)})
         return crossed_bootstrap(data, "gain", ["seed"], rng=rng, resamples=499)
 
-    return _covers("crossed_bootstrap", f"mean over {levels} seeds", estimate, 0.0)
+    return covers("crossed_bootstrap", f"mean over {levels} seeds", estimate, 0.0)
 
 
 def _joint_means(languages: int, needs: str = "") -> Design:
@@ -273,7 +242,7 @@ def _agreement(items: int, rho: float) -> Design:
         return rank_agreement(data, "value", "item", "method", rng=rng, permutations=99, resamples=499)
 
     tau = float(2 / np.pi * np.arcsin(rho))
-    return _covers("rank_agreement", f"tau {tau:.2f}, {items} items, two rankings", estimate, tau)
+    return covers("rank_agreement", f"tau {tau:.2f}, {items} items, two rankings", estimate, tau)
 
 
 def _icc(rng: np.random.Generator) -> Inference:
@@ -284,7 +253,7 @@ def _reliability(tasks: int) -> Design:
     def estimate(rng: np.random.Generator) -> Inference:
         return seed_reliability(_crossed_table(rng, tasks, 4, (1.0, 0.5, 1.0)), rng=rng, resamples=499)
 
-    return _covers("seed_reliability", f"mean of 4 seeds over {tasks} tasks", estimate, 0.8)
+    return covers("seed_reliability", f"mean of 4 seeds over {tasks} tasks", estimate, 0.8)
 
 
 def _paired(rng: np.random.Generator) -> float:
@@ -316,7 +285,7 @@ DESIGNS: tuple[Design, ...] = (
     _naive("rows of 9 x 9 x 15 x 3, no association"),
     _naive("pair means, no association", languages=1, seeds=1),
     _naive("pair means, slopes vary by source and target", languages=1, seeds=1, **_SLOPES),
-    _rejects("pair_interaction", "two methods, slopes vary and differ by source and target", _interaction),
+    rejects("pair_interaction", "two methods, slopes vary and differ by source and target", _interaction),
     _tasks("no association"),
     _tasks("no association, 20 % of pairs missing", missing=0.2),
     _tasks("no association, blocks of kinds", kinds=3, block=2.0),
@@ -328,22 +297,22 @@ DESIGNS: tuple[Design, ...] = (
     _tasks("two targets, gains 4:1, similarity 3:1, 20 % of pairs missing", unequal=_TWO, missing=0.2),
     _tasks("one target, gains 10:1, similarity 4:1, 5 x 6 tasks", unequal=_ONE, sources=5, targets=6),
     _tasks("mean slope zero, slopes vary by target: another null", "pair_regression", slope_by_target=1.0),
-    _rejects("max_t", "best of 20 unrelated measures", _best_of_twenty),
-    _rejects("max_t", "best of 20, two targets, gains 4:1, measures 3:1", lambda rng: _best_of_twenty(rng, _TWO)),
-    _rejects("specification_curve", "3 measures with and without a control, no association", _curve),
-    _rejects("specification_curve", "two targets, gains 4:1, similarities 3:1", lambda rng: _curve(rng, _TWO)),
+    rejects("max_t", "best of 20 unrelated measures", _best_of_twenty),
+    rejects("max_t", "best of 20, two targets, gains 4:1, measures 3:1", lambda rng: _best_of_twenty(rng, _TWO)),
+    rejects("specification_curve", "3 measures with and without a control, no association", _curve),
+    rejects("specification_curve", "two targets, gains 4:1, similarities 3:1", lambda rng: _curve(rng, _TWO)),
     _pgls("24 kin languages, lambda .9", 6, 0.9),
     _pgls("16 kin languages, lambda .9", 4, 0.9),
     _pgls("24 languages, lambda 0", 6, 0.0),
     _slopes("slopes by source and target", "inner-outer"),
     _slopes("slopes by source and target, Satterthwaite", "satterthwaite"),
-    _rejects("crossed_effects", "covariate of 16 kin languages, phylogenetic effect", _phylogenetic_t,
+    rejects("crossed_effects", "covariate of 16 kin languages, phylogenetic effect", _phylogenetic_t,
              instead="likelihood_ratio"),
-    _rejects("likelihood_ratio", "covariate of 16 kin languages, phylogenetic effect, bootstrap",
+    rejects("likelihood_ratio", "covariate of 16 kin languages, phylogenetic effect, bootstrap",
              _phylogenetic_bootstrap),
     _labels("24 languages without kinship", 0.0),
     _labels("24 kin languages, lambda .9: not exchangeable", 0.9, "pgls"),
-    _rejects("morans_i", "24 languages in families, values without kinship", _moran),
+    rejects("morans_i", "24 languages in families, values without kinship", _moran),
     _mantel("24 kin languages, lambda .9", 0.9),
     _mantel("24 languages without kinship", 0.0),
     _clustered("by source, similarity with task means, 9 x 9 tasks", ["intermediate"]),
@@ -359,9 +328,10 @@ DESIGNS: tuple[Design, ...] = (
     _joint_means(15),
     _agreement(9, 0.6),
     _agreement(15, 0.6),
-    _covers("intraclass_correlation", "ICC(2,1) of 20 units, 3 raters", _icc, 1 / 2.25),
+    covers("intraclass_correlation", "ICC(2,1) of 20 units, 3 raters", _icc, 1 / 2.25),
     _reliability(9),
     _reliability(15),
-    _rejects("paired_randomisation", "60 examples right or wrong", _paired),
-    _rejects("equivalence", "true effect at the margin, 20 values", _at_the_margin),
+    rejects("paired_randomisation", "60 examples right or wrong", _paired),
+    rejects("equivalence", "true effect at the margin, 20 values", _at_the_margin),
+    *STUDY_DESIGNS,
 )  # fmt: skip

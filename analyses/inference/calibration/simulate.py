@@ -7,6 +7,7 @@ of one (target, language, seed) share: at equal seeds they correlate .5.
 """
 
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -187,3 +188,25 @@ def simulate_families(
             names = [f"F_{family}" + "".join(f".{turn}" for turn in turns[:i]) for i in range(depth)]
             rows.append(dict.fromkeys(names, 1))
     return pd.DataFrame(rows, index=language_names(len(rows))).fillna(0).astype(int)
+
+
+def simulate_orders(
+    rng: np.random.Generator,
+    replicates: int = 5,
+    shared: float = 0.4,
+    effects: dict[str, float] | None = None,
+) -> pd.DataFrame:
+    """Return scores of the six orders of tasks a, b and c, (replicates, orders), of unit run variance.
+
+    Args:
+        shared: share of that variance that lies in the first stage, which two orders have in common.
+        effects: points by order `a>b>c`; none unless given.
+    """
+    require_generator(rng)
+    level = rng.normal(0, 2, replicates)
+    first = {task: rng.normal(0, np.sqrt(shared), replicates) for task in "abc"}
+    own = rng.normal(0, np.sqrt(1 - shared), (replicates, 6))
+    orders = [">".join(order) for order in permutations("abc")]
+    return pd.DataFrame(
+        {o: level + first[o[0]] + own[:, k] + (effects or {}).get(o, 0.0) for k, o in enumerate(orders)}
+    )

@@ -1,7 +1,8 @@
 """Words give way to what a lexicon has for them: translations into another language, neighbours in their own.
 
 Real languages take them from lexicons in MUSE's format (Conneau et al. 2018), which users bring: the licence of
-MUSE's own, CC BY-NC 4.0, keeps them out of here. The embedded world makes its own.
+MUSE's own, CC BY-NC 4.0, keeps them out of here. The embedded world makes its own: translations, and synonyms of
+the common nouns that are no loans.
 """
 
 import unicodedata
@@ -17,7 +18,7 @@ from simxfer.sources.perturb import CLEAN, Perturbation, Words, each_word, parse
 from simxfer.sources.request import DataRequest
 from simxfer.tasks import get_task
 from simxfer.world.languages import LANGUAGES
-from simxfer.world.lexicon import lexicon
+from simxfer.world.lexicon import lexicon, with_synonyms
 
 Translations = dict[str, tuple[str, ...]]
 """Word -> its translations, without those that are the word itself."""
@@ -72,13 +73,14 @@ def alternatives(word: str, known: Translations) -> tuple[str, ...]:
 def translations(how: Perturbation) -> Translations:
     """Return what stands for the words of the language of the data; nothing where there is no lexicon.
 
-    The embedded world has translations, and no two words of a language that mean the same.
+    In the embedded world a common noun that is no loan has one synonym, and other words have none.
     """
     request = how.request
     if request is None or request.language == how.mixed_in:
         return {}
     if get_task(request.task).world:
-        return _of_world(request.world, request.language, how.mixed_in) if how.mixed_in in LANGUAGES else {}
+        known = how.mixed_in in LANGUAGES or not how.mixed_in
+        return _of_world(request.world, request.language, how.mixed_in) if known else {}
     path = _path(request, how)
     return _of_file(path, known_sha256(path)) if path else {}
 
@@ -137,10 +139,11 @@ def read_lexicon(path: Path) -> Translations:
 
 @cache
 def _of_world(world: int, language: str, mixed_in: str) -> Translations:
-    """Return the world's own lexicon; homonyms have several translations."""
+    """Return the world's own lexicon, of synonyms without `mixed_in`; homonyms have several translations."""
     found: dict[str, dict[str, None]] = {}
-    pairs = zip(lexicon(world, language).words, lexicon(world, mixed_in).words, strict=True)
-    for word, translation in pairs:
+    own = lexicon(world, language)
+    other = lexicon(world, mixed_in) if mixed_in else with_synonyms(own)
+    for word, translation in zip(own.words, other.words, strict=True):
         if word != translation:
             found.setdefault(word, {})[translation] = None
     return {word: tuple(others) for word, others in found.items()}

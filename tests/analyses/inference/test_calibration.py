@@ -9,7 +9,8 @@ import pytest
 
 from analyses.inference import PROCEDURES, error_rates
 from analyses.inference.calibration.calibrate import calibrate, page
-from analyses.inference.calibration.designs import DESIGNS, NAIVE
+from analyses.inference.calibration.design import NAIVE
+from analyses.inference.calibration.designs import DESIGNS
 
 PAGE = Path(__file__).parents[3] / "docs" / "calibration.md"
 BY_NAME = {(design.procedure, design.design): design for design in DESIGNS}

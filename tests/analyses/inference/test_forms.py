@@ -9,6 +9,7 @@ import pytest
 
 import analyses.inference as inference
 from analyses.inference import PROCEDURES, Inference, Truth
+from analyses.inference.calibration.simulate import simulate_orders
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream
 
@@ -26,11 +27,15 @@ FIRST, SECOND = (
     pd.DataFrame(np.abs(v[:, None] - v), KIN.index, KIN.index) for v in LANGUAGES[["x", "y"]].to_numpy().T
 )
 SCORES = pd.DataFrame({"example_id": range(30), "score": np.arange(30) % 2.0})
+SETS = pd.DataFrame(
+    {"languages": ["a,b", "b,c", "a,c"] * 2, "arm": [1, 1, 1, 0, 0, 0], "score": [8, 7, 9, 5, 6, 5]}
+)
 RANDOM, LARGE = "gain ~ 1 + (1 | intermediate)", "gain ~ similarity + (1 | intermediate)"
 CALLS: dict[str, Callable[..., Inference]] = {
     "crossed_effects": lambda f, rng: f(GRID, LARGE),
     "likelihood_ratio": lambda f, rng: f(GRID, RANDOM, LARGE, rng=rng, simulations=9),
     "pair_regression": lambda f, rng: f(GRID),
+    "language_regression": lambda f, rng: f(GRID.assign(similarity=GRID["similarity"] + GRID["noise"])),
     "pair_interaction": lambda f, rng: f(METHODS),
     "leave_one_out": lambda f, rng: f(GRID),
     "specification_curve": lambda f, rng: f(GRID, ["gain"], ["similarity"], rng=rng, permutations=19),
@@ -46,6 +51,8 @@ CALLS: dict[str, Callable[..., Inference]] = {
     "paired_randomisation": lambda f, rng: f(
         SCORES, SCORES.assign(score=SCORES["score"].to_numpy()[::-1] * (SCORES.index > 3)), rng=rng, permutations=19
     ),
+    "set_contrast": lambda f, rng: f(SETS),
+    "order_contrasts": lambda f, rng: f(simulate_orders(rng)),
     "equivalence": lambda f, rng: f(0.2, 0.1, 8),
     "power_of_grid": lambda f, rng: f(GRID, rng=rng, simulations=9),
     "rank_agreement": lambda f, rng: f(METHODS, "gain", "intermediate", "method", rng=rng, resamples=19),

@@ -11,6 +11,7 @@ from scipy import stats
 import analyses
 import analyses.inference as inference
 from analyses.inference import PROCEDURES, Inference, Truth
+from analyses.inference.calibration.simulate import simulate_orders
 from simxfer.common.streams import stream
 
 VARYING = Truth(sources=6, targets=5, languages=3, seeds=4, slope_by_source=1.0, slope_by_target=1.0)
@@ -72,6 +73,13 @@ def slope_or_power(term: str, x: float, y: float) -> float:
 
 
 SLOPES = "gain ~ similarity + other + (1 + similarity | intermediate) + (similarity || target)"
+SETS = pd.DataFrame(
+    {
+        "languages": ["a,b", "b,c", "a,c"] * 2,
+        "arm": [1, 1, 1, 0, 0, 0],
+        "score": [8.0, 7.0, 9.0, 5.0, 6.0, 5.0],
+    }
+)
 CASES: dict[str, Case] = {
     "crossed_effects": Case(lambda f, x, y, rng: f(grid(x, y), SLOPES), slope_or_intercept),
     "crossed_effects: Satterthwaite": Case(
@@ -97,6 +105,9 @@ CASES: dict[str, Case] = {
     ),
     "pair_regression": Case(lambda f, x, y, rng: f(grid(x, y))),
     "pair_regression: pairs missing": Case(lambda f, x, y, rng: f(grid(x, y, HOLES))),
+    "language_regression": Case(
+        lambda f, x, y, rng: f(grid(x, y, GRID.assign(similarity=GRID["similarity"] + GRID["noise"])))
+    ),
     "pair_interaction": Case(lambda f, x, y, rng: f(grid(x, y, METHODS))),
     "leave_one_out": Case(lambda f, x, y, rng: f(grid(x, y, FEW))),
     "specification_curve": Case(
@@ -158,6 +169,8 @@ CASES: dict[str, Case] = {
         ),
         outcome,
     ),
+    "order_contrasts": Case(lambda f, x, y, rng: f(y * simulate_orders(rng)), outcome),
+    "set_contrast": Case(lambda f, x, y, rng: f(SETS.assign(score=y * SETS["score"])), outcome),
     "equivalence": Case(lambda f, x, y, rng: f(0.2 * y, 0.1 * y, 8, (-0.4 * y, 0.4 * y)), outcome),
     "power_of_grid": Case(lambda f, x, y, rng: f(grid(x, y), rng=rng, simulations=9), slope_or_power),
     "rank_agreement": Case(

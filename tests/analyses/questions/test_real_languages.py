@@ -209,10 +209,10 @@ def test_few_seeds_are_not_judged_by_language(tmp_path):
 def test_every_question_answers_or_says_why(tmp_path):
     run = load(tmp_path, Truth(size=2.0), seeds=2, intermediates=INTERMEDIATES)
     found = {answer.name: answer for answer in answers(run)}
-    assert {"distance", "degradation", "gains", "language-gains", "similarity-language"} <= set(found)
+    assert {"distance", "degradation", "gains", "language-gains", "similarity-degradation"} <= set(found)
     for answer in found.values():
         assert answer.sentence and json.dumps(answer.to_json(), allow_nan=False)
-    assert "no sample texts" in found["similarity-language"].sentence
+    assert "no sample texts" in found["similarity-degradation"].sentence
 
 
 def test_two_sources_of_one_target_never_mix(tmp_path):

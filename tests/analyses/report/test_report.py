@@ -58,7 +58,7 @@ def test_everything_is_there(report):
     answers = json.loads((folder / "answers.json").read_text())
     assert [a["name"] for a in answers] == [
         "positive-control", "order", "switches", "zero-shot", "distance", "degradation", "gains", "language-gains",
-        "similarity-gain", "similarity-language",
+        "similarity-gain", "similarity-degradation",
     ]  # fmt: skip
     pdfs, pngs = ({p.stem for p in (folder / "figures").glob(f"*.{e}")} for e in ("pdf", "png"))
     assert pdfs == pngs and {"zero-shot", "distance", "gains-zero-shot", "similarity"} <= pdfs
