@@ -23,6 +23,7 @@ QUESTIONS: dict[str, str] = {
     "meaning": "analyses.questions.meaning",
     "language-separation": "analyses.questions.language_separation",
     "similarity-gain": "analyses.questions.similarity_gain",
+    "adapter-similarity": "analyses.questions.adapter_similarity",
     "diverse-intermediates": "analyses.questions.diverse_intermediates",
     "similarity-degradation": "analyses.questions.similarity_degradation",
     "task-order": "analyses.questions.task_order",
