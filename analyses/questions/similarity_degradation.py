@@ -402,21 +402,21 @@ def _scatter(one: Arm, test: Inference) -> Figure:
     )
 
 
-def design(planned: pd.DataFrame, margin: float) -> tuple[str, ...]:
+def design(cells: pd.DataFrame, margin: float) -> tuple[str, ...]:
     """Return what a planned grid can find, a line each.
 
     Args:
-        planned: one row a planned score: checkpoint, method, intermediate, target, language, seed, perturbation.
+        cells: one row a planned score: checkpoint, method, intermediate, target, language, seed, perturbation.
         margin: of equivalence, in points per interquartile range.
     """
-    kept = planned[planned["intermediate"].isin(TASKS) & planned["target"].isin(TASKS)]
+    kept = cells[cells["intermediate"].isin(TASKS) & cells["target"].isin(TASKS)]
     kept = kept[~kept["language"].isin(PIVOTS)]
     if kept.empty:
-        return ("similarity-degradation: no intermediate is scored outside the pivot.",)
+        return ("no intermediate is scored outside the pivot.",)
     kinds = kept[CELL].drop_duplicates().assign(arm=lambda rows: rows.apply(_arm_of, axis=1))
     own = kinds[kinds["arm"] == OWN]
     if own.empty:
-        return ("similarity-degradation: all targets are parallel; nothing but coverage can be estimated.",)
+        return ("all targets are parallel; nothing but coverage can be estimated.",)
     units = units_of(kept.assign(value=0.0))
     per_sd, df = _unit(own, len(units.table))
     found = (stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) * per_sd
@@ -424,7 +424,7 @@ def design(planned: pd.DataFrame, margin: float) -> tuple[str, ...]:
     shown = ", ".join(f"{number(sd * found, 1)} at SD {number(sd, 1)}" for sd in ASSUMED[world])
     limit = margin / (stats.t.ppf(0.95, df) * per_sd)
     return (
-        f"similarity-degradation: {units.described}; {count(len(own.drop_duplicates(CELL[:2])), 'pair')} of tasks with "
+        f"{units.described}; {count(len(own.drop_duplicates(CELL[:2])), 'pair')} of tasks with "
         f"texts of their own, {count(own['language'].nunique(), 'language')}, {count(len(own), 'cell')}.",
         f"Smallest slope found with power .8: {number(found)} SDs of a score over replicates; in points per "
         f"interquartile range {shown} (assumed SDs, cells independent).",
