@@ -14,7 +14,6 @@ from analyses.run import Run
 from simxfer.schema.directory import RunDirectory
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE
-from simxfer.training.methods import name_of
 
 FULL = "full"
 MEAN = "mean of adapters"
@@ -23,7 +22,7 @@ KEYS = ["intermediate", "target", "language", "checkpoint", "seed"]
 
 def is_adapter(method: str) -> bool:
     """Tell whether a method trains adapters or LoRA in intermediate and target stages and keeps what it has learned."""
-    return name_of(method) in ("adapter", "lora") and ">" not in method and not is_dropped(method)
+    return method.partition("(")[0] in ("adapter", "lora") and ">" not in method and not is_dropped(method)
 
 
 def is_dropped(method: str) -> bool:
