@@ -71,11 +71,12 @@ def design(cells: pd.DataFrame, margin: float) -> tuple[str, ...]:
     adapters = sorted(m for m in cells["method"].unique() if is_adapter(m))
     pairs = cells.loc[cells["intermediate"] != NONE, ["intermediate", "target"]].drop_duplicates()
     planted = bool(len(pairs)) and all(label_agreement(s, t) is not None for s, t in pairs.to_numpy())
+    unit: str = "task"
     if planted:
         units = assignments(cells.groupby(["checkpoint", "seed"]).size().to_frame("cells"))
         n, unit = len(units.table), str(units.unit)
     else:
-        n, unit = min(pairs["intermediate"].nunique(), pairs["target"].nunique()), "task"
+        n = min(pairs["intermediate"].nunique(), pairs["target"].nunique())
     sides = cells.drop_duplicates(["checkpoint", "seed"])
     ceiling = (
         f"rankings of intermediates are compared over {len(sides) // 2} and {len(sides) // 2} replicates, their seed "
