@@ -37,7 +37,7 @@ PROCEDURES: dict[str, Procedure] = {
     ),
     "language_regression": Procedure(
         f"{_HERE}.pairs.by_language:language_regression",
-        True,
+        False,
         "an outcome on a similarity that varies by pair of tasks and language",
     ),
     "pair_interaction": Procedure(
