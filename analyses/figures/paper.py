@@ -39,7 +39,12 @@ def heatmap(figure: Figure) -> Sheet:
     table = table.loc[figure.frame["row"].unique(), figure.frame["column"].unique()]
     low, high = style.colour_range(figure)
     stops = style.SEQUENTIAL if figure.zero is None else style.DIVERGING
-    sheet, (axes,) = _sheet(1, width=2.4 + 0.55 * len(table.columns), height=1.2 + 0.3 * len(table))
+    rows = [style.broken(str(name), "\n") for name in table.index]
+    # Names take their room: about .07 inches a character, rotated ones two thirds of that in height.
+    beside = max(2.4, 1.2 + 0.07 * max(len(line) for name in rows for line in name.split("\n")))
+    below = max(1.2, 0.4 + 0.05 * max(len(str(name)) for name in table.columns))
+    tall = 0.3 * max(1.0, 0.55 * style.longest([str(name) for name in table.index]))
+    sheet, (axes,) = _sheet(1, width=beside + 0.55 * len(table.columns), height=below + tall * len(table))
     image = axes.imshow(
         table.to_numpy(float),
         vmin=low,
@@ -48,7 +53,7 @@ def heatmap(figure: Figure) -> Sheet:
         aspect="auto",
     )
     axes.set_xticks(range(len(table.columns)), table.columns, rotation=40, ha="right")
-    axes.set_yticks(range(len(table)), table.index)
+    axes.set_yticks(range(len(table)), rows)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     form = "{:.2f}" if figure.zero is None else "{:+.1f}"
@@ -94,7 +99,8 @@ def forest(figure: Figure) -> Sheet:
     """An estimate and its interval a label and series, with the replicates as faint dots."""
     all_series = style.series(figure)
     most = max(len(style.labels(figure, panel)) for panel in style.panels(figure))
-    height = 0.9 + (0.15 + 0.04 * len(all_series)) * most
+    lines = max(style.longest(style.labels(figure, panel)) for panel in style.panels(figure))
+    height = 0.9 + (0.15 * lines + 0.04 * len(all_series)) * most
     sheet, grid = _sheet(len(style.panels(figure)), width=3.6, height=height)
     for axes, panel in zip(grid, style.panels(figure), strict=True):
         names = style.labels(figure, panel)
@@ -103,7 +109,7 @@ def forest(figure: Figure) -> Sheet:
             _forest_series(axes, figure, panel, all_series[i], i, heights)
         if figure.zero is not None:
             axes.axvline(figure.zero, color=style.MUTED, lw=0.8, ls=":")
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), [style.broken(name, "\n") for name in names])
         axes.set(xlabel=figure.x, xlim=style.value_range(figure), ylim=(len(names) - 0.4, -0.6))
         axes.set_title(panel, loc="left", size=9)
     if len(all_series) > 1:

@@ -81,9 +81,14 @@ def _forest_panel(figure: Figure, panel: str, span: tuple[float, float]) -> go.F
         plot.add_vline(x=figure.zero, line={"color": style.MUTED, "width": 1, "dash": "dot"})
     plot.update_xaxes(title=figure.x, range=list(span))
     plot.update_yaxes(
-        tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.4, -0.6], showgrid=False
+        tickvals=list(range(len(names))),
+        ticktext=[style.broken(name, "<br>") for name in names],
+        range=[len(names) - 0.4, -0.6],
+        showgrid=False,
     )
-    return _canvas(plot, height=110 + (17 + 5 * len(all_series)) * len(names), title=panel)
+    return _canvas(
+        plot, height=110 + (17 * style.longest(names) + 5 * len(all_series)) * len(names), title=panel
+    )
 
 
 def _forest_series(

@@ -1,5 +1,7 @@
 """How figures look: one palette, one type, for screen and paper alike."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -24,6 +26,8 @@ PLACES = {
     "bottom left": (-0.5, -0.05),
 }
 """Where a name may stand: its centre from the point, in name widths and panel heights."""
+LABEL_CHARACTERS = 24
+"""Width of a forest's labels."""
 CHARACTER, LINE = 0.019, 0.045
 """Rough width of a character and height of a line, in panel widths and heights."""
 
@@ -67,6 +71,21 @@ def labels(figure: Figure, panel: str) -> list[str]:
     """Return the labels of a forest panel, first one on top."""
     rows = figure.frame[figure.frame["panel"] == panel]
     return list(dict.fromkeys(rows["label"]))
+
+
+def broken(label: str, end: str) -> str:
+    """Return a label in lines parted by `end`: names of sequences, mixtures and sets are long."""
+    lines = [""]
+    for part in re.findall(r"[^>+,@]*[>+,@]?", label):
+        if lines[-1] and len(lines[-1] + part) > LABEL_CHARACTERS:
+            lines.append("")
+        lines[-1] += part
+    return end.join(lines)
+
+
+def longest(names: list[str]) -> int:
+    """Return the most lines that one of the labels takes."""
+    return max((broken(name, "\n").count("\n") + 1 for name in names), default=1)
 
 
 def series(figure: Figure) -> list[str]:

@@ -11,9 +11,6 @@ from analyses.questions.answer import Answer
 from analyses.run import Run
 
 QUESTIONS: dict[str, str] = {
-    "diverse-intermediates": "analyses.questions.diverse_intermediates",
-    "similarity-degradation": "analyses.questions.similarity_degradation",
-    "task-order": "analyses.questions.task_order",
     "positive-control": "analyses.questions.positive_control",
     "order": "analyses.questions.order",
     "switches": "analyses.questions.switches",
@@ -26,8 +23,15 @@ QUESTIONS: dict[str, str] = {
     "meaning": "analyses.questions.meaning",
     "language-separation": "analyses.questions.language_separation",
     "similarity-gain": "analyses.questions.similarity_gain",
+    "adapter-similarity": "analyses.questions.adapter_similarity",
+    "diverse-intermediates": "analyses.questions.diverse_intermediates",
+    "similarity-degradation": "analyses.questions.similarity_degradation",
+    "task-order": "analyses.questions.task_order",
 }
-"""In the order of the report; each module has `answer(run) -> Answer | None`."""
+"""In the order of the report, the studies last: the one that a grid is made for stands first in its own report.
+
+Each module has `answer(run) -> Answer | None`, a study's also `design(cells, margin)`, what a plan can answer.
+"""
 
 
 def answers(run: Run) -> Iterator[Answer]:

@@ -87,7 +87,7 @@ def answer(run: Run) -> Answer | None:
         return None
     wide = {place: _at(asking, place, run.pivot) for place in PLACES}
     found = _contrasts(wide)
-    if not found:
+    if not any(one.contrast.planted for one in found.values()):
         missing = "no matched and crossed intermediates with a common replicate"
         return unanswerable(NAME, TITLE, QUESTION, f"The run cannot tell: {missing}.")
     table = _table(found)

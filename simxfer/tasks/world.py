@@ -17,6 +17,7 @@ what of a test set an intermediate teaches. `w-tag-0-2`, `w-tag-0-4` and `w-tag-
 nothing, `w-is-b-mix` has the same sentences and asks for what was not taught.
 """
 
+import re
 from typing import Literal
 
 from simxfer.tasks.record import Kind, Task
@@ -184,6 +185,43 @@ def _knowledge(attribute: str) -> tuple[Task, ...]:
     )
 
 
+def label_agreement(intermediate: str, target: str) -> float | None:
+    """Return how far the labels that an intermediate teaches are those that a target asks for, over the nouns.
+
+    It is 1 - 2f where the attribute asked for is flipped for a share f of the nouns, and 0 for another attribute or the
+    placebo; a model that answers as it was taught is right for (1 + agreement) / 2 of the nouns. None where one of the
+    two is not about attributes.
+
+    Example:
+        >>> from simxfer.tasks.world import label_agreement
+        >>> label_agreement("w-tag-a-1of8", "w-is-a"), label_agreement("w-tag-a-1of8", "w-is-b")
+        (0.75, 0.0)
+    """
+    taught, asked = _TAUGHT.match(intermediate), _ASKED.match(target)
+    if not taught or not asked:
+        return None
+    return 1 - int(taught[2] or 0) / 4 if taught[1] == asked[1] else 0.0
+
+
+_TAUGHT = re.compile(r"w-(?:tag|which)-([ab0])(?:-([1-4])of8)?$")
+_ASKED = re.compile(r"w-(?:is|share)-([ab])$")
+
+
+def _flipped(eighths: int, named: str) -> Task:
+    """Return the record of the task that teaches A flipped for this many of the 8 nouns of each class."""
+    return _task(
+        f"w-tag-a-{eighths}of8",
+        "tagging",
+        ("chunk_f1", "token_accuracy"),
+        f"tag-a-{eighths}of8",
+        (6000, 240),
+        f"Tag every common noun of a sentence with attribute A flipped for {named} of the nouns.",
+        drawn_labels=True,
+        labels=ATTRIBUTE_LABELS,
+        roles=_INTERMEDIATE,
+    )
+
+
 def _some_classes(attribute: str, n: int) -> Task:
     """Return the tagging of the nouns of the first n classes: `a` teaches attribute A, `0` is the placebo."""
     value = (
@@ -275,6 +313,10 @@ WORLD_TASKS: tuple[Task, ...] = (
         labels=ATTRIBUTE_LABELS,
         roles=_INTERMEDIATE,
     ),
+    _flipped(1, "an eighth"),
+    _flipped(2, "a quarter"),
+    _flipped(3, "three eighths"),
+    _flipped(4, "half"),
     _task(
         "w-tag-a-star",
         "tagging",

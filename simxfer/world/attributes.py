@@ -3,7 +3,8 @@
 A and B are drawn anew for every draw, independently of every selectional weight, and told in no text: only the
 labels of `w-tag-*` and `w-which-*` carry them. Inside each class the 8 nouns fill the 2 x 2 x 2 of A, B and
 seen/unseen once; loans are half of the nouns at every value of A, B and seen, and over the classes they are
-balanced against all of these. A* is A flipped for half of the nouns, balanced against A, B and seen.
+balanced against all of these. A* is A flipped for half of the nouns, balanced against A, B and seen. In doses, A is
+flipped for 1, 2, 3 and 4 of the 8 nouns of each class, the same ones and more, balanced against A, B, seen and loans.
 """
 
 from collections.abc import Callable
@@ -27,11 +28,18 @@ from simxfer.world.meanings import (
 )
 from simxfer.world.ontology import CLASS_SIZE, CLASSES, GROUPS, IS_LOAN, N_NOUNS
 
-Attribute = Literal["a", "b", "a-star", "0"]
-"""`0` is the placebo: a value drawn anew at each occurrence."""
+Attribute = Literal["a", "b", "a-1of8", "a-2of8", "a-3of8", "a-4of8", "a-star", "0"]
+"""`0` is the placebo: a value drawn anew at each occurrence. `a-1of8` is A flipped for an eighth of the nouns."""
 
 # Loans stand where A xor B xor this is 1: three classes each way, so that loans are balanced against A xor B.
 _LOAN_PATTERN = (0, 0, 1, 1, 0, 1)
+
+# Cells 4 unseen + 2 A + B in the order in which A is flipped, for classes 0, 2, 4. The class behind each flips the
+# complements (7 - cell), so that any number of flips is balanced against A, B and seen. A class flips at one value of B
+# only: the half then is A xor B (or not B), which tells neither A nor B among the nouns of a class that are seen, nor
+# among those that are not. A* tells B there, the other way round where nouns are not seen. Cells with A xor B take
+# turns with the others, because loans follow it.
+_FLIPPED_CELLS = ((2, 4, 6, 0), (1, 7, 5, 3), (4, 6, 0, 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +50,13 @@ class Attributes:
     b: np.ndarray
     a_star: np.ndarray
     seen: np.ndarray
+    flip: np.ndarray
+    """The place of a noun in the order in which A is flipped in its class: 1 to 4, and 8 for those that never are."""
 
     def of(self, attribute: Attribute) -> np.ndarray:
-        """Return the values of `a`, `b` or `a-star`."""
+        """Return the values of any attribute but the placebo."""
+        if attribute.endswith("of8"):
+            return self.a ^ (self.flip <= int(attribute[2]))
         return {"a": self.a, "b": self.b, "a-star": self.a_star}[attribute]
 
 
@@ -52,7 +64,7 @@ class Attributes:
 def attributes(world: int, draw: int) -> Attributes:
     """Return the assignment of a draw."""
     rng = stream("world", world, "attributes", draw)
-    a, b, a_star, seen = (np.zeros(N_NOUNS, dtype=np.int64) for _ in range(4))
+    a, b, a_star, seen, flip = (np.zeros(N_NOUNS, dtype=np.int64) for _ in range(5))
     cell = np.arange(CLASS_SIZE)
     in_a, in_b, unseen = cell // 2 % 2, cell % 2, cell // 4
     for c in range(len(CLASSES)):
@@ -63,7 +75,16 @@ def attributes(world: int, draw: int) -> Attributes:
         nouns[~loan_cell] = members[~IS_LOAN[members]]
         a[nouns], b[nouns], seen[nouns] = in_a, in_b, 1 - unseen
         a_star[nouns] = in_a ^ ((c + in_a + in_b + unseen) % 2)
-    return Attributes(a, b, a_star, seen.astype(bool))
+        flip[nouns] = _flip_order(c)
+    return Attributes(a, b, a_star, seen.astype(bool), flip)
+
+
+def _flip_order(c: int) -> np.ndarray:
+    """Return the place of every cell of a class in the order of flips, 8 for those that are never flipped."""
+    cells = np.array(_FLIPPED_CELLS[c // 2])
+    order = np.full(CLASS_SIZE, CLASS_SIZE)
+    order[7 - cells if c % 2 else cells] = 1 + np.arange(len(cells))
+    return order
 
 
 def tag_items(attribute: Attribute, synonyms: Attribute | None = None) -> Callable[[Request], Items]:

@@ -14,6 +14,7 @@ from simxfer.sources import revision
 
 CONTINUED = "adapter(pfeiffer,r=8)"
 STACKED, FUSED = "adapter(pfeiffer,r=8,phases=stacked)", "adapter(pfeiffer,r=8,phases=fused)"
+DROPPED = "adapter(pfeiffer,r=8,phases=dropped)"
 SWAPPED, SOURCE = "adapter(pfeiffer,r=8,language_r=2)", "adapter(pfeiffer,r=8,language_r=2,swap=false)"
 STACKED_SWAPPED = "adapter(pfeiffer,r=8,phases=stacked,language_r=2)"
 GRID = {
@@ -21,7 +22,7 @@ GRID = {
     "languages": ["x-pivot", "x-agg", "x-cyrl"],
     "seeds": [0],
     "test_examples": 8,
-    "methods": [CONTINUED, STACKED, FUSED, SWAPPED, STACKED_SWAPPED],
+    "methods": [CONTINUED, STACKED, FUSED, DROPPED, SWAPPED, STACKED_SWAPPED],
     "overrides": {"*": {"steps": 3, "batch_size": 4, "train_examples": 12, "learning_rate": 1e-2}},
     "unlabelled": {"task": "w-qa", "languages": ["x-agg"], "examples": 8},
     "blocks": [{"intermediates": ["none", "w-nli"], "targets": ["w-xnli", "w-tatoeba"]}],
@@ -49,9 +50,21 @@ def model_of(run: Trained, *where: str):
 
 def test_what_phases_do_not_change_is_trained_once(run):
     """The stages of an intermediate and of a target alone are the same, whatever the target does after the other."""
+    phases = (CONTINUED, STACKED, FUSED, DROPPED)
     for where in (("none", "w-xnli"), ("w-nli", "w-tatoeba")):
-        assert len({cell_of(run, method, *where).stage for method in (CONTINUED, STACKED, FUSED)}) == 1
-    assert len({cell_of(run, method).stage for method in (CONTINUED, STACKED, FUSED)}) == 3
+        assert len({cell_of(run, method, *where).stage for method in phases}) == 1
+    assert len({cell_of(run, method).stage for method in phases}) == 4
+
+
+def test_a_target_that_drops_the_intermediates_adapter_is_the_one_without_an_intermediate(run):
+    """Bit for bit, weights and scores: whatever the intermediate taught, the gain is 0."""
+    kept, alone = (
+        run.weights(method=DROPPED, intermediate=name, target="w-xnli") for name in ("w-nli", "none")
+    )
+    assert same(kept, alone) and list(model_of(run, DROPPED).beside.specs) == ["0"]
+    rows = run.results[(run.results["method"] == DROPPED) & (run.results["target"] == "w-xnli")]
+    scores = rows.pivot(index=["language", "split"], columns="intermediate", values="value")
+    assert (scores["w-nli"] == scores["none"]).all() and len(scores)
 
 
 def test_a_stacked_target_leaves_the_adapter_below_as_it_is_and_stores_its_own_alone(run):

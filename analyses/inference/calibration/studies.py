@@ -7,8 +7,10 @@ import pandas as pd
 from scipy import stats
 
 from analyses.inference.calibration.design import NAIVE, Design, covers, rejects
-from analyses.inference.calibration.simulate import simulate_orders
+from analyses.inference.calibration.simulate import Truth, simulate_grid, simulate_orders
 from analyses.inference.orders import order_contrasts
+from analyses.inference.pairs.interaction import pair_interaction
+from analyses.inference.pairs.regression import pair_regression
 from analyses.inference.result import Inference
 from analyses.inference.sets import set_contrast
 
@@ -67,6 +69,34 @@ def _arms_alone(rng: np.random.Generator) -> float:
     return float(stats.ttest_ind(*arms).pvalue)
 
 
+def _methods(rng: np.random.Generator, full: float, adapters: float) -> pd.DataFrame:
+    """Return gains of 5 x 5 tasks, two of them `same_data`, under full fine-tuning and the mean of three adapters.
+
+    Both share the task pairs' similarity and noise; slopes differ by task under each and between them.
+    """
+    truth = Truth(
+        sources=5, targets=5, languages=1, seeds=1, slope=adapters, slope_by_source=0.5, slope_by_target=0.5
+    )
+    mean = simulate_grid(rng, truth)
+    moved = sum(
+        mean[task].map(dict(zip(sorted(set(mean[task])), rng.normal(0, 0.5, 5), strict=True)))
+        for task in ("intermediate", "target")
+    )
+    more = (full - adapters + moved) * mean["similarity"] + rng.normal(size=len(mean))
+    same = mean["intermediate"].str[1:] == mean["target"].str[1:]
+    mean = mean.assign(same_data=same & mean["intermediate"].isin(["s0", "s1"]))
+    return pd.concat([mean.assign(method="adapters"), mean.assign(method="full", gain=mean["gain"] + more)])
+
+
+def _adapters(rng: np.random.Generator, slope: float) -> Inference:
+    data = _methods(rng, 0.0, slope)
+    return pair_regression(data[data["method"] == "adapters"])
+
+
+def _full_less_adapters(rng: np.random.Generator, full: float) -> Inference:
+    return pair_interaction(_methods(rng, full, 1.0), reference="adapters")
+
+
 STUDY_DESIGNS: tuple[Design, ...] = (
     _orders(0, 5, 0.4),
     _orders(0, 6, 0.7),
@@ -78,4 +108,12 @@ STUDY_DESIGNS: tuple[Design, ...] = (
     rejects("set_contrast", "8 + 8 sets of 3 of 8 languages, by diversity, languages differ",
             lambda rng: _arms(rng, 0.0).p, runs=RUNS),
     covers("set_contrast", "8 + 8 sets of 3 of 8 languages, interval", lambda rng: _arms(rng, 1.0), 1.0, runs=RUNS),
+    rejects("pair_regression", "adapters, 5 x 5 tasks, slopes by s and t",
+            lambda rng: _adapters(rng, 0.0).p, runs=RUNS),
+    covers("pair_regression", "adapters, 5 x 5 tasks, slopes by s and t, interval",
+           lambda rng: _adapters(rng, 1.0), 1.0, runs=RUNS),
+    rejects("pair_interaction", "full minus adapters, 5 x 5 tasks, slopes by s and t",
+            lambda rng: _full_less_adapters(rng, 1.0).p, runs=RUNS),
+    covers("pair_interaction", "full minus adapters, 5 x 5 tasks, slopes by s and t, interval",
+           lambda rng: _full_less_adapters(rng, 2.0), 1.0, runs=RUNS),
 )  # fmt: skip

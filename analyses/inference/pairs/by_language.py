@@ -26,6 +26,7 @@ from analyses.inference.checks import complete_rows, require_levels, require_var
 from analyses.inference.mixed.model import CrossedEffects, crossed_effects
 from analyses.inference.pairs.two_way import cells
 from analyses.inference.result import Inference
+from simxfer.common.errors import InputError
 
 FEWEST_LEVELS = 4
 """Tasks of a side from which on slopes vary by them; with fewer the conclusion is about these tasks."""
@@ -57,6 +58,9 @@ def specific_part(
 ) -> SpecificPart:
     """Return the language-specific part of a similarity, mean over the rows of a (source, target, language).
 
+    Raises:
+        InputError: no row.
+
     Example:
         >>> import pandas as pd
         >>> from analyses import specific_part
@@ -65,6 +69,8 @@ def specific_part(
         >>> found.frame["specific"].round(9).tolist(), round(found.share, 2)
         ([1.0, -1.0, -1.0, 1.0], 0.14)
     """
+    if data.empty:
+        raise InputError(f"no row has a {similarity}; expected one a pair of tasks and language")
     cell = [source, target, language]
     frame = data.groupby(cell, sort=False)[similarity].mean().reset_index()
     x = frame[similarity].to_numpy(float)

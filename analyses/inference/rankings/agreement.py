@@ -142,7 +142,8 @@ def _statistics(
     # A pair that was not drawn may be NaN, and 0 times NaN is NaN.
     mean = (counts @ np.where(counts > 0, pairs, 0.0)) / counts.sum() if counts.any() else np.nan
     ranks = signs @ weights
-    concordance = (weights * ranks.sum(axis=0) ** 2).sum() / (len(signs) * (weights * ranks**2).sum())
+    with np.errstate(invalid="ignore"):  # a resample of one item has no ranks
+        concordance = (weights * ranks.sum(axis=0) ** 2).sum() / (len(signs) * (weights * ranks**2).sum())
     return np.concatenate([[mean], pairs, [concordance]])
 
 

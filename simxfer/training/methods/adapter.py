@@ -27,10 +27,11 @@ class AdapterTuning(Method):
     """Pfeiffer et al. 2021, Houlsby et al. 2019, or parallel (He et al. 2022)."""
     r: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 16
     """Reduction factor: the hidden size over the bottleneck's."""
-    phases: Literal["continued", "stacked", "fused"] = "continued"
+    phases: Literal["continued", "stacked", "fused", "dropped"] = "continued"
     """What the target trains after an intermediate: the same adapter (`continued`); a new one on top of it
     (`stacked`); attention over it and over the adapter that the target alone has trained (`fused`: AdapterFusion,
-    Pfeiffer et al. 2021). What stands below rests."""
+    Pfeiffer et al. 2021); a new one in its place (`dropped`: a control, whose gain is 0 bit for bit). What stands below
+    rests."""
     invertible: bool = False
     """Whether it has coupling layers behind the embeddings, undone before output embeddings (MAD-X)."""
     leave_last: bool = False
@@ -51,9 +52,9 @@ class AdapterTuning(Method):
             raise ValueError(
                 "phases=fused is defined for pfeiffer and houlsby adapters, not for parallel ones"
             )
-        if self.phases == "fused" and self.language_r:
+        if self.phases in ("fused", "dropped") and self.language_r:
             raise ValueError(
-                "phases=fused and language_r do not go together; use phases=stacked or continued"
+                f"phases={self.phases} and language_r do not go together; use phases=stacked or continued"
             )
         if not self.swap and not self.language_r:
             raise ValueError("swap=false is said of language adapters; give language_r, or leave it out")
@@ -68,7 +69,7 @@ class AdapterTuning(Method):
     def in_stage(self, part: str, below: str) -> AdapterTuning:
         """Return it as a stage has it: `phases` counts where an intermediate's adapter stands below a target."""
         if below == "language":
-            phases: Literal["continued", "stacked", "fused"] = "stacked"
+            phases: Literal["continued", "stacked", "fused", "dropped"] = "stacked"
         else:
             phases = self.phases if (part, below) == ("target", "intermediate") else "continued"
         return replace(self, phases=phases, language_r=0.0, swap=True)
@@ -86,6 +87,8 @@ class AdapterTuning(Method):
     def prepare(self, model: TransferModel, seed: int) -> None:
         """Let the adapter of a parent stage go on, or put a new one there; all else rests."""
         model.encoder.requires_grad_(False)
+        if self.phases == "dropped":
+            model.beside = None
         if model.beside is None or self.phases != "continued":
             self._add(model, seed)
         model.beside.requires_grad_(False)
