@@ -84,6 +84,9 @@ PROCEDURES: dict[str, Procedure] = {
     "set_contrast": Procedure(
         f"{_HERE}.sets:set_contrast", True, "two arms of sets of languages, or their diversity"
     ),
+    "method_difference": Procedure(
+        f"{_HERE}.methods:method_difference", True, "one training method against another over replicates"
+    ),
     "equivalence": Procedure(f"{_HERE}.tost:equivalence", True, "is an effect too small to matter"),
     "order_contrasts": Procedure(
         f"{_HERE}.orders:order_contrasts", True, "does the order of three tasks matter, and which is last"
