@@ -7,10 +7,10 @@ import pandas as pd
 
 from analyses.questions.replicates import Replicates, replicates
 from analyses.questions.scores import UNIT, headline_split, main_scores
+from analyses.questions.spelled import phases
 from analyses.run import Run
 from simxfer.common.errors import InputError
 from simxfer.tasks.intermediate import NONE
-from simxfer.training.methods import load_method, name_of, phases_of
 
 FULL = "full"
 PAIR = ["intermediate", "target"]
@@ -42,16 +42,15 @@ def adversaries(methods: Iterable[str]) -> tuple[Adversary, ...]:
 
 
 def _adversary(method: str) -> Adversary | None:
+    known = phases(method)
+    there = [name == "adversarial" for name, _ in known]
+    given = [parameters for name, parameters in known if name == "adversarial"]
     try:
-        phases = phases_of(method)
-    except InputError:  # a method of somebody else's table
+        strength = max((float(one.get("strength", 1)) for one in given), default=0.0)
+    except ValueError:  # a method of somebody else's table
         return None
-    there = [name_of(phase) == "adversarial" for phase in phases]
-    loaded = [load_method(phase) for phase, yes in zip(phases, there, strict=True) if yes]
-    if not loaded or not max(one.strength for one in loaded):
-        return None
-    permuted = any(one.labels == "permuted" for one in loaded)
-    return Adversary(method, max(one.strength for one in loaded), permuted, *there)
+    permuted = any(one.get("labels") == "permuted" for one in given)
+    return Adversary(method, strength, permuted, *there) if strength else None
 
 
 def declared(known: Sequence[Adversary], order: Sequence[str]) -> Adversary:
