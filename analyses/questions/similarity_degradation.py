@@ -34,12 +34,12 @@ from analyses.inference.result import Inference
 from analyses.inference.tost import equivalence
 from analyses.outcomes import with_relations
 from analyses.questions.answer import Answer, unanswerable
-from analyses.questions.covariates import Covariates, covariates
+from analyses.questions.covariates import Covariate, Covariates, covariates
 from analyses.questions.gains import gain_scores
 from analyses.questions.replicates import FEWEST_LEVELS, Replicates, assignments, detectable, replicates
 from analyses.questions.scores import UNIT
 from analyses.questions.texts import meanings
-from analyses.questions.wording import count, effect, listed, number, p_value, points, verdict
+from analyses.questions.wording import count, effect, interval, listed, number, p_value, points, verdict
 from analyses.run import Run
 from analyses.similarity import task_similarities
 from simxfer.common.errors import InputError
@@ -148,7 +148,7 @@ def answered(
         question=QUESTION,
         sentence=_sentence(own, margin),
         findings=(
-            *(_beside(own) if own else ()),
+            *(_beside(own, known.of_scores) if own else ()),
             *(_constructed(own) if own else ()),
             *(_other(one, margin) for one in arms.values() if one.name != OWN),
             *(_measures(own) if own else ()),
@@ -311,15 +311,22 @@ def _sentence(own: Arm | None, margin: float) -> str:
     )
 
 
-def _beside(own: Arm) -> tuple[str, ...]:
+def _beside(own: Arm, covariate: Covariate) -> tuple[str, ...]:
     if isinstance(own.primary, str):
         return ()
     rows = own.primary.table.iloc[1:].to_dict("records")
     return tuple(
-        f"Beside it, exploratory: {points(row['estimate'])} points per "
-        f"{'interquartile range' if '(between)' in row['term'] else 'unit'} of {row['term']} ({p_value(row['p'])})."
+        f"Beside it, exploratory: {points(row['estimate'])} points per {_per(row['term'], covariate)} "
+        f"({interval(row['low'], row['high'])}, {p_value(row['p'])})."
         for row in rows
     )
+
+
+def _per(term: str, covariate: Covariate) -> str:
+    """Return what a slope is per, in words."""
+    if "(between)" in term:
+        return "interquartile range of what is alike for all intermediates of a test set"
+    return f"unit of {covariate.axis if term == covariate.name else term}"
 
 
 def built(one: Arm) -> float | None:
@@ -350,7 +357,8 @@ def _other(one: Arm, margin: float) -> str:
         return f"{one.name[0].upper()}{one.name[1:]}: {one.primary.rstrip('.')}."
     return (
         f"{one.name[0].upper()}{one.name[1:]}: {effect(one.primary)}; against the margin of "
-        f"±{number(margin, 1)} points: {judged(one.primary, margin)} (smallest effect found with power .8: {number(detectable(one.primary), 1)})."
+        f"±{number(margin, 1)} points: {judged(one.primary, margin)} "
+        f"(smallest effect found with power .8: {number(detectable(one.primary), 1)})."
     )
 
 
