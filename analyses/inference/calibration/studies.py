@@ -10,6 +10,7 @@ from analyses.inference.calibration.design import NAIVE, Design, covers, rejects
 from analyses.inference.calibration.simulate import Truth, simulate_grid, simulate_orders
 from analyses.inference.methods import method_difference
 from analyses.inference.orders import order_contrasts
+from analyses.inference.pairs.by_language import language_regression
 from analyses.inference.pairs.interaction import pair_interaction
 from analyses.inference.pairs.regression import pair_regression
 from analyses.inference.result import Inference
@@ -108,6 +109,22 @@ def _two_methods(rng: np.random.Generator, replicates: int, pairs: int, effect: 
     return method_difference(pd.DataFrame(effect + shared + own))
 
 
+def _by_language(rng: np.random.Generator) -> Inference:
+    """Test the slope of scores as the study's world grid has them, everything that the model names varying.
+
+    The slope varies by replicate (SD 1, mean 0), and every replicate has test sets of its own difficulty.
+    """
+    shape = S, T, L, R = 3, 1, 8, 6
+    s, t, k, r = (index.ravel() for index in np.indices(shape))
+    x = (rng.normal(size=(S, T, 1)) + rng.normal(size=L) + rng.normal(size=shape[:3]))[s, t, k]
+    score = rng.normal(0, 2, (S, T))[s, t] + rng.normal(0, 2, L)[k] + rng.normal(size=(T, L))[t, k]
+    score += rng.normal(size=(S, L))[s, k] + rng.normal(size=len(s))
+    score += rng.normal(size=(S, T, R))[s, t, r] + rng.normal(0, 2, (T, L, R))[t, k, r]
+    keys = pd.DataFrame({"intermediate": s, "target": t, "language": k, "replicate": r}).astype(str)
+    data = keys.assign(similarity=x, gain=score + rng.normal(0, 1, R)[r] * x)
+    return language_regression(data, replicate="replicate")
+
+
 STUDY_DESIGNS: tuple[Design, ...] = (
     _orders(0, 5, 0.4),
     _orders(0, 6, 0.7),
@@ -133,4 +150,6 @@ STUDY_DESIGNS: tuple[Design, ...] = (
             lambda rng: _two_methods(rng, 5, 8).p, runs=RUNS),
     covers("method_difference", "6 replicates, 3 pairs of tasks, interval",
            lambda rng: _two_methods(rng, 6, 3, -4.0), -4.0, runs=RUNS),
+    rejects("language_regression", "3 sources, 1 target, 8 languages, slopes vary by 6 replicates",
+            lambda rng: _by_language(rng).p),
 )  # fmt: skip

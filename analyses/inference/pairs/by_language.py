@@ -231,7 +231,7 @@ def _result(
                 else []
             ),
             *([] if replicate else ["replicates are averaged: cells are the units"]),
-            "its error rates have not been measured",
+            "its error rates were measured on three sources and one target alone",
             *([] if model.converged else ["the fit did not converge: do not rely on it"]),
         ),
         recommended=False,
