@@ -51,6 +51,7 @@ CALLS: dict[str, Callable[..., Inference]] = {
     "paired_randomisation": lambda f, rng: f(
         SCORES, SCORES.assign(score=SCORES["score"].to_numpy()[::-1] * (SCORES.index > 3)), rng=rng, permutations=19
     ),
+    "method_difference": lambda f, rng: f(pd.DataFrame(rng.normal(size=(6, 3)))),
     "set_contrast": lambda f, rng: f(SETS),
     "order_contrasts": lambda f, rng: f(simulate_orders(rng)),
     "equivalence": lambda f, rng: f(0.2, 0.1, 8),
