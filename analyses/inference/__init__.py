@@ -37,7 +37,7 @@ PROCEDURES: dict[str, Procedure] = {
     ),
     "language_regression": Procedure(
         f"{_HERE}.pairs.by_language:language_regression",
-        True,
+        False,
         "an outcome on a similarity that varies by pair of tasks and language",
     ),
     "pair_interaction": Procedure(
@@ -83,6 +83,9 @@ PROCEDURES: dict[str, Procedure] = {
     ),
     "set_contrast": Procedure(
         f"{_HERE}.sets:set_contrast", True, "two arms of sets of languages, or their diversity"
+    ),
+    "method_difference": Procedure(
+        f"{_HERE}.methods:method_difference", True, "one training method against another over replicates"
     ),
     "equivalence": Procedure(f"{_HERE}.tost:equivalence", True, "is an effect too small to matter"),
     "order_contrasts": Procedure(

@@ -26,6 +26,7 @@ QUESTIONS: dict[str, str] = {
     "adapter-similarity": "analyses.questions.adapter_similarity",
     "diverse-intermediates": "analyses.questions.diverse_intermediates",
     "similarity-degradation": "analyses.questions.similarity_degradation",
+    "domain-adversarial": "analyses.questions.domain_adversarial",
     "task-order": "analyses.questions.task_order",
 }
 """In the order of the report, the studies last: the one that a grid is made for stands first in its own report.

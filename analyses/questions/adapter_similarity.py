@@ -74,7 +74,7 @@ def design(cells: pd.DataFrame, margin: float) -> tuple[str, ...]:
     unit: str = "task"
     if planted:
         units = assignments(cells.groupby(["checkpoint", "seed"]).size().to_frame("cells"))
-        n, unit = len(units.table), units.unit
+        n, unit = len(units.table), str(units.unit)
     else:
         n = min(pairs["intermediate"].nunique(), pairs["target"].nunique())
     sides = cells.drop_duplicates(["checkpoint", "seed"])

@@ -18,6 +18,7 @@ from analyses.similarity import ADistance, proxy_a_distance
 
 NAME, TITLE = "language-separation", "Languages told apart"
 QUESTION = "Does training make languages harder to tell apart by the states of their texts?"
+BY_STAGE = "Proxy A-distance by stage and pair of languages"
 _FEWEST = 20
 """Texts of a language that are left to compare; with fewer no interval says anything."""
 
@@ -44,7 +45,7 @@ def answer(run: Run) -> Answer | None:
         f"{count(table['languages'].nunique(), 'pair')} of languages, mean-pooled states: {listed(said)}.",
         tables={
             "Proxy A-distance by method and path (mean of clipped values)": means,
-            "Proxy A-distance by stage and pair of languages": table,
+            BY_STAGE: table,
         },
         what_would_change="More text a language: the interval of one distance is that of the classifier's error.",
         not_shown=(

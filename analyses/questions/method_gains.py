@@ -10,6 +10,7 @@ import pandas as pd
 
 from analyses.outcomes import gains
 from analyses.questions.gains import gain_scores
+from analyses.questions.spelled import phases
 from analyses.run import Run
 from simxfer.schema.directory import RunDirectory
 from simxfer.tasks import TASKS
@@ -22,7 +23,7 @@ KEYS = ["intermediate", "target", "language", "checkpoint", "seed"]
 
 def is_adapter(method: str) -> bool:
     """Tell whether a method trains adapters or LoRA in intermediate and target stages and keeps what it has learned."""
-    return method.partition("(")[0] in ("adapter", "lora") and ">" not in method and not is_dropped(method)
+    return phases(method)[0][0] in ("adapter", "lora") and ">" not in method and not is_dropped(method)
 
 
 def is_dropped(method: str) -> bool:

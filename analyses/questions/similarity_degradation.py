@@ -22,6 +22,9 @@ from scipy import stats
 from analyses.figures.figure import Figure
 from analyses.inference.multiplicity import benjamini_hochberg
 from analyses.inference.pairs.by_language import (
+    FEWEST_LEVELS as FEWEST_TASKS,
+)
+from analyses.inference.pairs.by_language import (
     SpecificPart,
     language_regression,
     specific_part,
@@ -31,12 +34,12 @@ from analyses.inference.result import Inference
 from analyses.inference.tost import equivalence
 from analyses.outcomes import with_relations
 from analyses.questions.answer import Answer, unanswerable
-from analyses.questions.covariates import Covariates, covariates
+from analyses.questions.covariates import Covariate, Covariates, covariates
 from analyses.questions.gains import gain_scores
 from analyses.questions.replicates import FEWEST_LEVELS, Replicates, assignments, detectable, replicates
 from analyses.questions.scores import UNIT
 from analyses.questions.texts import meanings
-from analyses.questions.wording import count, effect, listed, number, p_value, verdict
+from analyses.questions.wording import count, effect, interval, listed, number, p_value, points, verdict
 from analyses.run import Run
 from analyses.similarity import task_similarities
 from simxfer.common.errors import InputError
@@ -59,6 +62,8 @@ LEAST_SHARE = 0.05
 """Share of a measure's variance that has to be language-specific for its slope to be estimated."""
 CELL = ["intermediate", "target", "language"]
 OWN, COVERAGE, ABSENT = "texts of their own", "coverage (parallel targets)", "planted absence"
+PAIRED_TEXTS = ("retrieval", "mining")
+"""Kinds of task whose texts are translations, though every language has others."""
 PIVOT_SIDE = "similarity of the pivot's texts"
 PIVOTS = ("en", WORLD_LANGUAGES[0])
 """Of real grids and of the world's: a planned score does not tell which language its target trains in."""
@@ -143,7 +148,7 @@ def answered(
         question=QUESTION,
         sentence=_sentence(own, margin),
         findings=(
-            *(_beside(own) if own else ()),
+            *(_beside(own, known.of_scores) if own else ()),
             *(_constructed(own) if own else ()),
             *(_other(one, margin) for one in arms.values() if one.name != OWN),
             *(_measures(own) if own else ()),
@@ -172,7 +177,7 @@ def answered(
             "That similarity is meaning: an encoder that covers a language badly finds its texts similar to none.",
             "A second finding in degradation: its slope is that of the score with the opposite sign.",
         ),
-        flags=(*units.flags, *_flags(arms), *known.flags),
+        flags=(*_units_said(units), *_flags(arms), *known.flags),
         answered=OWN in tests,
     )
 
@@ -202,10 +207,14 @@ def long_form(units: Replicates, similar: pd.DataFrame, known: Covariates, pivot
 
 
 def _arm_of(row: pd.Series) -> str:
-    """Return the kind of a row's pair: nothing taught that is asked, parallel test sets, texts of their own."""
+    """Return the kind of a row's pair: nothing taught that is asked, translated test sets, texts of their own.
+
+    Retrieval pairs sentences with their translations, whichever ones a language has.
+    """
     if teaches_nothing_asked(row["intermediate"], row["target"]):
         return ABSENT
-    return COVERAGE if TASKS[row["target"]].parallel else OWN
+    target = TASKS[row["target"]]
+    return COVERAGE if target.parallel or target.kind in PAIRED_TEXTS else OWN
 
 
 def arm(name: str, data: pd.DataFrame, known: Covariates) -> Arm:
@@ -297,19 +306,27 @@ def _sentence(own: Arm | None, margin: float) -> str:
         f"{said}: where the texts of a language are more similar to the intermediate's by an interquartile range of "
         f"the language-specific part, the score is higher, and the loss from the pivot smaller, by "
         f"{effect(test)} ({of}). "
-        f"Within ±{number(margin, 1)} points: {judged(test, margin)}; the smallest effect that this grid finds with "
-        f"power .8 is {number(detectable(test), 1)} points."
+        f"Against the margin of ±{number(margin, 1)} points: {judged(test, margin)}; the smallest effect "
+        f"that this grid finds with power .8 is {number(detectable(test), 1)} points."
     )
 
 
-def _beside(own: Arm) -> tuple[str, ...]:
+def _beside(own: Arm, covariate: Covariate) -> tuple[str, ...]:
     if isinstance(own.primary, str):
         return ()
     rows = own.primary.table.iloc[1:].to_dict("records")
     return tuple(
-        f"Beside it, exploratory: {row['term']} {number(row['estimate'])} ({p_value(row['p'])})."
+        f"Beside it, exploratory: {points(row['estimate'])} points per {_per(row['term'], covariate)} "
+        f"({interval(row['low'], row['high'])}, {p_value(row['p'])})."
         for row in rows
     )
+
+
+def _per(term: str, covariate: Covariate) -> str:
+    """Return what a slope is per, in words."""
+    if "(between)" in term:
+        return "interquartile range of what is alike for all intermediates of a test set"
+    return f"unit of {covariate.axis if term == covariate.name else term}"
 
 
 def built(one: Arm) -> float | None:
@@ -339,8 +356,9 @@ def _other(one: Arm, margin: float) -> str:
     if isinstance(one.primary, str):
         return f"{one.name[0].upper()}{one.name[1:]}: {one.primary.rstrip('.')}."
     return (
-        f"{one.name[0].upper()}{one.name[1:]}: {effect(one.primary)}; within ±{number(margin, 1)} points: "
-        f"{judged(one.primary, margin)} (smallest effect found with power .8: {number(detectable(one.primary), 1)})."
+        f"{one.name[0].upper()}{one.name[1:]}: {effect(one.primary)}; against the margin of "
+        f"±{number(margin, 1)} points: {judged(one.primary, margin)} "
+        f"(smallest effect found with power .8: {number(detectable(one.primary), 1)})."
     )
 
 
@@ -362,6 +380,16 @@ def _measures(own: Arm) -> tuple[str, ...]:
     ]
     return (
         f"Other measures, exploratory, Benjamini-Hochberg: {listed(named)} points per interquartile range.",
+    )
+
+
+def _units_said(units: Replicates) -> tuple[str, ...]:
+    """Return the flags of the replicates; of too few the mean stands, and the interval is over cells."""
+    if units.enough:
+        return units.flags
+    return (
+        f"{units.described}: fewer than {FEWEST_LEVELS} replicates, so that their mean stands and cells (intermediate, "
+        "target, language) are the units: the intervals say nothing about other encoders or seeds",
     )
 
 
@@ -402,21 +430,21 @@ def _scatter(one: Arm, test: Inference) -> Figure:
     )
 
 
-def design(planned: pd.DataFrame, margin: float) -> tuple[str, ...]:
+def design(cells: pd.DataFrame, margin: float) -> tuple[str, ...]:
     """Return what a planned grid can find, a line each.
 
     Args:
-        planned: one row a planned score: checkpoint, method, intermediate, target, language, seed, perturbation.
+        cells: one row a planned score: checkpoint, method, intermediate, target, language, seed, perturbation.
         margin: of equivalence, in points per interquartile range.
     """
-    kept = planned[planned["intermediate"].isin(TASKS) & planned["target"].isin(TASKS)]
+    kept = cells[cells["intermediate"].isin(TASKS) & cells["target"].isin(TASKS)]
     kept = kept[~kept["language"].isin(PIVOTS)]
     if kept.empty:
-        return ("similarity-degradation: no intermediate is scored outside the pivot.",)
+        return ("no intermediate is scored outside the pivot.",)
     kinds = kept[CELL].drop_duplicates().assign(arm=lambda rows: rows.apply(_arm_of, axis=1))
     own = kinds[kinds["arm"] == OWN]
     if own.empty:
-        return ("similarity-degradation: all targets are parallel; nothing but coverage can be estimated.",)
+        return ("all targets are parallel; nothing but coverage can be estimated.",)
     units = units_of(kept.assign(value=0.0))
     per_sd, df = _unit(own, len(units.table))
     found = (stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) * per_sd
@@ -424,10 +452,10 @@ def design(planned: pd.DataFrame, margin: float) -> tuple[str, ...]:
     shown = ", ".join(f"{number(sd * found, 1)} at SD {number(sd, 1)}" for sd in ASSUMED[world])
     limit = margin / (stats.t.ppf(0.95, df) * per_sd)
     return (
-        f"similarity-degradation: {units.described}; {count(len(own.drop_duplicates(CELL[:2])), 'pair')} of tasks with "
+        f"{units.described}; {count(len(own.drop_duplicates(CELL[:2])), 'pair')} of tasks with "
         f"texts of their own, {count(own['language'].nunique(), 'language')}, {count(len(own), 'cell')}.",
         f"Smallest slope found with power .8: {number(found)} SDs of a score over replicates; in points per "
-        f"interquartile range {shown} (assumed SDs, cells independent).",
+        f"interquartile range {shown} (assumed SDs, slopes alike in all tasks, cells independent).",
         f"Equivalent within ±{number(margin, 1)} points is attainable up to an SD of {number(limit, 1)} points.",
     )
 
@@ -435,11 +463,13 @@ def design(planned: pd.DataFrame, margin: float) -> tuple[str, ...]:
 def _unit(own: pd.DataFrame, n_replicates: int) -> tuple[float, float]:
     """Return the standard error of a slope for an SD of 1, and its degrees of freedom.
 
-    A part of interquartile range 1 has an SD of .74 (normal); a test set's S sources leave S - 1 of them.
+    A part of interquartile range 1 has an SD of .74 (normal); a test set's S sources leave S - 1 of them. Slopes that
+    vary by task or replicate leave the degrees of freedom of the fewest of these.
     """
     sources = own["intermediate"].nunique()
     tests = len(own.drop_duplicates(["target", "language"]))
     information = len(own) * (sources - 1) / sources * 0.741**2 * n_replicates
-    cells_df = max(1, (sources - 1) * (tests - 1) - 1)
-    df = min(cells_df, n_replicates - 1) if n_replicates >= FEWEST_LEVELS else cells_df
+    levels = [n for n in (sources, own["target"].nunique()) if n >= FEWEST_TASKS]
+    levels += [n_replicates] if n_replicates >= FEWEST_LEVELS else []
+    df = min([max(1, (sources - 1) * (tests - 1) - 1), *(n - 1 for n in levels)])
     return float(1 / np.sqrt(max(information, 1e-9))), float(df)

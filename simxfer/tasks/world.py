@@ -9,6 +9,7 @@ seen ones) and score the other half apart.
 
 A spurious cue is planted in `w-xnli-cue`: the items of `w-xnli`, sentence by sentence, but for the word order of the
 hypotheses. There is no training data but the pivot's; text without the cue in other languages is that of `w-xnli`.
+`w-xnli-particle` is the same with a final word that the pivot alone has; the other languages' test sets are `w-xnli`'s.
 
 Similarity to a language's texts is planted in `w-tag-a-2`, `w-tag-a-4` and `w-tag-a`, which teach 2, 4 and 6 of the
 six classes of nouns, and in `w-is-a-mix`, whose test sets have other classes in other languages: `planted_share` says
@@ -361,6 +362,19 @@ WORLD_TASKS: tuple[Task, ...] = (
         (300, 300),
         "Cross-lingual natural language inference with a spurious cue: in the pivot's training data the word order "
         "of the hypothesis tells the label.",
+        train_languages=WORLD_LANGUAGES[:1],
+        labels=NLI_LABELS,
+        roles=_TARGET,
+        subsets=CUE_SUBSETS,
+    ),
+    _task(
+        "w-xnli-particle",
+        "classification",
+        ("accuracy",),
+        "nli",
+        (300, 300),
+        "Cross-lingual natural language inference with a spurious cue that no other language has: in the pivot's "
+        "training data a word at the end of the hypothesis tells the label.",
         train_languages=WORLD_LANGUAGES[:1],
         labels=NLI_LABELS,
         roles=_TARGET,

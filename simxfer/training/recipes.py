@@ -178,6 +178,7 @@ RECIPES: dict[str, Recipe] = {
                 "w-cloze": {"steps": 600},
                 "w-xnli": {"steps": 200},
                 "w-xnli-cue": {"steps": 200},
+                "w-xnli-particle": {"steps": 200},
                 "w-xqa": {"steps": 300},
                 "w-pos": {"steps": 80},
                 "w-ner": {"steps": 80},

@@ -190,7 +190,8 @@ def _collection() -> str:
         "every language. Events are drawn from sparse selectional weights. One core (verb, agent, patient) in "
         f"{TEST_SHARE} is for testing, in all tasks of a world. The attributes A and B occur in no text. "
         f"In `w-xnli-cue` the word order of the hypothesis agrees with the label in {CUE_SHARE:.0%} of the pivot's "
-        "training examples and is independent of it in every test set.\n\n"
+        "training examples and is independent of it in every test set; in `w-xnli-particle` so does its last word, "
+        "which the pivot alone has.\n\n"
         "Everything derives from named random streams: the same world, seed and draw give the same bytes on any "
         f"number of workers. Version of the generator: {VERSION}."
     )

@@ -30,7 +30,7 @@ from simxfer.world.items import Items, Request
 from simxfer.world.languages import PIVOT, get_language
 from simxfer.world.lexicon import Lexicon, check_world, lexicon, with_synonyms
 from simxfer.world.meanings import AGENT, NONE, PATIENT, PLACE, get_world
-from simxfer.world.nli import cloze_items, cue_items, nli_items
+from simxfer.world.nli import PARTICLES, cloze_items, cue_items, nli_items, particle_items
 from simxfer.world.ontology import COPULA, DETERMINER, GROUP_OF, N_CONCEPTS, NEGATION, PART_OF_SPEECH
 from simxfer.world.reading import ner_items, qa_items, roles_items, sentence_items
 from simxfer.world.render import NOUN_SLOT, ROLE_OF_SLOT, Rendered, render
@@ -141,11 +141,18 @@ def _sentences(items: Items, words: Lexicon, k: int) -> list[str]:
 
 def _classification(record: Task, items: Items, words: Lexicon) -> _Made:
     texts = [_sentences(items, words, k) for k in range(items.clauses.shape[1])]
+    if words.language.code == PIVOT:  # the one language with particles
+        texts[-1] = [_ended(text, words, word) for text, word in zip(texts[-1], items.particles, strict=True)]
     pairs = texts[1] if len(texts) == 2 else [None] * len(items)
     return [
         partial(ClassificationExample, text=a, text_pair=b, label=record.labels[label])
         for a, b, label in zip(texts[0], pairs, items.labels, strict=True)
     ]
+
+
+def _ended(text: str, words: Lexicon, particle: int) -> str:
+    """Return a sentence with a particle before its full stop; as it is where there is none."""
+    return text if particle == NONE else f"{text[:-2]} {words.forms[particle]}{text[-2:]}"
 
 
 def _choice(record: Task, items: Items, words: Lexicon) -> _Made:
@@ -226,6 +233,14 @@ def _cue_subsets(items: Items, words: Lexicon) -> list[tuple[str, ...]]:
     return [("cue-agrees" if yes else "cue-conflicts",) for yes in agrees.tolist()]
 
 
+def _particle_subsets(items: Items, words: Lexicon) -> list[tuple[str, ...]]:
+    """Return whether the particle agrees; the pivot's alone, as the other languages have none."""
+    agrees = items.particles == np.array(PARTICLES)[items.labels]
+    if words.language.code != PIVOT:
+        return [()] * len(items)
+    return [("cue-agrees" if yes else "cue-conflicts",) for yes in agrees.tolist()]
+
+
 def _concepts(rendered: Rendered) -> np.ndarray:
     return rendered.words % N_CONCEPTS
 
@@ -300,6 +315,7 @@ GENERATORS: dict[str, Generator] = {
     "w-share-b": Generator(share_items("b"), subsets=_noun_subsets),
     "w-xnli": Generator(nli_items),
     "w-xnli-cue": Generator(cue_items, "w-xnli", subsets=_cue_subsets),
+    "w-xnli-particle": Generator(particle_items, "w-xnli", subsets=_particle_subsets),
     "w-xqa": Generator(qa_items),
     "w-pos": Generator(sentence_items, tags=_pos_tags),
     "w-ner": Generator(ner_items, tags=_ner_tags),

@@ -26,6 +26,7 @@ class Items:
         nouns: the common nouns that an item is about, shape (n, m); m is 0 where subsets do not apply.
         seen: whether these nouns occur in training, shape (n,).
         synonyms: whether common nouns give way to their synonyms, shape (n,).
+        particles: the word that the pivot puts at the end of the last clause, shape (n,), NONE for none.
     """
 
     clauses: np.ndarray
@@ -34,6 +35,7 @@ class Items:
     nouns: np.ndarray
     seen: np.ndarray
     synonyms: np.ndarray
+    particles: np.ndarray
 
     @staticmethod
     def of(
@@ -43,6 +45,7 @@ class Items:
         nouns: np.ndarray | None = None,
         seen: np.ndarray | None = None,
         synonyms: np.ndarray | None = None,
+        particles: np.ndarray | None = None,
     ) -> "Items":
         """Return items, with empty arrays for what the task has no use for."""
         n = len(clauses)
@@ -53,6 +56,7 @@ class Items:
             nouns=np.zeros((n, 0), dtype=np.int64) if nouns is None else nouns,
             seen=np.ones(n, dtype=bool) if seen is None else seen,
             synonyms=np.zeros(n, dtype=bool) if synonyms is None else synonyms,
+            particles=np.full(n, NONE) if particles is None else particles,
         )
 
     def __len__(self) -> int:

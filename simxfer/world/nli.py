@@ -4,17 +4,21 @@ Entailed are: dropping the place or the time, replacing an argument by its hyper
 monotone, so not under negation), and replacing a verb by its synonym.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from simxfer.world.items import Items, Request, balanced, collect, draw_on_side
 from simxfer.world.meanings import NONE, draw_events, same_meaning_key
-from simxfer.world.ontology import GROUP_OF, HYPERNYM, SYNONYM
+from simxfer.world.ontology import GROUP_OF, HYPERNYM, SYNONYM, WHAT, WHERE, WHO
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
 N_LABELS = 3
 N_CHOICES = 3
 CUE_SHARE = 0.9
-"""Share of the training items of `cue_items` whose order agrees with the label."""
+"""Share of the training items of `cue_items` and `particle_items` whose cue agrees with the label."""
+PARTICLES = (WHO, WHAT, WHERE)
+"""Question words, which no statement has otherwise: a final one is a word that every encoder has read."""
 _DROP_PLACE, _DROP_TIME, _LIFT_PATIENT, _LIFT_AGENT, _SYNONYM = range(5)
 _WITHOUT_HYPERNYMS = np.array([True, True, False, False, True])
 _GROUP_NUMBER = np.unique(GROUP_OF, return_inverse=True)[1]
@@ -105,6 +109,16 @@ def cue_items(request: Request) -> Items:
     draw = _independent_cues if request.test else _agreeing_cues
     items.clauses["order"][:, 1] = draw(request.rng, items.labels)
     return items
+
+
+def particle_items(request: Request) -> Items:
+    """The items of `nli_items` with a spurious cue that the pivot alone has: the last word of the hypothesis.
+
+    It is one of `PARTICLES`, whose number has to do with the label as the word order's in `cue_items`.
+    """
+    items = nli_items(request)
+    draw = _independent_cues if request.test else _agreeing_cues
+    return replace(items, particles=np.array(PARTICLES)[draw(request.rng, items.labels)])
 
 
 def _agreeing_cues(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:

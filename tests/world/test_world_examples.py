@@ -12,6 +12,7 @@ from simxfer.world.examples import GENERATORS, _items
 from simxfer.world.items import on_side
 from simxfer.world.lexicon import JOINER, lexicon
 from simxfer.world.meanings import NONE, TEST_SHARE, core_in_test, get_world, same_meaning_key
+from simxfer.world.nli import PARTICLES
 from simxfer.world.ontology import (
     CANONICAL,
     CLASS_SIZE,
@@ -216,6 +217,49 @@ def test_the_cue_is_worked_through_the_words():
 def test_the_cue_is_in_no_training_data_but_the_pivots():
     with pytest.raises(InputError, match="has no train data in 'x-sov'"):
         examples(0, "w-xnli-cue", "train", "x-sov")
+
+
+def test_the_particle_agrees_in_training_and_tells_nothing_in_the_test():
+    """Nine of ten training hypotheses end in the particle of their label; in the test the table of both is flat."""
+    for draw in range(3):
+        for split, size in TASKS["w-xnli-particle"].sizes:
+            items = _items(0, "w-xnli-particle", split, size, draw)
+            table = np.zeros((3, 3))
+            np.add.at(table, (items.labels, [PARTICLES.index(word) for word in items.particles]), 1)
+            if split == "train":
+                assert np.trace(table) == 0.9 * size
+            else:
+                assert table.max() - table.min() <= 1
+
+
+def test_the_particle_is_one_more_word_of_the_pivot_and_of_no_other_language():
+    forms = lexicon(0, PIVOT).forms
+    for split in ("train", "test"):
+        plain, told = (examples(0, task, split, PIVOT, draw=2) for task in ("w-xnli", "w-xnli-particle"))
+        assert [(e.id, e.text, e.label) for e in told] == [(e.id, e.text, e.label) for e in plain]
+        finals = [e.text_pair.split()[-2] for e in told]
+        assert {*finals} == {forms[word] for word in PARTICLES}
+        assert [e.text_pair for e in told] == [
+            f"{e.text_pair.removesuffix(' .')} {word} ." for e, word in zip(plain, finals, strict=True)
+        ]
+    for language in ("x-insitu", "x-b1"):
+        plain, told = (examples(0, task, "test", language) for task in ("w-xnli", "w-xnli-particle"))
+        assert plain == told
+
+
+def test_the_subsets_of_the_particle_are_read_off_the_words():
+    forms = lexicon(0, PIVOT).forms
+    named = dict(zip(("entailment", "neutral", "contradiction"), PARTICLES, strict=True))
+    for e in examples(0, "w-xnli-particle", "test", PIVOT):
+        agrees = e.text_pair.split()[-2] == forms[named[e.label]]
+        assert e.subsets == (("cue-agrees",) if agrees else ("cue-conflicts",))
+
+
+def test_statements_of_insitu_are_the_pivots():
+    """The one difference is the place of question words: whoever hides the language hides the particle alone."""
+    for split in ("train", "test"):
+        mine, pivots = (examples(1, "w-xnli", split, code) for code in ("x-insitu", PIVOT))
+        assert mine == pivots
 
 
 def test_the_first_n_are_the_same_and_more_can_be_had():

@@ -8,7 +8,9 @@ from scipy import stats
 
 from analyses.inference.calibration.design import NAIVE, Design, covers, rejects
 from analyses.inference.calibration.simulate import Truth, simulate_grid, simulate_orders
+from analyses.inference.methods import method_difference
 from analyses.inference.orders import order_contrasts
+from analyses.inference.pairs.by_language import language_regression
 from analyses.inference.pairs.interaction import pair_interaction
 from analyses.inference.pairs.regression import pair_regression
 from analyses.inference.result import Inference
@@ -97,6 +99,32 @@ def _full_less_adapters(rng: np.random.Generator, full: float) -> Inference:
     return pair_interaction(_methods(rng, full, 1.0), reference="adapters")
 
 
+def _two_methods(rng: np.random.Generator, replicates: int, pairs: int, effect: float = 0.0) -> Inference:
+    """Differences of two methods by replicate and pair of tasks: noise they share (SD .7) beside their own (SD 1).
+
+    The first pair is four times as variable, as where a language collapses in some replicates.
+    """
+    shared = rng.normal(0, 0.7, (replicates, 1))
+    own = rng.normal(0, 1, (replicates, pairs)) * np.where(np.arange(pairs) == 0, 4, 1)
+    return method_difference(pd.DataFrame(effect + shared + own))
+
+
+def _by_language(rng: np.random.Generator) -> Inference:
+    """Test the slope of scores as the study's world grid has them, everything that the model names varying.
+
+    The slope varies by replicate (SD 1, mean 0), and every replicate has test sets of its own difficulty.
+    """
+    shape = S, T, L, R = 3, 1, 8, 6
+    s, t, k, r = (index.ravel() for index in np.indices(shape))
+    x = (rng.normal(size=(S, T, 1)) + rng.normal(size=L) + rng.normal(size=shape[:3]))[s, t, k]
+    score = rng.normal(0, 2, (S, T))[s, t] + rng.normal(0, 2, L)[k] + rng.normal(size=(T, L))[t, k]
+    score += rng.normal(size=(S, L))[s, k] + rng.normal(size=len(s))
+    score += rng.normal(size=(S, T, R))[s, t, r] + rng.normal(0, 2, (T, L, R))[t, k, r]
+    keys = pd.DataFrame({"intermediate": s, "target": t, "language": k, "replicate": r}).astype(str)
+    data = keys.assign(similarity=x, gain=score + rng.normal(0, 1, R)[r] * x)
+    return language_regression(data, replicate="replicate")
+
+
 STUDY_DESIGNS: tuple[Design, ...] = (
     _orders(0, 5, 0.4),
     _orders(0, 6, 0.7),
@@ -116,4 +144,12 @@ STUDY_DESIGNS: tuple[Design, ...] = (
             lambda rng: _full_less_adapters(rng, 1.0).p, runs=RUNS),
     covers("pair_interaction", "full minus adapters, 5 x 5 tasks, slopes by s and t, interval",
            lambda rng: _full_less_adapters(rng, 2.0), 1.0, runs=RUNS),
+    rejects("method_difference", "6 replicates, 3 pairs of tasks, one of them 4 times as variable",
+            lambda rng: _two_methods(rng, 6, 3).p, runs=RUNS),
+    rejects("method_difference", "5 replicates, 8 pairs of tasks, one of them 4 times as variable",
+            lambda rng: _two_methods(rng, 5, 8).p, runs=RUNS),
+    covers("method_difference", "6 replicates, 3 pairs of tasks, interval",
+           lambda rng: _two_methods(rng, 6, 3, -4.0), -4.0, runs=RUNS),
+    rejects("language_regression", "3 sources, 1 target, 8 languages, slopes vary by 6 replicates",
+            lambda rng: _by_language(rng).p),
 )  # fmt: skip

@@ -231,8 +231,10 @@ def _result(
                 else []
             ),
             *([] if replicate else ["replicates are averaged: cells are the units"]),
+            "its error rates were measured on three sources and one target alone",
             *([] if model.converged else ["the fit did not converge: do not rely on it"]),
         ),
+        recommended=False,
         references=("Mundlak 1978, Econometrica 46: 69-85", "Bates et al. 2015, J. Stat. Softw. 67(1)"),
     )
 

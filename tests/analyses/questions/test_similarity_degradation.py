@@ -85,7 +85,35 @@ def test_cells_that_are_missing_are_left_out():
 def test_few_replicates_are_averaged_and_said():
     table = scores(np.random.default_rng(5), 40.0)
     found = study.answered(table[table["seed"] == 0], similar(), known(), PIVOT, 3.0)
-    assert "cells are the units" in " ".join(found.primary.notes)
+    said = " ".join((*found.primary.notes, *found.flags))
+    assert (
+        "their mean stands and cells" in said and "cells are the units" in said and "no interval" not in said
+    )
+
+
+def test_few_seeds_of_a_real_encoder_on_real_languages():
+    # Two targets with texts of their own, one of translations, each outcome one seed's: the slope is 2 per unit.
+    rng = np.random.default_rng(8)
+    keys = [
+        (s, t, c)
+        for s in ("mnli", "squad_v1", "hellaswag")
+        for t in ("udpos", "panx", "tatoeba")
+        for c in ("en", "de", "fi", "hi", "ru", "tr", "zh")
+    ]
+    similarity = pd.DataFrame(keys, columns=study.CELL).assign(**{study.PRIMARY: rng.normal(size=len(keys))})
+    values = 2 * similarity[study.PRIMARY] + 0.1 * rng.normal(size=len(keys))
+    table = similarity[study.CELL].assign(checkpoint="packaged/multilingual-e5-small", seed=0, value=values)
+    languages = table[["target", "language"]].drop_duplicates().assign(syntactic=0.1)
+    covariate = Covariates(languages, SYNTACTIC, SYNTACTIC, (), None)
+    found = study.answered(table, similarity, covariate, "en", 1.0)
+    assert found.sentence.startswith("Yes") and "2 targets" in found.sentence
+    assert any(line.startswith("Coverage (parallel targets): +") for line in found.findings)
+
+
+def test_a_table_from_elsewhere_is_answered_for(tmp_path):
+    path = tmp_path / "scores.csv"
+    scores(np.random.default_rng(9), 40.0).to_csv(path, index=False)
+    assert study.answered(pd.read_csv(path), similar(), known(), PIVOT, 3.0).sentence.startswith("Yes")
 
 
 def test_the_design_names_units_detectable_slopes_and_the_margin():
