@@ -169,6 +169,7 @@ CASES: dict[str, Case] = {
         ),
         outcome,
     ),
+    "method_difference": Case(lambda f, x, y, rng: f(y * simulate_orders(rng)), outcome),
     "order_contrasts": Case(lambda f, x, y, rng: f(y * simulate_orders(rng)), outcome),
     "set_contrast": Case(lambda f, x, y, rng: f(SETS.assign(score=y * SETS["score"])), outcome),
     "equivalence": Case(lambda f, x, y, rng: f(0.2 * y, 0.1 * y, 8, (-0.4 * y, 0.4 * y)), outcome),
