@@ -37,6 +37,7 @@ from analyses.run import Run
 
 NAME, TITLE = "domain-adversarial", "Language-adversarial training"
 QUESTION = "Does language-adversarial training beat full fine-tuning in languages without labels?"
+LEVEL = 0.05
 COLLAPSE = 10.0
 """Points below the median language of the same tasks from which one language is said to collapse."""
 _PLAIN = {
@@ -76,7 +77,6 @@ def _answered(run: Run, found: dict[Adversary, Pairs], hidden: dict[Adversary, P
         if zero_shot(units, run.pivot).shape[1]
     }
     apart = separation(run, found)
-    primary = f"{main.method} minus {FULL}"
     units = next(iter(found[main].values()))
     return Answer(
         name=NAME,
@@ -96,7 +96,7 @@ def _answered(run: Run, found: dict[Adversary, Pairs], hidden: dict[Adversary, P
             **{f"{one.method} minus {FULL}": test for one, test in tests.items()},
             **{f"{one.method} minus its permuted control": test for one, test in controls.items()},
         },
-        primary_test=primary,
+        primary_test=f"{main.method} minus {FULL}",
         figures=tuple(_figures(tests, languages)),
         what_would_change=(
             f"More replicates ({units.described} here), other strengths and languages of the unlabelled text; a "
@@ -123,18 +123,22 @@ def _beside_permuted(scores: pd.DataFrame, known: list[Adversary]) -> dict[Adver
 
 
 def judgement(row: pd.Series, margin: float) -> str:
-    """Return gain, loss, equivalent, no evidence or not judged; an effect within the margin is equivalent."""
+    """Return gain, loss, equivalent, no evidence or not judged; an effect within the margin is equivalent.
+
+    Of one pair of tasks among several a gain or loss is what Holm's adjustment leaves one.
+    """
     if not row["se"] > 0:
         return "not judged"
     found = equivalence(row["estimate"], row["se"], row["df"], (-margin, margin))
     if found.table["verdict"].iloc[0] == "equivalent":
         return "equivalent"
-    return "gain" if row["low"] > 0 else "loss" if row["high"] < 0 else "no evidence"
+    p = row["p"] if np.isnan(row["p_holm"]) else row["p_holm"]
+    return "no evidence" if p > LEVEL else "gain" if row["estimate"] > 0 else "loss"
 
 
 def _sentence(main: Adversary, test: Inference, margin: float, units: Replicates) -> str:
     verdict, *by_tasks = (judgement(row, margin) for _, row in test.table.iterrows())
-    mixed = {"gain", "loss"} <= set(by_tasks)
+    mixed = bool({"gain", "loss"}.intersection(by_tasks) - {verdict})
     said = {
         "gain": "beats",
         "loss": "scores below",
@@ -272,10 +276,10 @@ def separation(run: Run, found: dict[Adversary, Pairs]) -> pd.DataFrame:
 
 def _relation(apart: pd.DataFrame) -> float:
     """Return the correlation of score with the fall of the proxy A-distance; NaN where nothing varies."""
-    true = apart.dropna()
-    if len(true) < 3 or true["score"].nunique() < 2 or true["distance"].nunique() < 2:
+    known = apart.dropna()
+    if len(known) < 3 or (known[["score", "distance"]].nunique() < 2).any():
         return float("nan")
-    return float(np.corrcoef(true["score"], -true["distance"])[0, 1])
+    return float(np.corrcoef(known["score"], -known["distance"])[0, 1])
 
 
 def _figures(tests: dict[Adversary, Inference], languages: dict[str, Inference]) -> Iterator[Figure]:
@@ -309,8 +313,8 @@ def _not_shown(
         texts.append("What the same adversary does with permuted labels of languages: no such control.")
     if not any(one.intermediate and not one.target for one in found):
         texts.append("An adversary in the intermediate stage only: no such control.")
-    if apart.empty:
-        texts.append("Whether languages are harder to tell apart after training: no distances at hand.")
+    if np.isnan(_relation(apart)):
+        texts.append("Whether scores change with how well languages are told apart: no distances that vary.")
     return tuple(texts)
 
 

@@ -9,7 +9,7 @@ from analyses.similarity.codes import english_name
 
 def points(value: float) -> str:
     """Return a difference in points with its sign: `+4.2`."""
-    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "\N{MINUS SIGN}")  # + 0.0: no minus zero
 
 
 def number(value: float, digits: int = 2) -> str:

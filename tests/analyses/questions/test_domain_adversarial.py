@@ -113,6 +113,15 @@ def test_a_gain_a_loss_and_an_absence_are_told_apart(tmp_path):
     assert verdicts[["xnli", "udpos", "panx"]].tolist() == ["gain", "loss", "equivalent"]
 
 
+def test_a_gain_beside_an_absence_is_no_equivalence_of_both(tmp_path):
+    run = loaded(tmp_path, results({WEAK: {"xnli": 5.0}}, targets=("xnli", "panx"), noise=0.2), margin=4)
+    found = answer(run)
+    assert found.sentence.startswith("It depends on the tasks")
+    assert "within ±4 points of full in zero-shot languages: +2." in found.sentence
+    verdicts = found.tables["By tasks, the declared strength (points)"].set_index("tasks")["verdict"]
+    assert verdicts[["mean over tasks", "xnli", "panx"]].tolist() == ["equivalent", "gain", "equivalent"]
+
+
 def test_controls_and_dose_response_stand_beside(tmp_path):
     table = results({WEAK: 3.0, STRONG: -4.0, PERMUTED: 1.0, FIRST_ONLY: 0.0}, intermediates=("none", "mnli"))
     found = answer(loaded(tmp_path, table, methods=["full", WEAK, STRONG, PERMUTED, FIRST_ONLY]))
