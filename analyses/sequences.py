@@ -116,12 +116,8 @@ def order_effects(orders: Sequence[Sequence[str]], scores: Sequence[float]) -> O
             f"got {len(given)} orders and {y.size} scores; expected the six orders of three tasks, one score each"
         )
     place = np.array([[order.index(task) for task in tasks] for order in given])
-    turns = np.array([(row[1] - row[0]) % 3 == 1 for row in place])
-    designs = {
-        "linear": place - 1.0,
-        "middle": (place == 1) - 1 / 3,
-        "cyclic": np.where(turns, 1.0, -1.0)[:, None],
-    }
+    designs = order_designs(place)
+    turns = designs["cyclic"][:, 0] > 0
     squares = {name: _explained(design, y - y.mean()) for name, design in designs.items()}
     total = ((y - y.mean()) ** 2).sum()
     parts = pd.DataFrame({"df": [2, 2, 1], "sum_of_squares": squares.values()}, index=list(designs))
@@ -143,6 +139,20 @@ def order_effects(orders: Sequence[Sequence[str]], scores: Sequence[float]) -> O
         mantel_r=r,
         mantel_p=p,
     )
+
+
+def order_designs(place: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the centred columns that span linear (2 df), middle (2) and cyclic (1) effects, a row an order.
+
+    Args:
+        place: (orders, 3), the position 0 to 2 of each task in each order.
+    """
+    turns = (place[:, 1] - place[:, 0]) % 3 == 1
+    return {
+        "linear": place - 1.0,
+        "middle": (place == 1) - 1 / 3,
+        "cyclic": np.where(turns, 1.0, -1.0)[:, None],
+    }
 
 
 def _explained(design: np.ndarray, y: np.ndarray) -> float:

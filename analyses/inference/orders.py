@@ -15,6 +15,8 @@ from scipy import stats
 from analyses.inference.checks import require_level
 from analyses.inference.multiplicity import holm
 from analyses.inference.result import Inference
+from analyses.inference.student import student_intervals
+from analyses.sequences import order_designs
 from simxfer.common.errors import InputError
 
 LAST, EARLIER = "last task", "order of the earlier two, given the last"
@@ -68,12 +70,12 @@ def order_contrasts(scores: pd.DataFrame, level: float = 0.95) -> Inference:
     groups = {name: _orthonormal(design) for name, design in _designs(orders, tasks).items()}
     rows = [_f_test(name, y @ groups[name]) for name in (LAST, EARLIER)]
     adjusted = holm(np.array([row["p"] for row in rows]))
-    differences = _differences(complete, tasks)
-    widest = {kind: _widest(differences, kind) for kind in (LAST, EARLIER)}
+    differences = {LAST: _between_last(complete, tasks), EARLIER: _between_earlier(complete, tasks)}
     table = [
-        row | {"estimate": widest[row["term"]], "p_holm": p} for row, p in zip(rows, adjusted, strict=True)
+        row | {"estimate": float(differences[row["term"]].mean().abs().max()), "p_holm": p}
+        for row, p in zip(rows, adjusted, strict=True)
     ]
-    table += [_t_test(term, values, level) for _, term, values in differences]
+    table += _t_tests(pd.concat(differences.values(), axis=1), level)
     table += [_f_test(name, y @ groups[name]) for name in ("linear", "middle", "cyclic")]
     columns = ["term", "estimate", "low", "high", "p", "p_holm", "statistic", "df", "df_residual", "se"]
     dropped = len(scores) - len(complete)
@@ -106,13 +108,7 @@ def _designs(orders: Sequence[str], tasks: list[str]) -> dict[str, np.ndarray]:
         1.0,
         -1.0,
     )
-    return {
-        LAST: last - 1 / 3,
-        EARLIER: last * sign[:, None],
-        "linear": place - 1.0,
-        "middle": (place == 1) - 1 / 3,
-        "cyclic": np.where((place[:, 1] - place[:, 0]) % 3 == 1, 1.0, -1.0)[:, None],
-    }
+    return {LAST: last - 1 / 3, EARLIER: last * sign[:, None], **order_designs(place)}
 
 
 def _orthonormal(design: np.ndarray) -> np.ndarray:
@@ -133,38 +129,24 @@ def _f_test(term: str, contrasts: np.ndarray) -> dict:
     return {"term": term, "p": p, "statistic": float(statistic), "df": df, "df_residual": df * (n - 1)}
 
 
-def _differences(scores: pd.DataFrame, tasks: list[str]) -> list[tuple[str, str, np.ndarray]]:
-    """Return (part, term, value by replicate) of every difference between two last tasks, and of two earlier ones."""
-    found = []
-    ends = {c: [order for order in scores.columns if order.endswith(f">{c}")] for c in tasks}
-    means = {c: scores[ends[c]].mean(axis=1).to_numpy() for c in tasks}
-    for a, b in combinations(tasks, 2):
-        found.append((LAST, f"{a} last minus {b} last", means[a] - means[b]))
+def _between_last(scores: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
+    """Return the differences between two last tasks, (replicates, pairs)."""
+    means = {c: scores[[o for o in map(str, scores) if o.endswith(f">{c}")]].mean(axis=1) for c in tasks}
+    return pd.DataFrame({f"{a} last minus {b} last": means[a] - means[b] for a, b in combinations(tasks, 2)})
+
+
+def _between_earlier(scores: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
+    """Return the differences between the two orders before each last task, (replicates, tasks)."""
+    found = {}
     for c in tasks:
-        first, second = sorted(ends[c])
-        pair = first.rsplit(">", 1)[0], second.rsplit(">", 1)[0]
-        values = (scores[first] - scores[second]).to_numpy()
-        found.append((EARLIER, f"{pair[0]} minus {pair[1]}, before {c}", values))
-    return found
+        first, second = sorted(o for o in map(str, scores) if o.endswith(f">{c}"))
+        before = [order.rsplit(">", 1)[0] for order in (first, second)]
+        found[f"{before[0]} minus {before[1]}, before {c}"] = scores[first] - scores[second]
+    return pd.DataFrame(found)
 
 
-def _widest(differences: list[tuple[str, str, np.ndarray]], kind: str) -> float:
-    return max(abs(float(values.mean())) for part, _, values in differences if part == kind)
-
-
-def _t_test(term: str, values: np.ndarray, level: float) -> dict:
-    n, mean = len(values), float(values.mean())
-    se = float(values.std(ddof=1) / np.sqrt(n))
-    half = stats.t.ppf(0.5 + level / 2, n - 1) * se
-    p = float(2 * stats.t.sf(abs(mean) / se, n - 1)) if se > 0 else np.nan
-    return {
-        "term": term,
-        "estimate": mean,
-        "low": mean - half,
-        "high": mean + half,
-        "p": p,
-        "statistic": mean / se if se > 0 else np.nan,
-        "df": 1,
-        "df_residual": n - 1,
-        "se": se,
-    }
+def _t_tests(differences: pd.DataFrame, level: float) -> list[dict]:
+    """Return a row a difference, each over its own variation between replicates."""
+    found = student_intervals(differences, level, fewest=FEWEST).rename(columns={"df": "df_residual"})
+    found = found.assign(df=1, statistic=found["estimate"] / found["se"])
+    return found.rename_axis("term").reset_index().to_dict("records")

@@ -23,14 +23,15 @@ from analyses.questions.method_evidence import (
     text_similarities,
     verdict_within,
 )
-from analyses.questions.method_gains import FULL, MEAN, costs, is_adapter, is_dropped, method_gains
-from analyses.questions.method_slopes import Slopes, judged
+from analyses.questions.method_gains import MEAN, costs, is_adapter, is_dropped, method_gains
+from analyses.questions.method_slopes import Slopes
 from analyses.questions.replicates import assignments, detectable, replicate_forest
+from analyses.questions.scores import FULL
 from analyses.questions.wording import count, effect, interval, listed, number, points, verdict
 from analyses.run import Run
 from simxfer.common.errors import InputError
 from simxfer.tasks.intermediate import NONE
-from simxfer.tasks.world import label_agreement
+from simxfer.tasks.planted import label_agreement
 
 NAME, TITLE = "adapter-similarity", "Similarity and gain under adapters"
 QUESTION = (
@@ -171,7 +172,7 @@ def _findings(found: Evidence, equal: Inference | None) -> tuple[str, ...]:
         f"{name}: the slope is exactly 0 in all of {count(len(test.distribution), 'replicate')}, as it must be "
         "where the intermediate's adapter is dropped before the target."
         for name, test in found.slopes.by_method.items()
-        if is_dropped(name) and verdict_within(test, None) == "exactly 0"
+        if is_dropped(name) and verdict_within(test, found.margin) == "exactly 0"
     ]
     texts += _rankings(found.rankings)
     if found.curve is not None:
@@ -211,9 +212,7 @@ def _planted(found: Evidence) -> list[str]:
     for (target, name), test in found.absent.items():
         if name in (FULL, MEAN):
             smallest = detectable(test)
-            within = (
-                f"{verdict_within(test, judged(test, found.margin, name))} within ±{found.margin:g} points"
-            )
+            within = f"{verdict_within(test, found.margin)} within ±{found.margin:g} points"
             finds = f" (the smallest slope found with power .8 is {number(smallest, 1)})" * bool(
                 np.isfinite(smallest)
             )

@@ -1,18 +1,16 @@
 """What of a run was trained against a discriminator of languages, and its scores minus those of full fine-tuning."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
 from analyses.questions.replicates import Replicates, replicates
-from analyses.questions.scores import UNIT, headline_split, main_scores
+from analyses.questions.scores import FULL, UNIT
 from analyses.questions.spelled import phases
-from analyses.run import Run
 from simxfer.common.errors import InputError
 from simxfer.tasks.intermediate import NONE
 
-FULL = "full"
 PAIR = ["intermediate", "target"]
 
 
@@ -64,15 +62,6 @@ def declared(known: Sequence[Adversary], order: Sequence[str]) -> Adversary:
             if fits(one):
                 return one
     raise InputError("no adversarial method; expected one at least")
-
-
-def method_scores(run: Run, methods: Sequence[str]) -> pd.DataFrame:
-    """Return the clean scores of each of these methods, whichever is the run's main one, on their headline split."""
-    parts = []
-    for method in methods:
-        rows = main_scores(replace(run, results=run.results[run.results["method"] == method]))
-        parts.append(rows[(rows["split"] == rows["target"].map(headline_split)) & ~rows["control"]])
-    return pd.concat(parts)
 
 
 def differences(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analyses.inference.student import detectable_ses
 from analyses.questions.replicates import FEWEST_LEVELS
 from analyses.questions.wording import count, number
 
@@ -53,8 +54,7 @@ def detectable_sds(n: int, power: float = 0.8, alpha: float = 0.05) -> float:
         >>> round(detectable_sds(6), 2)
         1.42
     """
-    df = n - 1
-    return float((stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(power, df)) / np.sqrt(n))
+    return detectable_ses(n - 1, power, alpha) / float(np.sqrt(n))
 
 
 def attainable_sd(n: int, margin: float, alpha: float = 0.05) -> float:

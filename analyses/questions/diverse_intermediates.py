@@ -15,7 +15,6 @@ from analyses.figures.figure import Figure
 from analyses.inference.pairs.regression import pair_regression
 from analyses.inference.result import Inference
 from analyses.inference.sets import set_contrast
-from analyses.inference.tost import equivalence
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.design import assumed_sds
 from analyses.questions.language_sets import (
@@ -32,7 +31,13 @@ from analyses.questions.language_sets import (
     target_scores,
     taught_by_replicate,
 )
-from analyses.questions.replicates import detectable, replicate_forest, replicate_interval, replicates
+from analyses.questions.replicates import (
+    detectable,
+    margin_verdict,
+    replicate_forest,
+    replicate_interval,
+    replicates,
+)
 from analyses.questions.scores import left_out, main_scores
 from analyses.questions.wording import count, effect, listed, number, verdict
 from analyses.run import Run
@@ -207,20 +212,13 @@ def _by_replicate(judged: list[Judged], scores: pd.DataFrame, pivot: str) -> dic
     }
 
 
-def _equivalence(test: Inference, margin: float) -> str:
-    row = test.table.iloc[0]
-    if not row["se"] > 0:
-        return "not judged"
-    return str(equivalence(row["estimate"], row["se"], row["df"], (-margin, margin)).table["verdict"].iloc[0])
-
-
 def _sentence(main: Judged, margin: float) -> str:
     test = main.tests.get(PRIMARY)
     sizes = main.table["arm"].value_counts()
     n = f"{sizes.get(DIVERSE, 0)} diverse against {sizes.get(ALIKE, 0)} alike sets of {main.label}"
     if test is None:
         return f"Not judged: {n}; {listed(main.flags)}."
-    judged = _equivalence(test, margin)
+    judged = margin_verdict(test, margin)
     said = {
         "equivalent": f"equivalent within ±{number(margin, 1)} points",
         "different": f"not within ±{number(margin, 1)} points",
@@ -243,7 +241,7 @@ def _findings(one: Judged, margin: float) -> list[str]:
 
 def _beside(name: str, test: Inference, margin: float) -> str:
     n = count(test.counts["replicates"], "replicate")
-    return f"{name}: {effect(test)}; {n}, {_equivalence(test, margin)} (margin ±{number(margin, 1)})."
+    return f"{name}: {effect(test)}; {n}, {margin_verdict(test, margin)} (margin ±{number(margin, 1)})."
 
 
 def _arm_means(judged: list[Judged]) -> pd.DataFrame:
@@ -262,7 +260,7 @@ def _power(tests: dict[str, Inference], margin: float) -> pd.DataFrame:
             "test": name,
             "detectable": detectable(test),
             "margin": margin,
-            "verdict": _equivalence(test, margin),
+            "verdict": margin_verdict(test, margin),
         }
         for name, test in tests.items()
         if "unit" not in name and "slope" not in name

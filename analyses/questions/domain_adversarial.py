@@ -13,25 +13,24 @@ import pandas as pd
 from analyses.figures.figure import Figure
 from analyses.inference.methods import method_difference
 from analyses.inference.result import Inference
-from analyses.inference.tost import equivalence
 from analyses.outcomes import CLEAN
 from analyses.questions import language_separation
 from analyses.questions.adversaries import (
-    FULL,
     PAIR,
     Adversary,
     adversaries,
     by_pair,
     declared,
     differences,
-    method_scores,
     most_complete,
     name_of_pair,
     zero_shot,
 )
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.design import assumed_sds, paired_difference, planned_replicates
-from analyses.questions.replicates import Replicates, detectable, replicate_forest
+from analyses.questions.gains import method_scores
+from analyses.questions.replicates import Replicates, detectable, replicate_forest, within_margin
+from analyses.questions.scores import FULL
 from analyses.questions.wording import count, effect, listed, number, points
 from analyses.run import Run
 
@@ -127,10 +126,10 @@ def judgement(row: pd.Series, margin: float) -> str:
 
     Of one pair of tasks among several a gain or loss is what Holm's adjustment leaves one.
     """
-    if not row["se"] > 0:
+    found = within_margin(row, margin)
+    if found is None:
         return "not judged"
-    found = equivalence(row["estimate"], row["se"], row["df"], (-margin, margin))
-    if found.table["verdict"].iloc[0] == "equivalent":
+    if found.table["verdict"].item() == "equivalent":
         return "equivalent"
     p = row["p"] if np.isnan(row["p_holm"]) else row["p_holm"]
     return "no evidence" if p > LEVEL else "gain" if row["estimate"] > 0 else "loss"

@@ -1,5 +1,7 @@
 """Gains: which intermediate helps which target, zero-shot and in the pivot, and which gains are shown."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -73,6 +75,12 @@ def gain_scores(run: Run) -> pd.DataFrame:
     """Return the scores that gains are made of: of pretrained encoders, each on its target's headline split."""
     scores = main_scores(run)
     return scores[~scores["control"] & (scores["split"] == scores["target"].map(headline_split))]
+
+
+def method_scores(run: Run, methods: Iterable[str]) -> pd.DataFrame:
+    """Return such scores of each of these methods, whichever is the run's main one."""
+    parts = [gain_scores(replace(run, results=run.results[run.results["method"] == m])) for m in methods]
+    return pd.concat(parts) if parts else run.results.iloc[:0]
 
 
 def gain_cells(scores: pd.DataFrame, pivot: str) -> pd.DataFrame:

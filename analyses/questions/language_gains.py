@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from analyses.figures.figure import Figure
+from analyses.inference.student import student_intervals
 from analyses.outcomes import gains
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.covariates import covariates
 from analyses.questions.gains import gain_scores, max_t_by_signs, verdict_of
-from analyses.questions.replicates import Replicates, replicate_intervals, replicates
+from analyses.questions.replicates import Replicates, replicates
 from analyses.questions.scores import UNIT, left_out, zero_shot_languages
 from analyses.questions.wording import count, language, points
 from analyses.run import Run
@@ -93,7 +94,7 @@ def _in_order(table: pd.DataFrame, languages: list[str]) -> pd.DataFrame:
 
 def _of_target(units: Replicates, pivot: str) -> pd.DataFrame:
     """Return the rows of one target from its gains, (replicates, (intermediate, language))."""
-    found = replicate_intervals(units.table)
+    found = student_intervals(units.table)
     adjusted = max_t_by_signs(units) if units.enough else {}
     table = found.rename(columns={"estimate": "gain"})[["gain", "low", "high", "p"]].reset_index()
     in_pivot = table[table["language"] == pivot].set_index("intermediate")["gain"]

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from analyses.inference.sets import precision_of
+from analyses.inference.student import detectable_ses
 from analyses.questions.scores import TEST, UNIT, headline_split
 from analyses.run import Run
 from analyses.similarity.language_sets import ALIKE, DIVERSE, set_arms
@@ -233,7 +234,7 @@ def attainable(rows: pd.DataFrame, codes: list[str], margin: float, sds: Sequenc
     if df < 1 or precision <= 0:
         return "arms of diverse and alike sets cannot be told from languages here: described, not judged"
     root = np.sqrt(precision)
-    smallest = (stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) / root
+    smallest = detectable_ses(df) / root
     points = ", ".join(f"{smallest * sd:.1f} at {sd:g}" for sd in sds)
     return (
         f"{arms}, {df} degrees of freedom; smallest effect with power .8: {smallest:.2f} SDs of a set, points by SD "

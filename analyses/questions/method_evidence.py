@@ -8,15 +8,16 @@ import pandas as pd
 
 from analyses.inference.pairs.multiverse import specification_curve
 from analyses.inference.result import Inference
-from analyses.questions.method_gains import FULL, MEAN, is_adapter, is_dropped, with_mean
+from analyses.questions.method_gains import MEAN, is_adapter, is_dropped, with_mean
 from analyses.questions.method_rankings import agreement_tests, half_agreement
-from analyses.questions.method_slopes import Slopes, absent_slopes, judged, planted_slopes, sampled_slopes
-from analyses.questions.replicates import detectable
+from analyses.questions.method_slopes import Slopes, absent_slopes, planted_slopes, sampled_slopes
+from analyses.questions.replicates import detectable, margin_verdict
+from analyses.questions.scores import FULL
 from analyses.questions.similarity_gain import PRIMARY, similarities
 from analyses.run import Run
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream
-from simxfer.tasks.world import label_agreement
+from simxfer.tasks.planted import label_agreement
 
 PLANTED = "label agreement"
 MEASURES = (PRIMARY, "nearest_coverage_centred", "description", "subword_js", "structural")
@@ -139,7 +140,6 @@ def slope_table(found: Evidence) -> pd.DataFrame:
 
 
 def _slope_row(found: Evidence, where: str, method: str, test: Inference) -> dict[str, object]:
-    equal = judged(test, found.margin, method)
     low, high = test.interval
     return {
         "slope on": where,
@@ -149,16 +149,15 @@ def _slope_row(found: Evidence, where: str, method: str, test: Inference) -> dic
         "high": high,
         "p": test.p,
         "smallest detectable": detectable(test),
-        "within the margin": verdict_within(test, equal),
+        "within the margin": verdict_within(test, found.margin),
     }
 
 
-def verdict_within(test: Inference, equal: Inference | None) -> str:
-    """Return `equivalent`, `different` or `undecided`; `exactly 0` or `not judged` where there is no error."""
-    if equal is not None:
-        return str(equal.table["verdict"].item())
+def verdict_within(test: Inference, margin: float) -> str:
+    """Return `exactly 0` where all replicates are, else `equivalent`, `different`, `undecided` or `not judged`."""
     values = test.distribution
-    return "exactly 0" if len(values) and not np.any(np.round(values, 9)) else "not judged"
+    exact = len(values) > 0 and not np.any(np.round(values, 9))
+    return "exactly 0" if exact else margin_verdict(test, margin)
 
 
 def gain_table(found: Evidence) -> pd.DataFrame:

@@ -1,22 +1,22 @@
 """Gains under every training method of a run, and what each method trains and takes."""
 
 import json
-import struct
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from safetensors import safe_open
 
 from analyses.outcomes import gains
-from analyses.questions.gains import gain_scores
+from analyses.questions.gains import method_scores
+from analyses.questions.scores import FULL
 from analyses.questions.spelled import phases
 from analyses.run import Run
 from simxfer.schema.directory import RunDirectory
 from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE
 
-FULL = "full"
 MEAN = "mean of adapters"
 KEYS = ["intermediate", "target", "language", "checkpoint", "seed"]
 
@@ -38,10 +38,7 @@ def method_gains(run: Run) -> pd.DataFrame:
     """
     names = [m for m in run.results["method"].unique() if m == FULL or is_adapter(m) or is_dropped(m)]
     single = run.results["intermediate"].isin([NONE, *TASKS])
-    parts = [
-        gain_scores(replace(run, results=run.results[single & (run.results["method"] == m)])) for m in names
-    ]
-    scores = pd.concat(parts) if parts else run.results.iloc[:0]
+    scores = method_scores(replace(run, results=run.results[single]), names)
     abroad = scores["language"] != run.pivot
     scores = scores[abroad] if abroad.any() else scores
     if scores.empty or (scores["intermediate"] == NONE).all():
@@ -90,9 +87,8 @@ def costs(run: Run, methods: list[str]) -> pd.DataFrame:
 
 def weights(path: Path) -> int:
     """Return how many weights a safetensors file holds, from its header alone."""
-    with path.open("rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-    return sum(int(np.prod(entry["shape"])) for name, entry in header.items() if name != "__metadata__")
+    with safe_open(path, framework="numpy") as file:
+        return sum(int(np.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118
 
 
 def _seconds(done: Path) -> list[float]:

@@ -13,7 +13,8 @@ import pandas as pd
 from analyses.inference.rankings.agreement import rank_agreement
 from analyses.inference.rankings.reliability import seed_reliability
 from analyses.inference.result import Inference
-from analyses.questions.method_gains import FULL, is_adapter
+from analyses.questions.method_gains import is_adapter
+from analyses.questions.scores import FULL
 from simxfer.common.errors import InputError
 from simxfer.common.streams import stream
 

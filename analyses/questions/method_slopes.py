@@ -14,9 +14,9 @@ from analyses.inference.pairs.interaction import pair_interaction
 from analyses.inference.pairs.regression import pair_regression
 from analyses.inference.pairs.two_way import cells
 from analyses.inference.result import Inference
-from analyses.inference.tost import equivalence
-from analyses.questions.method_gains import FULL, MEAN
-from analyses.questions.replicates import assignments, replicate_interval
+from analyses.questions.method_gains import MEAN
+from analyses.questions.replicates import assignments, replicate_interval, within_margin
+from analyses.questions.scores import FULL
 from simxfer.common.errors import InputError
 
 NULL = "the slope on the centred similarity is zero"
@@ -47,15 +47,10 @@ class Slopes:
 
     def judged(self, margin: float) -> Inference | None:
         """Return the difference judged against a margin; None where it has no standard error."""
-        return judged(self.difference, margin, "full - mean of adapters")
-
-
-def judged(test: Inference | None, margin: float, term: str) -> Inference | None:
-    """Return whether an effect is too small to matter; None where it has no standard error."""
-    row = None if test is None else test.table.iloc[0]
-    if row is None or not row["se"] > 0:
-        return None
-    return equivalence(row["estimate"], row["se"], row["df"], (-margin, margin), term=term)
+        found = self.difference
+        return (
+            None if found is None else within_margin(found.table.iloc[0], margin, "full - mean of adapters")
+        )
 
 
 def sampled_slopes(data: pd.DataFrame, methods: Sequence[str]) -> Slopes:

@@ -12,13 +12,13 @@ import pandas as pd
 
 from analyses.figures.figure import Figure
 from analyses.inference.result import Inference
-from analyses.inference.tost import equivalence
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.covariates import covariates
 from analyses.questions.replicates import (
     Replicates,
     assignments,
     detectable,
+    margin_verdict,
     replicate_forest,
     replicate_interval,
 )
@@ -168,9 +168,7 @@ def _verdict(inference: Inference, planted: bool) -> str:
         return "not judged"
     if planted:
         return "shown" if inference.interval[0] > 0 else "not shown"
-    row = inference.table.iloc[0]
-    judged = equivalence(row["estimate"], row["se"], row["df"], (-MARGIN, MARGIN))
-    return str(judged.table["verdict"].iloc[0])
+    return margin_verdict(inference, MARGIN)
 
 
 def _table(found: dict[tuple[str, str, str], Found]) -> pd.DataFrame:

@@ -8,18 +8,17 @@ A run of one encoder has its seeds. Conclusions are then conditional on the enco
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analyses.figures.figure import Figure
+from analyses.inference.resampling.pigeonhole import FEWEST_LEVELS
 from analyses.inference.result import Inference
+from analyses.inference.student import detectable_ses, student_intervals
+from analyses.inference.tost import equivalence
 from analyses.questions.wording import count
-
-FEWEST_LEVELS = 5
-"""Below this many levels an interval is refused: its coverage was measured at .70-.75 for three (section 10)."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def replicate_interval(
     `distribution` either way.
     """
     values = units.table[column].dropna().to_numpy(float)
-    row = replicate_intervals(units.table[[column]], level).iloc[0].to_dict()
+    row = student_intervals(units.table[[column]], level).iloc[0].to_dict()
     notes = [units.note()]
     if len(values) >= FEWEST_LEVELS and np.isnan(row["se"]):
         notes.append("all replicates are equal, so there is no spread to judge by")
@@ -114,40 +113,25 @@ def replicate_interval(
     )
 
 
-def replicate_intervals(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Return Student's t interval and p of the mean of every column of (replicates, columns), missing values left out.
-
-    Returns:
-        A row a column: estimate, low, high, p, se, df; all but estimate and df are missing with fewer than five
-        replicates, or where all are equal.
-    """
-    values = table.to_numpy(float)
-    n = np.isfinite(values).sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.nansum(values, axis=0) / n
-        se = np.sqrt(np.nansum((values - mean) ** 2, axis=0) / (n - 1) / n)
-    varies = (table.nunique() > 1).to_numpy()
-    se = np.where((n >= FEWEST_LEVELS) & varies, se, np.nan)
-    half = stats.t.ppf(0.5 + level / 2, n - 1) * se
-    p = 2 * stats.t.sf(np.abs(mean) / se, n - 1)
-    columns = {"estimate": mean, "low": mean - half, "high": mean + half, "p": p, "se": se, "df": n - 1}
-    return pd.DataFrame(columns, index=table.columns)
+def detectable(inference: Inference) -> float:
+    """Return the smallest effect that these replicates would show with power .8; NaN without an interval."""
+    row = inference.table.iloc[0]
+    return float(detectable_ses(row["df"]) * row["se"])
 
 
-def detectable(inference: Inference, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Return the smallest effect that these replicates would show with the given power; NaN without an interval.
+def within_margin(
+    row: Mapping[str, Any] | pd.Series, margin: float, term: str = "effect"
+) -> Inference | None:
+    """Return whether an estimate with `se` and `df` is too small to matter; None where it has no standard error."""
+    if not row["se"] > 0:
+        return None
+    return equivalence(row["estimate"], row["se"], row["df"], (-margin, margin), term=term)
 
-    (t_{1-alpha/2} + t_{power}) se, the minimum detectable effect of Bloom 1995, Evaluation Review 19: 547-556.
-    """
-    return float(
-        detectable_from(inference.table.iloc[:1].assign(df_residual=lambda t: t["df"]), power, alpha).iloc[0]
-    )
 
-
-def detectable_from(rows: pd.DataFrame, power: float = 0.8, alpha: float = 0.05) -> pd.Series:
-    """Return `detectable` of every row of a table with `se` and `df_residual`."""
-    df = rows["df_residual"]
-    return (stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(power, df)) * rows["se"]
+def margin_verdict(test: Inference, margin: float) -> str:
+    """Return `equivalent`, `different`, `undecided`, or `not judged` of a headline estimate."""
+    equal = within_margin(test.table.iloc[0], margin)
+    return "not judged" if equal is None else str(equal.table["verdict"].item())
 
 
 def replicate_forest(tests: Mapping[tuple[str, str, str], Inference], **texts: str) -> Figure:

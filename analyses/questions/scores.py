@@ -11,6 +11,8 @@ from simxfer.tasks import TASKS
 from simxfer.tasks.intermediate import NONE
 
 TEST = "test"
+FULL = "full"
+"""The main method where a run has it."""
 UNIT = ["checkpoint", "seed"]
 
 
@@ -26,7 +28,7 @@ def main_scores(run: Run, perturbation: str = CLEAN) -> pd.DataFrame:
     scores = scores[scores["metric"] == scores["target"].map(_metrics(scores))]
     oracle = scores["selection"] == TARGET_DEV
     scores = scores[~oracle | ~scores["target"].isin(scores.loc[~oracle, "target"])]
-    for name, preferred in (("method", "full"), ("selection", "last"), ("data", TEST)):
+    for name, preferred in (("method", FULL), ("selection", "last"), ("data", TEST)):
         scores = scores[scores[name] == scores["target"].map(_most_frequent(scores, name, preferred))]
     subset = scores["split"].str.partition("/")[2]
     return scores.assign(

@@ -12,9 +12,6 @@ regressor is cleared of language as it is. (Centring embeddings by language move
 language: of parallel test sets, whose texts do not vary, most of the centred cosine would be language-specific.)
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -24,69 +21,42 @@ from analyses.inference.multiplicity import benjamini_hochberg
 from analyses.inference.pairs.by_language import (
     FEWEST_LEVELS as FEWEST_TASKS,
 )
-from analyses.inference.pairs.by_language import (
-    SpecificPart,
-    language_regression,
-    specific_part,
-)
 from analyses.inference.pairs.two_way import cells
 from analyses.inference.result import Inference
-from analyses.inference.tost import equivalence
+from analyses.inference.student import detectable_ses
 from analyses.outcomes import with_relations
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.covariates import Covariate, Covariates, covariates
 from analyses.questions.gains import gain_scores
-from analyses.questions.replicates import FEWEST_LEVELS, Replicates, assignments, detectable, replicates
-from analyses.questions.scores import UNIT
+from analyses.questions.language_slopes import (
+    CELL,
+    MEASURES,
+    OWN,
+    PRIMARY,
+    Arm,
+    arm,
+    arm_of,
+    built,
+    by_cell,
+    long_form,
+    slopes,
+    units_of,
+)
+from analyses.questions.replicates import FEWEST_LEVELS, Replicates, detectable, margin_verdict
 from analyses.questions.texts import meanings
 from analyses.questions.wording import count, effect, interval, listed, number, p_value, points, verdict
 from analyses.run import Run
 from analyses.similarity import task_similarities
-from simxfer.common.errors import InputError
 from simxfer.tasks import TASKS
-from simxfer.tasks.intermediate import NONE
-from simxfer.tasks.world import WORLD_LANGUAGES, planted_share, teaches_nothing_asked
+from simxfer.tasks.world import WORLD_LANGUAGES
 
 NAME, TITLE = "similarity-degradation", "Similarity and degradation by language"
 QUESTION = "Does a target lose less in the languages in which its texts are more similar to the intermediate's texts?"
-PRIMARY = "nearest_coverage"
-MEASURES = (
-    PRIMARY,
-    "mean_cosine",
-    "nearest_coverage_centred",
-    "mean_cosine_centred",
-    "subword_js",
-    "subword_coverage",
-)
-LEAST_SHARE = 0.05
-"""Share of a measure's variance that has to be language-specific for its slope to be estimated."""
-CELL = ["intermediate", "target", "language"]
-OWN, COVERAGE, ABSENT = "texts of their own", "coverage (parallel targets)", "planted absence"
-PAIRED_TEXTS = ("retrieval", "mining")
-"""Kinds of task whose texts are translations, though every language has others."""
-PIVOT_SIDE = "similarity of the pivot's texts"
 PIVOTS = ("en", WORLD_LANGUAGES[0])
 """Of real grids and of the world's: a planned score does not tell which language its target trains in."""
-KNOWLEDGE = 50.0
-"""Points between chance and knowledge in a target that asks for a planted attribute."""
 ASSUMED = {True: (3.0, 6.0, 12.0), False: (0.3, 0.7, 1.5)}
-"""SDs of a score over replicates to plan with, in points: of the world, and of real encoders."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One kind of pairs: `data` has a row a score, or a replicate's mean, with a column a measure."""
-
-    name: str
-    data: pd.DataFrame
-    part: SpecificPart
-    tests: dict[str, Inference | str]
-    """By measure: the slope a score has per interquartile range of its specific part, or why there is none."""
-
-    @property
-    def primary(self) -> Inference | str:
-        """The slope on the declared measure, or why there is none."""
-        return self.tests[PRIMARY]
+"""SDs of a score over replicates to plan with, in points: of the world, and of real encoders. Scores vary more than the
+differences of `analyses.questions.design`."""
 
 
 def answer(run: Run) -> Answer | None:
@@ -135,7 +105,7 @@ def answered(
     units = units_of(scores)
     data = long_form(units, similar, known, pivot)
     arms = (
-        {name: arm(name, rows, known) for name, rows in data.groupby(data.apply(_arm_of, axis=1))}
+        {name: arm(name, rows, known) for name, rows in data.groupby(data.apply(arm_of, axis=1))}
         if len(data)
         else {}
     )
@@ -182,112 +152,6 @@ def answered(
     )
 
 
-def units_of(scores: pd.DataFrame) -> Replicates:
-    """Return the replicates, a column a CELL: assignments where attributes are drawn, else encoders or seeds."""
-    wide = scores.groupby([*UNIT, *CELL])["value"].mean().unstack(CELL)
-    drawn = any(TASKS[name].drawn_labels for name in scores["target"].unique())
-    return assignments(wide) if drawn else replicates(wide)
-
-
-def long_form(units: Replicates, similar: pd.DataFrame, known: Covariates, pivot: str) -> pd.DataFrame:
-    """Return a row a replicate and CELL outside the pivot: score, measures, covariate, similarity on the pivot's texts.
-
-    Of fewer replicates than carry an interval the mean stands alone, so that cells are the units.
-    """
-    table = units.table if units.enough else units.table.mean().to_frame("mean").T
-    rows = table.set_axis([str(i) for i in range(len(table))]).rename_axis("replicate")
-    rows = pd.DataFrame({"score": rows.T.stack().dropna()}).reset_index()
-    on_pivot = similar.loc[similar["language"] == pivot, [*CELL[:2], PRIMARY]].rename(
-        columns={PRIMARY: PIVOT_SIDE}
-    )
-    rows = rows[(rows["language"] != pivot) & (rows["intermediate"] != NONE)]
-    rows = rows.merge(similar, on=CELL).merge(on_pivot, on=CELL[:2], how="left")
-    covariate = known.table[["target", "language", known.of_scores.name]]
-    return rows.merge(covariate, on=["target", "language"], how="left").dropna(subset=[PRIMARY])
-
-
-def _arm_of(row: pd.Series) -> str:
-    """Return the kind of a row's pair: nothing taught that is asked, translated test sets, texts of their own.
-
-    Retrieval pairs sentences with their translations, whichever ones a language has.
-    """
-    if teaches_nothing_asked(row["intermediate"], row["target"]):
-        return ABSENT
-    target = TASKS[row["target"]]
-    return COVERAGE if target.parallel or target.kind in PAIRED_TEXTS else OWN
-
-
-def arm(name: str, data: pd.DataFrame, known: Covariates) -> Arm:
-    """Return the slopes of one kind of pairs."""
-    measures = [measure for measure in MEASURES if measure in data]
-    beside = (PIVOT_SIDE, known.of_scores.name)
-    return Arm(
-        name, data, specific_part(data, PRIMARY), {m: slope(data, m, known.kinship, beside) for m in measures}
-    )
-
-
-def slope(
-    data: pd.DataFrame, measure: str, kinship: pd.DataFrame | None, beside: Sequence[str] = ()
-) -> Inference | str:
-    """Return the slope of the score per interquartile range of a measure's specific part, or why there is none."""
-    rows = data.dropna(subset=[measure])
-    try:
-        part = specific_part(rows, measure)
-        if part.share < LEAST_SHARE:
-            return (
-                f"not estimable: {number(100 * part.share, 1)} % of its variance is language-specific, less than "
-                f"{100 * LEAST_SHARE:.0f} %"
-            )
-        scaled = rows.assign(**{measure: rows[measure] / (part.spread or 1.0)})
-        several = "replicate" if rows["replicate"].nunique() >= FEWEST_LEVELS else None
-        return language_regression(
-            scaled, measure, "score", replicate=several, beside=beside, kinship=kinship
-        )
-    except InputError as error:
-        return f"too small to tell: {error}"
-
-
-def judged(test: Inference, margin: float) -> str:
-    """Return the verdict of equivalence of a slope."""
-    row = test.table.iloc[0]
-    found = equivalence(row["estimate"], row["se"], row["df"], (-margin, margin))
-    return str(found.table["verdict"].iloc[0])
-
-
-def slopes(arms: dict[str, Arm], margin: float) -> pd.DataFrame:
-    """Return a row a kind of pairs and term, those that were not estimated with the reason as verdict."""
-    out = []
-    for one in arms.values():
-        share = 100 * one.part.share
-        for measure, test in one.tests.items():
-            named = {"pairs": one.name, "measure": measure, "declared": measure == PRIMARY}
-            if isinstance(test, str):
-                out.append(named | {"term": measure, "verdict": test})
-                continue
-            shown = test.table if measure == PRIMARY else test.table.iloc[:1]
-            for i, row in enumerate(shown.to_dict("records")):
-                judgement = (
-                    {"detectable": detectable(test), "verdict": judged(test, margin)} if i == 0 else {}
-                )
-                kept = {name: row[name] for name in ("term", "estimate", "low", "high", "p", "df")}
-                first = {"specific_percent": share} if measure == PRIMARY and i == 0 else {}
-                out.append(named | kept | first | judgement)
-    columns = ["pairs", "measure", "declared", "term", "estimate", "low", "high", "p", "df", "detectable", "verdict",
-               "specific_percent"]  # fmt: skip
-    return pd.DataFrame(out, columns=columns)
-
-
-def by_cell(data: pd.DataFrame, scores: pd.DataFrame, pivot: str) -> pd.DataFrame:
-    """Return mean scores by CELL beside the pivot's, degradation, and the measures."""
-    measures = [measure for measure in MEASURES if measure in data]
-    table = data.groupby(CELL)[["score", *measures, PIVOT_SIDE]].mean().reset_index()
-    in_pivot = scores[scores["language"] == pivot].groupby(CELL[:2])["value"].mean().rename("score_pivot")
-    table = table.join(in_pivot, on=CELL[:2])
-    table.insert(4, "score_pivot", table.pop("score_pivot"))
-    table.insert(5, "degradation", table["score_pivot"] - table["score"])
-    return table
-
-
 def _sentence(own: Arm | None, margin: float) -> str:
     if own is None:
         return "The run cannot tell: no target has texts of its own in each language, all test sets are translations."
@@ -306,7 +170,7 @@ def _sentence(own: Arm | None, margin: float) -> str:
         f"{said}: where the texts of a language are more similar to the intermediate's by an interquartile range of "
         f"the language-specific part, the score is higher, and the loss from the pivot smaller, by "
         f"{effect(test)} ({of}). "
-        f"Against the margin of ±{number(margin, 1)} points: {judged(test, margin)}; the smallest effect "
+        f"Against the margin of ±{number(margin, 1)} points: {margin_verdict(test, margin)}; the smallest effect "
         f"that this grid finds with power .8 is {number(detectable(test), 1)} points."
     )
 
@@ -329,19 +193,6 @@ def _per(term: str, covariate: Covariate) -> str:
     return f"unit of {covariate.axis if term == covariate.name else term}"
 
 
-def built(one: Arm) -> float | None:
-    """Return the slope that was planted, per interquartile range: the taught share's, where all of it crosses over."""
-    frame = one.part.frame
-    shares = [planted_share(*key) for key in frame[CELL].itertuples(index=False)]
-    if any(share is None for share in shares) or not frame["within"].any():
-        return None
-    taught = specific_part(frame.assign(taught=np.array(shares, dtype=float) * KNOWLEDGE), "taught").frame[
-        "within"
-    ]
-    x = frame["within"].to_numpy()
-    return float((x @ taught.to_numpy()) / (x @ x) * one.part.spread)
-
-
 def _constructed(own: Arm) -> tuple[str, ...]:
     value = built(own)
     if value is None or isinstance(own.primary, str):
@@ -357,7 +208,7 @@ def _other(one: Arm, margin: float) -> str:
         return f"{one.name[0].upper()}{one.name[1:]}: {one.primary.rstrip('.')}."
     return (
         f"{one.name[0].upper()}{one.name[1:]}: {effect(one.primary)}; against the margin of "
-        f"±{number(margin, 1)} points: {judged(one.primary, margin)} "
+        f"±{number(margin, 1)} points: {margin_verdict(one.primary, margin)} "
         f"(smallest effect found with power .8: {number(detectable(one.primary), 1)})."
     )
 
@@ -441,13 +292,13 @@ def design(cells: pd.DataFrame, margin: float) -> tuple[str, ...]:
     kept = kept[~kept["language"].isin(PIVOTS)]
     if kept.empty:
         return ("no intermediate is scored outside the pivot.",)
-    kinds = kept[CELL].drop_duplicates().assign(arm=lambda rows: rows.apply(_arm_of, axis=1))
+    kinds = kept[CELL].drop_duplicates().assign(arm=lambda rows: rows.apply(arm_of, axis=1))
     own = kinds[kinds["arm"] == OWN]
     if own.empty:
         return ("all targets are parallel; nothing but coverage can be estimated.",)
     units = units_of(kept.assign(value=0.0))
     per_sd, df = _unit(own, len(units.table))
-    found = (stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) * per_sd
+    found = detectable_ses(df) * per_sd
     world = any(TASKS[name].world for name in own["target"].unique())
     shown = ", ".join(f"{number(sd * found, 1)} at SD {number(sd, 1)}" for sd in ASSUMED[world])
     limit = margin / (stats.t.ppf(0.95, df) * per_sd)

@@ -14,17 +14,17 @@ import pandas as pd
 from analyses.figures.figure import Figure
 from analyses.inference.orders import EARLIER, LAST, order_contrasts
 from analyses.inference.result import Inference
-from analyses.inference.tost import equivalence
+from analyses.inference.student import detectable_ses
 from analyses.outcomes import CLEAN
 from analyses.questions.answer import Answer, unanswerable
 from analyses.questions.design import assumed_sds, paired_difference, planned_replicates
 from analyses.questions.replicates import (
     FEWEST_LEVELS,
     Replicates,
-    detectable_from,
     replicate_forest,
     replicate_interval,
     replicates,
+    within_margin,
 )
 from analyses.questions.scores import UNIT, headline_split, language_means, main_scores
 from analyses.questions.wording import count, interval, listed, number, p_value, points
@@ -184,11 +184,11 @@ def _rows(test: Inference, part: str) -> pd.DataFrame:
 def _alike(test: Inference, margin: float) -> list[Inference]:
     """Return for every difference of the order whether it is within the margin."""
     rows = pd.concat([_rows(test, LAST), _rows(test, EARLIER)])
-    return [
-        equivalence(row["estimate"], row["se"], row["df_residual"], (-margin, margin), term=row["term"])
-        for row in rows.to_dict("records")
-        if row["se"] > 0
+    judged = [
+        within_margin(row, margin, str(row["term"]))
+        for _, row in rows.drop(columns="df").rename(columns={"df_residual": "df"}).iterrows()
     ]
+    return [found for found in judged if found is not None]
 
 
 def _sentence(units: Replicates, orders: list[str], primary: Inference | None, perturbation: str) -> str:
@@ -240,7 +240,8 @@ def _findings(
         low, high = clean.min().min(), clean.max().max()
         yield f"Clean score: from {number(low, 1)} to {number(high, 1)} in all orders and replicates."
     if f"{PERTURBED} score by order" in tests:
-        smallest = detectable_from(_rows(tests[f"{PERTURBED} score by order"], LAST)).max()
+        rows = _rows(tests[f"{PERTURBED} score by order"], LAST)
+        smallest = detectable_ses(rows["df_residual"].iloc[0]) * rows["se"].max()
         yield (
             f"The smallest difference between two last tasks that these replicates find with power .8 is "
             f"{number(smallest, 1)} points."

@@ -12,14 +12,14 @@ hypotheses. There is no training data but the pivot's; text without the cue in o
 `w-xnli-particle` is the same with a final word that the pivot alone has; the other languages' test sets are `w-xnli`'s.
 
 Similarity to a language's texts is planted in `w-tag-a-2`, `w-tag-a-4` and `w-tag-a`, which teach 2, 4 and 6 of the
-six classes of nouns, and in `w-is-a-mix`, whose test sets have other classes in other languages: `planted_share` says
-what of a test set an intermediate teaches. `w-tag-0-2`, `w-tag-0-4` and `w-tag-0` have the same sentences and teach
+six classes of nouns, and in `w-is-a-mix`, whose test sets have other classes in other languages
+(`simxfer.tasks.planted`). `w-tag-0-2`, `w-tag-0-4` and `w-tag-0` have the same sentences and teach
 nothing, `w-is-b-mix` has the same sentences and asks for what was not taught.
 """
 
-import re
 from typing import Literal
 
+from simxfer.tasks.planted import CLASS_MIX, N_CLASSES
 from simxfer.tasks.record import Kind, Task
 
 WORLD_LANGUAGES = (
@@ -55,52 +55,9 @@ SHARE_LABELS = ("different", "same")
 NOUN_SUBSETS = ("seen", "unseen", "unseen+same-form", "unseen+translated")
 CUE_SUBSETS = ("cue-agrees", "cue-conflicts")
 
-N_CLASSES = 6
-"""Classes of nouns; `simxfer.world.ontology` names them."""
-CLASS_MIX: dict[str, tuple[float, float, float]] = {
-    "x-pivot": (1 / 3, 1 / 3, 1 / 3),
-    "x-sov": (1.0, 0.0, 0.0),
-    "x-vso": (0.0, 0.0, 1.0),
-    "x-na": (0.0, 1.0, 0.0),
-    "x-post": (0.0, 0.0, 1.0),
-    "x-nodet": (1.0, 0.0, 0.0),
-    "x-insitu": (0.5, 0.5, 0.0),
-    "x-fus": (0.0, 0.5, 0.5),
-    "x-agg": (0.5, 0.0, 0.5),
-}
-"""Shares of the first, second and third two classes of nouns in the test sets of `w-is-*-mix`: the pivot and the
-languages whose nouns are all the pivot's, so that nothing but the mix sets them apart as to nouns."""
-_TAUGHT_CLASSES = {"w-tag-a-2": 2, "w-tag-a-4": 4, "w-tag-a": 6}
-_PLACEBO_CLASSES = {"w-tag-0-2": 2, "w-tag-0-4": 4, "w-tag-0": 6}
-
-
-def planted_share(intermediate: str, target: str, language: str) -> float | None:
-    """Return the share of a test set's nouns of which the intermediate teaches what the target asks.
-
-    None where nothing of the kind was planted. Chance is 50 points and knowledge 100, so that a score on unseen nouns
-    is 50 points and half of the share in percent where all that is taught crosses to the language.
-
-    Example:
-        >>> planted_share("w-tag-a-2", "w-is-a-mix", "x-insitu"), planted_share("w-tag-0-2", "w-is-a-mix", "x-sov")
-        (0.5, 0.0)
-    """
-    placebo = intermediate in _PLACEBO_CLASSES
-    if language not in CLASS_MIX or not (placebo or intermediate in _TAUGHT_CLASSES):
-        return None
-    if target not in ("w-is-a-mix", "w-is-b-mix"):
-        return None
-    asked = target == "w-is-a-mix" and not placebo
-    return float(sum(CLASS_MIX[language][: _TAUGHT_CLASSES[intermediate] // 2])) if asked else 0.0
-
-
 _Roles = tuple[Literal["intermediate", "target"], ...]
 _INTERMEDIATE: _Roles = ("intermediate",)
 _TARGET: _Roles = ("target",)
-
-
-def teaches_nothing_asked(intermediate: str, target: str) -> bool:
-    """Tell whether a pair was planted as an absence: alike texts, and nothing taught that the target asks."""
-    return all(planted_share(intermediate, target, language) == 0 for language in CLASS_MIX)
 
 
 def _task(
@@ -133,21 +90,26 @@ def _task(
     )
 
 
+def _tagged(name: str, description: str, generator: str = "") -> Task:
+    """Return the record of an intermediate that tags nouns with values drawn anew for every draw."""
+    return _task(
+        f"w-tag-{name}",
+        "tagging",
+        ("chunk_f1", "token_accuracy"),
+        f"tag-{generator or name}",
+        (6000, 240),
+        description,
+        drawn_labels=True,
+        labels=ATTRIBUTE_LABELS,
+        roles=_INTERMEDIATE,
+    )
+
+
 def _knowledge(attribute: str) -> tuple[Task, ...]:
     """Return the tasks that teach one planted attribute and the tasks that ask for it."""
     a, A = attribute, attribute.upper()
     return (
-        _task(
-            f"w-tag-{a}",
-            "tagging",
-            ("chunk_f1", "token_accuracy"),
-            f"tag-{a}",
-            (6000, 240),
-            f"Tag every common noun of a sentence with its value of attribute {A}.",
-            drawn_labels=True,
-            labels=ATTRIBUTE_LABELS,
-            roles=_INTERMEDIATE,
-        ),
+        _tagged(f"{a}", f"Tag every common noun of a sentence with its value of attribute {A}."),
         _task(
             f"w-which-{a}",
             "classification",
@@ -185,43 +147,6 @@ def _knowledge(attribute: str) -> tuple[Task, ...]:
     )
 
 
-def label_agreement(intermediate: str, target: str) -> float | None:
-    """Return how far the labels that an intermediate teaches are those that a target asks for, over the nouns.
-
-    It is 1 - 2f where the attribute asked for is flipped for a share f of the nouns, and 0 for another attribute or the
-    placebo; a model that answers as it was taught is right for (1 + agreement) / 2 of the nouns. None where one of the
-    two is not about attributes.
-
-    Example:
-        >>> from simxfer.tasks.world import label_agreement
-        >>> label_agreement("w-tag-a-1of8", "w-is-a"), label_agreement("w-tag-a-1of8", "w-is-b")
-        (0.75, 0.0)
-    """
-    taught, asked = _TAUGHT.match(intermediate), _ASKED.match(target)
-    if not taught or not asked:
-        return None
-    return 1 - int(taught[2] or 0) / 4 if taught[1] == asked[1] else 0.0
-
-
-_TAUGHT = re.compile(r"w-(?:tag|which)-([ab0])(?:-([1-4])of8)?$")
-_ASKED = re.compile(r"w-(?:is|share)-([ab])$")
-
-
-def _flipped(eighths: int, named: str) -> Task:
-    """Return the record of the task that teaches A flipped for this many of the 8 nouns of each class."""
-    return _task(
-        f"w-tag-a-{eighths}of8",
-        "tagging",
-        ("chunk_f1", "token_accuracy"),
-        f"tag-a-{eighths}of8",
-        (6000, 240),
-        f"Tag every common noun of a sentence with attribute A flipped for {named} of the nouns.",
-        drawn_labels=True,
-        labels=ATTRIBUTE_LABELS,
-        roles=_INTERMEDIATE,
-    )
-
-
 def _some_classes(attribute: str, n: int) -> Task:
     """Return the tagging of the nouns of the first n classes: `a` teaches attribute A, `0` is the placebo."""
     value = (
@@ -229,16 +154,10 @@ def _some_classes(attribute: str, n: int) -> Task:
         if attribute == "a"
         else "a value drawn anew at each occurrence (a placebo)"
     )
-    return _task(
-        f"w-tag-{attribute}-{n}",
-        "tagging",
-        ("chunk_f1", "token_accuracy"),
-        f"tag-{attribute}",
-        (6000, 240),
+    return _tagged(
+        f"{attribute}-{n}",
         f"Tag the one common noun of a sentence, of {n} of the {N_CLASSES} classes of nouns, with {value}.",
-        drawn_labels=True,
-        labels=ATTRIBUTE_LABELS,
-        roles=_INTERMEDIATE,
+        f"{attribute}",
     )
 
 
@@ -302,43 +221,24 @@ WORLD_TASKS: tuple[Task, ...] = (
     ),
     *_knowledge("a"),
     *_knowledge("b"),
-    _task(
-        "w-tag-0",
-        "tagging",
-        ("chunk_f1", "token_accuracy"),
-        "tag-0",
-        (6000, 240),
-        "Placebo: every common noun of a sentence is tagged with a value drawn anew at each occurrence.",
-        drawn_labels=True,
-        labels=ATTRIBUTE_LABELS,
-        roles=_INTERMEDIATE,
-    ),
-    _flipped(1, "an eighth"),
-    _flipped(2, "a quarter"),
-    _flipped(3, "three eighths"),
-    _flipped(4, "half"),
-    _task(
-        "w-tag-a-star",
-        "tagging",
-        ("chunk_f1", "token_accuracy"),
-        "tag-a-star",
-        (6000, 240),
-        "Tag every common noun of a sentence with attribute A*, which is A flipped for half of the nouns.",
-        drawn_labels=True,
-        labels=ATTRIBUTE_LABELS,
-        roles=_INTERMEDIATE,
+    _tagged(
+        "0", "Placebo: every common noun of a sentence is tagged with a value drawn anew at each occurrence."
     ),
     *(
-        _task(
-            f"w-tag-{name}-synonyms",
-            "tagging",
-            ("chunk_f1", "token_accuracy"),
-            f"tag-{name}-synonyms",
-            (6000, 240),
+        _tagged(
+            f"a-{n}of8",
+            f"Tag every common noun of a sentence with attribute A flipped for {named} of the nouns.",
+        )
+        for n, named in enumerate(("an eighth", "a quarter", "three eighths", "half"), start=1)
+    ),
+    _tagged(
+        "a-star",
+        "Tag every common noun of a sentence with attribute A*, which is A flipped for half of the nouns.",
+    ),
+    *(
+        _tagged(
+            f"{name}-synonyms",
             f"Tag every common noun of a sentence with attribute A, and its synonym with {shown}.",
-            drawn_labels=True,
-            labels=ATTRIBUTE_LABELS,
-            roles=_INTERMEDIATE,
         )
         for name, shown in (("a", "A as well"), ("a-star", "A*"))
     ),

@@ -160,6 +160,18 @@ def _best(learning_rate: float, epochs: int, look_every: int) -> dict:
     }
 
 
+_XTREME = Hyperparameters(
+    learning_rate=1e-5,
+    batch_size=32,
+    steps=0,
+    epochs=3,
+    warmup_share=0.0,
+    weight_decay=0.0,
+    head_decay=True,
+    max_length=128,
+    adam_beta2=0.999,
+    adam_epsilon=1e-8,
+)
 _SPAN = ("squad_v1", "squad_v2", "xquad", "mlqa", "mlqa_cross", "tydiqa")
 _LONG_SPANS = {"max_length": 384, "stride": -128, "head_input_dropout": False}
 
@@ -194,18 +206,7 @@ RECIPES: dict[str, Recipe] = {
             methods=_PUBLISHED_METHODS,
             source="scripts of google-research/xtreme (838c13b) for XLM-R Large, effective batch 32 (LAReQA 16); "
             "intermediates, which they do not train, with jiant's learning rate and epochs",
-            default=Hyperparameters(
-                learning_rate=1e-5,
-                batch_size=32,
-                steps=0,
-                epochs=3,
-                warmup_share=0.0,
-                weight_decay=0.0,
-                head_decay=True,
-                max_length=128,
-                adam_beta2=0.999,
-                adam_epsilon=1e-8,
-            ),
+            default=_XTREME,
             tasks={
                 **dict.fromkeys(("xnli", "americasnli"), _best(3e-5, epochs=5, look_every=100)),
                 "pawsx": _best(2e-5, epochs=5, look_every=200),
@@ -237,16 +238,14 @@ RECIPES: dict[str, Recipe] = {
             source="a laptop's budget for the encoder that a package carries (multilingual-e5-small): 800 examples "
             "and 100 updates of 16 a stage; the learning rate of full fine-tuning was not tuned",
             methods=_PACKAGED_METHODS,
-            default=Hyperparameters(
-                learning_rate=1e-4,
-                batch_size=16,
-                steps=100,
-                train_examples=800,
-                weight_decay=0.0,
-                head_decay=True,
-                max_length=128,
-                adam_beta2=0.999,
-                adam_epsilon=1e-8,
+            default=_XTREME.override(
+                {
+                    "learning_rate": 1e-4,
+                    "batch_size": 16,
+                    "steps": 100,
+                    "train_examples": 800,
+                    "warmup_share": 0.1,
+                }
             ),
             tasks={
                 **dict.fromkeys(_SPAN, _LONG_SPANS),

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from simxfer.common.streams import stream
-from simxfer.tasks.world import CLASS_MIX
+from simxfer.tasks.planted import CLASS_MIX
 from simxfer.world.items import Items, Request, balanced, collect
 from simxfer.world.meanings import (
     NONE,

@@ -1,10 +1,12 @@
 """Figures: every kind is drawn twice, from the same data, and shows every number that it is given."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.figures import interactive, save_printed, style
+from analyses.figures import interactive, paper, save_printed, style
 from analyses.figures.figure import Figure
 from analyses.inference.result import Inference, distribution_data, distribution_figure
 from analyses.questions.answer import Answer
@@ -122,3 +124,35 @@ def test_series_stand_evenly_around_their_label_and_apart_from_the_next(n):
     np.testing.assert_allclose(shifts, -shifts[::-1], atol=1e-12)
     assert len(shifts) == n and np.allclose(np.diff(shifts), np.diff(shifts)[:1])
     assert n == 1 or 0 < shifts[1] - shifts[0] < 1 - np.ptp(shifts)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("none", ["none"]),
+        ("sw Swahili", ["sw Swahili"]),
+        (
+            "w-tag-a-star-synonyms>w-nli>w-tag-a-synonyms",
+            ["w-tag-a-star-synonyms>", "w-nli>w-tag-a-synonyms"],
+        ),
+        ("task@x-agg,x-sov,x-vso,x-insitu", ["task@x-agg,x-sov,x-vso,", "x-insitu"]),
+    ],
+)
+def test_long_names_break_behind_their_signs_and_lose_nothing(name, lines):
+    assert style.broken(name, "\n").split("\n") == lines
+    assert style.broken(name, "") == name
+    assert style.longest([name, "none"]) == len(lines)
+
+
+def test_long_names_leave_a_heatmap_and_a_forest_their_room():
+    names = [f"{a}-with-a-long-name>{b}-with-a-long-name>target" for a in "abc" for b in "de"]
+    grid = pd.DataFrame({"row": names, "column": "x", "value": range(6)})
+    rows = pd.DataFrame({"panel": "", "label": names, "series": "", "estimate": 1.0, "low": 0.0, "high": 2.0})
+    for kind, frame in (("heatmap", grid), ("forest", rows)):
+        sheet = paper.DRAW[kind](
+            Figure(name="f", kind=kind, title="t", caption="c", frame=frame, x="points", zero=0.0)
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a layout that does not fit is one
+            sheet.draw_without_rendering()
+        assert sheet.axes[0].get_position().width > 0.15, kind

@@ -3,7 +3,8 @@
 import pytest
 from test_world_attributes import concepts_of
 
-from simxfer.tasks.world import CLASS_MIX, NOUN_SUBSETS
+from simxfer.tasks.planted import CLASS_MIX
+from simxfer.tasks.world import NOUN_SUBSETS
 from simxfer.world import PIVOT, examples
 from simxfer.world.attributes import attributes
 from simxfer.world.ontology import CLASS_SIZE, N_NOUNS

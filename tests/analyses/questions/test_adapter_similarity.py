@@ -11,12 +11,13 @@ from safetensors.numpy import save_file
 from analyses.questions import adapter_similarity
 from analyses.questions.adapter_similarity import answer, described, design
 from analyses.questions.method_evidence import PRIMARY, evidence, gain_table, planted_similarity, slope_table
-from analyses.questions.method_gains import FULL, MEAN, costs, is_adapter, is_dropped, method_gains, with_mean
+from analyses.questions.method_gains import MEAN, costs, is_adapter, is_dropped, method_gains, with_mean
 from analyses.questions.method_rankings import half_agreement
 from analyses.questions.method_slopes import centred_slope
+from analyses.questions.scores import FULL
 from analyses.run import load_run
 from simxfer.schema.tables import RESULTS, validate
-from simxfer.tasks.world import label_agreement
+from simxfer.tasks.planted import label_agreement
 from simxfer.world import WORLDS
 from simxfer.world.attributes import attributes
 

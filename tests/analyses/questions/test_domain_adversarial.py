@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.questions.adversaries import adversaries, by_pair, declared, differences, method_scores
+from analyses.questions.adversaries import adversaries, by_pair, declared, differences
 from analyses.questions.domain_adversarial import answer, design
+from analyses.questions.gains import method_scores
 from analyses.run import load_run
 from simxfer.schema.tables import RESULTS, validate
 

@@ -343,3 +343,10 @@ def test_degradation_without_a_pivot_says_why(run, tmp_path):
     results = run.results[~is_control(run.results["checkpoint"]) & (run.results["language"] != "x-pivot")]
     found = degradation.answer(load_run(write_run(tmp_path, results)))
     assert not found.answered and "x-pivot" in found.sentence
+
+
+def test_without_a_matched_and_a_crossed_intermediate_the_positive_control_cannot_tell(tmp_path):
+    results = simulated_results(6, targets=("w-is-a",))
+    run = load_run(write_run(tmp_path, results[results["intermediate"].isin(["none", "w-nli", "w-tag-0"])]))
+    answer = ask("positive-control", run)
+    assert not answer.answered and "no matched and crossed intermediates" in answer.sentence

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analyses.inference.pairs.by_language import specific_part
 from analyses.questions import similarity_degradation as study
 from analyses.questions.covariates import SYNTACTIC, Covariates
-from simxfer.tasks.world import CLASS_MIX, planted_share
+from analyses.questions.language_slopes import ABSENT, COVERAGE
+from simxfer.tasks.planted import CLASS_MIX, planted_share
 
 LANGUAGES = tuple(CLASS_MIX)
 PIVOT, ABROAD = LANGUAGES[0], LANGUAGES[1:]
@@ -55,12 +57,12 @@ def test_the_planted_slope_is_found_and_the_planted_absence_is_equivalent():
     found = answered()
     data = study.long_form(study.units_of(scores(np.random.default_rng(3), 40.0)), similar(), known(), PIVOT)
     own = data[(data["target"] == "w-is-a-mix") & data["intermediate"].isin(TAUGHT)]
-    truth = 40.0 * study.specific_part(own, study.PRIMARY).spread
+    truth = 40.0 * specific_part(own, study.PRIMARY).spread
     low, high = found.primary.interval
     assert found.sentence.startswith("Yes") and low < truth < high
     table = found.tables["Slopes of the score (points per interquartile range of the language-specific part)"]
     verdicts = table.dropna(subset=["verdict"]).set_index("pairs")["verdict"]
-    assert verdicts[study.ABSENT] == "equivalent" and verdicts[study.COVERAGE].startswith("not estimable")
+    assert verdicts[ABSENT] == "equivalent" and verdicts[COVERAGE].startswith("not estimable")
     assert "6 assignments" in " ".join(found.flags)
 
 
